@@ -1,0 +1,49 @@
+# trawler: what one types. `make help` lists it.
+# Written for people: every target is a line or two that call a piece under hack/ or a tool in .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+-include hack/*/*.mk
+
+.PHONY: help
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-zA-Z_-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
+
+.PHONY: venv
+venv:
+	@PYTHON=$(PYTHON) hack/python/venv
+
+.PHONY: check
+check: lint types unit ## lint, types, import rules, unit, component, contract and chart tests: no root, no Docker, no cluster
+
+.PHONY: lint
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYTHONPATH=operator:downloader $(BIN)/lint-imports --no-cache --no-logo
+
+.PHONY: types
+types: venv
+	$(BIN)/mypy operator downloader
+
+.PHONY: unit
+unit: venv
+	$(PYTEST) -q -m "not e2e and not image" tests
+
+.PHONY: format
+format: venv ## let ruff format the code
+	$(BIN)/ruff check --fix -q . && $(BIN)/ruff format -q .
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+.PHONY: lock
+lock: venv ## lock the Python dependencies anew (UPGRADE=--upgrade for newer ones)
+	$(LOCK) $(UPGRADE) operator/pyproject.toml --no-emit-package trawler-downloader -o requirements/operator.txt
+	$(LOCK) $(UPGRADE) downloader/pyproject.toml --extra engine -o requirements/downloader.txt
+	$(LOCK) $(UPGRADE) requirements/build.in -o requirements/build.txt
+	$(LOCK) $(UPGRADE) requirements/tools.in -o requirements/tools.txt
+	$(LOCK) $(UPGRADE) operator/pyproject.toml downloader/pyproject.toml --extra engine requirements/dev.in requirements/build.in --no-emit-package trawler-downloader -o requirements/dev.txt

@@ -1,0 +1,140 @@
+"""What a download Job is asked for, and what it answers.
+
+The request is the JSON value of the environment variable REQUEST_ENV; the result is the container's termination message
+(the kubelet keeps the last 4096 bytes of it; ours stays under MAX_RESULT_BYTES), backed by the exit code.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.message import Message
+from trawler_downloader.contract.outcomes import OutcomeClass
+
+REQUEST_ENV = "TRAWLER_REQUEST"
+LIBRARY_MOUNT = "/library"
+"""Where the claim's root is mounted in a download pod."""
+CA_FILE = "/etc/trawler/ca/ca.crt"
+"""Where extra certificate authorities are mounted when `ca_bundle` is set."""
+MAX_RESULT_BYTES = 3584
+
+
+class MediaType(StrEnum):
+    """What is wanted of a video."""
+
+    VIDEO = "Video"
+    AUDIO = "Audio"
+
+
+class Sidecar(StrEnum):
+    """Files beside the media file."""
+
+    THUMBNAIL = "Thumbnail"
+    DESCRIPTION = "Description"
+    INFO_JSON = "InfoJson"
+    NFO = "Nfo"
+
+
+class Layout(StrEnum):
+    """How folders and names are built."""
+
+    SHOW = "Show"
+    """Channel/Season yy/Title (SyyEmmdd).mp4"""
+    FLAT = "Flat"
+    """Folder/Title [id].mp4"""
+
+
+class SubscriptionRef(Message):
+    """The Subscription a Job works for: owns the Job's state folder on the claim."""
+
+    namespace: str
+    name: str
+
+
+class VideoRef(Message):
+    """The video, as the listing saw it."""
+
+    key: str
+    extractor: str = ""
+    id: str
+    url: str
+    title: str | None = None
+    kind: Kind = Kind.VIDEO
+
+
+class MediaWish(Message):
+    """Preferences with a fallback to the best there is."""
+
+    type: MediaType = MediaType.VIDEO
+    max_height: Annotated[int, Field(ge=1)] | None = None
+    container: str | None = None
+    """Video: mp4, mkv or webm. Audio: m4a, mp3, opus. None: mp4, m4a."""
+    sidecars: tuple[Sidecar, ...] = ()
+
+
+class LibraryPlace(Message):
+    """Where on the claim."""
+
+    path: str = ""
+    """Section under the claim's root, relative; empty for the root itself."""
+    layout: Layout = Layout.SHOW
+    folder: str | None = None
+    """Instead of the channel's own name."""
+
+
+class DownloadRequest(Message):
+    """One launch for one video."""
+
+    v: Literal[1] = 1
+    subscription: SubscriptionRef
+    video: VideoRef
+    launch: Annotated[int, Field(ge=1)]
+    source_title: str | None = None
+    """The channel's or playlist's title: names the folder where the video's own channel is not told."""
+    media: MediaWish = MediaWish()
+    library: LibraryPlace = LibraryPlace()
+    volume_id: str | None = None
+    """Marker that the claim must bear. None: no history there yet, a missing marker is made."""
+    proxy: str | None = None
+    ca_bundle: bool = False
+    """CA_FILE is mounted and to be trusted besides the public authorities."""
+    umask: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "022"
+
+
+class StepTimes(Message):
+    """Unix seconds at which the steps of a launch ended; what did not happen is absent."""
+
+    started: float | None = None
+    fetched: float | None = None
+    verified: float | None = None
+    published: float | None = None
+
+
+class DownloadResult(Message):
+    """How a launch ended."""
+
+    v: Literal[1] = 1
+    outcome: OutcomeClass
+    reason: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
+    """CamelCase, e.g. `Published`, `AlreadyPublished`, `VolumeMarkerMissing`, `VideoRemoved`."""
+    message: str = ""
+    """For people; cut to fit MAX_RESULT_BYTES."""
+    path: str | None = None
+    """Media file, relative to the claim's root. Set with Published."""
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    """Of the media file."""
+    title: str | None = None
+    published_date: str | None = None
+    """When the site published the video, YYYY-MM-DD."""
+    duration_seconds: Annotated[int, Field(ge=0)] | None = None
+    retry_at: int | None = None
+    """Unix seconds; with NotYet, when the site says it will be ready."""
+    volume_id: str | None = None
+    """Marker found or made on the claim."""
+    engine: str = ""
+    """yt-dlp's version."""
+    times: StepTimes = StepTimes()

@@ -1,0 +1,1 @@
+"""What a download Job runs: stage, verify, publish, report."""

@@ -1,0 +1,1 @@
+"""Where finished files stand on the volume and what they are called; manifests, names, sidecars."""
