@@ -1,1 +1,9 @@
-"""Turns what yt-dlp and the operating system raise into an outcome class with a reason and a message."""
+"""What an error of yt-dlp, of the network or of the system means: who has to act, and when to try again.
+
+Shared by the lister and the downloader. `classify` is the way in; `rows` holds what is known about texts, so that a new
+phrase of a site is one more row. Nothing here does I/O, and nothing decides what to do: that is the operator's.
+"""
+
+from trawler_downloader.outcomes.classify import MAX_MESSAGE, Classified, classify, without_secrets
+
+__all__ = ["MAX_MESSAGE", "Classified", "classify", "without_secrets"]
