@@ -1,0 +1,32 @@
+{{/*
+What the operator may do where it watches, and nothing else: in particular nothing with Secrets, and no change of a
+Subscription but of its status. Checked line by line by tests/chart.
+*/}}
+{{- define "trawler.rules" -}}
+- apiGroups: [trawler.dev]
+  resources: [subscriptions]
+  verbs: [get, list, watch]
+- apiGroups: [trawler.dev]
+  resources: [subscriptions/status]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+# Ledgers; a ConfigMap with certificate authorities is read.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, create, patch]
+# How a download ended, where the Job itself does not tell.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

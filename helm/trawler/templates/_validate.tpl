@@ -1,0 +1,37 @@
+{{/*
+Contradictions that a schema cannot see, or could only report as "oneOf failed". Each message names the values and says
+what to do. Included once, by the Deployment.
+*/}}
+{{- define "trawler.validate" -}}
+{{- $library := .Values.library -}}
+{{- $kinds := include "trawler.libraryKinds" . | fromJsonArray -}}
+{{- if gt (len $kinds) 1 -}}
+{{- fail (printf "library: %s are set together; a library is one kind of volume: leave only one of them." (join " and " $kinds)) -}}
+{{- end -}}
+{{- if and (or $library.nfs.server $library.nfs.path) (not (and $library.nfs.server $library.nfs.path)) -}}
+{{- fail "library.nfs: server and path are needed together, e.g. --set library.nfs.server=192.168.1.20 --set library.nfs.path=/volume1/media" -}}
+{{- end -}}
+{{- if and $library.nfs.mountOptions (not $library.nfs.server) -}}
+{{- fail "library.nfs.mountOptions is set, but not library.nfs.server: nothing would be mounted with them." -}}
+{{- end -}}
+{{- if and $library.storageClass.name (not $library.storageClass.size) -}}
+{{- fail "library.storageClass: a size is needed too, e.g. --set library.storageClass.size=500Gi" -}}
+{{- end -}}
+{{- if and .Values.watch.clusterWide .Values.watch.namespaces -}}
+{{- fail "watch: clusterWide is true and namespaces are listed; remove one of the two." -}}
+{{- end -}}
+{{- $watched := include "trawler.watchNamespaces" . | fromJsonArray -}}
+{{- if and $kinds (not .Values.watch.clusterWide) -}}
+{{- range include "trawler.libraryNamespaces" . | fromJsonArray -}}
+{{- if not (has . $watched) -}}
+{{- fail (printf "library.namespaces: %q would get a library, but Subscriptions there are not watched (watch.namespaces: %s). Add it to watch.namespaces, or set library.namespaces to watched ones." . (join ", " $watched)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.defaults.caBundle .Values.defaults.caBundleConfigMap -}}
+{{- fail "defaults: caBundle (PEM text) and caBundleConfigMap (a name) are set together; leave only one of them." -}}
+{{- end -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount: create is false, so name must say which existing account to use." -}}
+{{- end -}}
+{{- end -}}
