@@ -1,0 +1,71 @@
+"""Names that users and other programs see: API group, labels, annotations.
+
+Every one stands here once; a changed name orphans objects in clusters, so a name never changes within an API version.
+"""
+
+from __future__ import annotations
+
+GROUP = "trawler.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "Subscription"
+LIST_KIND = "SubscriptionList"
+PLURAL = "subscriptions"
+SINGULAR = "subscription"
+SHORT_NAME = "ytsub"
+"""Not `sub`: several other projects' Subscriptions already claim it."""
+CATEGORY = "trawler"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "trawler"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+COMPONENT_DOWNLOAD = "download"
+COMPONENT_LEDGER = "ledger"
+SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
+"""The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
+LAUNCH_LABEL = f"{GROUP}/launch"
+"""On Jobs and their pods: the launch's number."""
+
+VIDEO_ANNOTATION = f"{GROUP}/video"
+"""On Jobs: the video's key (too long for a label)."""
+SHARD_ANNOTATION = f"{GROUP}/shard"
+"""On Jobs: number of the ledger's shard that holds the video."""
+LAUNCH_ANNOTATION = f"{GROUP}/launch"
+"""On Jobs: the launch's number, again."""
+GENERATION_ANNOTATION = f"{GROUP}/generation"
+"""On Jobs: generation of the Subscription's spec that the Job was built from."""
+
+CHECK_ANNOTATION = f"{GROUP}/check"
+"""On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`."""
+
+SOURCES_ANNOTATION = f"{GROUP}/sources"
+"""On the ledger's first shard: JSON, source key → time of its first run."""
+VOLUMES_ANNOTATION = f"{GROUP}/volumes"
+"""On the ledger's first shard: JSON, claim name → id of the volume's marker."""
+
+DOWNLOAD_CONTAINER = "download"
+"""Name of the only container of a download pod."""
+
+
+def ledger_selector(subscription: str) -> str:
+    """The label selector of a Subscription's ledger, as `kubectl get configmaps --selector` takes it."""
+    return f"{COMPONENT_LABEL}={COMPONENT_LEDGER},{SUBSCRIPTION_LABEL}={subscription}"
+
+
+def ledger_labels(subscription: str) -> dict[str, str]:
+    """Labels of every shard of a Subscription's ledger."""
+    return {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        COMPONENT_LABEL: COMPONENT_LEDGER,
+        SUBSCRIPTION_LABEL: subscription,
+    }
+
+
+def download_labels(subscription: str, launch: int) -> dict[str, str]:
+    """Labels of a download Job and its pod."""
+    return {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        COMPONENT_LABEL: COMPONENT_DOWNLOAD,
+        SUBSCRIPTION_LABEL: subscription,
+        LAUNCH_LABEL: str(launch),
+    }

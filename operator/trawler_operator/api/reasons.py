@@ -1,0 +1,152 @@
+"""Every reason that a condition, an Event or a ledger entry may carry, with its text for people.
+
+Reasons are API: scripts and alerts match them. Texts are not, and may be improved at any time. A message says what is
+wrong, names the field or object, and, where a person has to act, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Reason(StrEnum):
+    """Reasons of conditions."""
+
+    INVALID_SPEC = "InvalidSpec"
+    SUSPENDED = "Suspended"
+    CLAIM_NOT_CONFIGURED = "ClaimNotConfigured"
+    CLAIM_NOT_FOUND = "ClaimNotFound"
+    CLAIM_LOST = "ClaimLost"
+    CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
+    JOB_REJECTED = "JobRejected"
+    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    RATE_LIMITED = "RateLimited"
+    LISTER_UNAVAILABLE = "ListerUnavailable"
+    CHECK_FAILED = "CheckFailed"
+    NOT_CHECKED_YET = "NotCheckedYet"
+    WATCHING = "Watching"
+
+    LISTED = "Listed"
+    LISTING_TOO_LONG = "ListingTooLong"
+
+    ALL_DOWNLOADED = "AllDownloaded"
+    DOWNLOADS_PENDING = "DownloadsPending"
+
+    LIBRARY_UNCHANGED = "LibraryUnchanged"
+    LIBRARY_CHANGED = "LibraryChanged"
+
+    ENTRIES_READABLE = "EntriesReadable"
+    ENTRIES_BROKEN = "EntriesBroken"
+
+
+class EventReason(StrEnum):
+    """Reasons of Events: high-level happenings only, the rest is logged."""
+
+    VIDEOS_FOUND = "VideosFound"
+    DOWNLOAD_CREATED = "DownloadCreated"
+    VIDEO_PUBLISHED = "VideoPublished"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    DOWNLOAD_DEFERRED = "DownloadDeferred"
+    DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
+    CHECK_FAILED = "CheckFailed"
+    INVALID_SPEC = "InvalidSpec"
+    LEDGER_ENTRY_BROKEN = "LedgerEntryBroken"
+    LEDGER_ADOPTED = "LedgerAdopted"
+    JOB_REJECTED = "JobRejected"
+
+
+class SkipReason(StrEnum):
+    """Why the ledger knows a video that is not wanted."""
+
+    BEFORE_WINDOW = "BeforeWindow"
+    """Listed at a source's first run, beyond `select.newest`."""
+    BACK_CATALOGUE = "BackCatalogue"
+    """Found later, below everything that was known of its source."""
+    KIND_NOT_SELECTED = "KindNotSelected"
+    """Not one of `select.kinds`."""
+
+
+class EndReason(StrEnum):
+    """Why a launch ended, where the downloader itself could not say."""
+
+    RESULT_LOST = "ResultLost"
+    """It ended well, but its report is gone: launched again, it answers from the manifest on the volume."""
+    OUT_OF_MEMORY = "OutOfMemory"
+    KILLED = "Killed"
+    DISRUPTED = "Disrupted"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    EXITED = "Exited"
+    """Only the exit code is known."""
+    LAUNCH_VANISHED = "LaunchVanished"
+    """Neither the pod nor a known condition of its Job says how it ended."""
+
+
+MESSAGES: Mapping[Reason | EventReason | SkipReason | EndReason, str] = MappingProxyType(
+    {
+        Reason.INVALID_SPEC: "{field}: {detail}",
+        Reason.SUSPENDED: "suspended by spec.suspend: no checks and no new downloads; running ones finish",
+        Reason.CLAIM_NOT_CONFIGURED: (
+            "spec.library.claimName is not set and the operator has no default claim: "
+            "name a PersistentVolumeClaim of namespace {namespace}"
+        ),
+        Reason.CLAIM_NOT_FOUND: (
+            "PersistentVolumeClaim {claim} does not exist in namespace {namespace}: "
+            "create it or change spec.library.claimName"
+        ),
+        Reason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+        Reason.CA_BUNDLE_NOT_FOUND: (
+            "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
+            "create it or change spec.access.caBundleRef"
+        ),
+        Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+        Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+        Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
+        Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
+        Reason.CHECK_FAILED: "the last check failed: {detail}",
+        Reason.NOT_CHECKED_YET: "not checked yet",
+        Reason.WATCHING: "the last check went well",
+        Reason.LISTED: "the last listing was complete",
+        Reason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
+        Reason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
+        Reason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
+        Reason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+        Reason.LIBRARY_CHANGED: (
+            "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
+        ),
+        Reason.ENTRIES_READABLE: "every entry of the ledger can be read",
+        Reason.ENTRIES_BROKEN: (
+            "{count} entries of the ledger cannot be read and are left alone: {names}; "
+            "mend them with kubectl edit configmap"
+        ),
+        EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
+        EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
+        EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
+        EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
+        EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+        EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
+        EventReason.CHECK_FAILED: "the check failed: {detail}",
+        EventReason.INVALID_SPEC: "{field}: {detail}",
+        EventReason.LEDGER_ENTRY_BROKEN: (
+            "entry {key} of ConfigMap {config_map} cannot be read and is left alone: {detail}"
+        ),
+        EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
+        EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
+        SkipReason.BEFORE_WINDOW: "not among the newest {newest} at the first run",
+        SkipReason.BACK_CATALOGUE: "older than everything known of its source",
+        SkipReason.KIND_NOT_SELECTED: "{kind}",
+        EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",
+        EndReason.OUT_OF_MEMORY: "killed for using more memory than its limit: raise spec.job.resources.limits.memory",
+        EndReason.KILLED: "killed from outside (exit code {code})",
+        EndReason.DISRUPTED: "the pod was evicted, preempted or its node drained",
+        EndReason.DEADLINE_EXCEEDED: "took longer than spec.job.activeDeadlineSeconds",
+        EndReason.EXITED: "ended with exit code {code} and without a report",
+        EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
+    }
+)
+
+
+def message(reason: Reason | EventReason | SkipReason | EndReason, **values: object) -> str:
+    """The text of a reason, its gaps filled by name; a missing value raises KeyError."""
+    return MESSAGES[reason].format(**values)

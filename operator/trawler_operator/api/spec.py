@@ -1,0 +1,316 @@
+"""What a user asks for: the spec of a Subscription, and every rule that a value must obey.
+
+The schema of the CRD is generated from these models and carries the same rules in CEL, so that the API server refuses
+a bad value before anything is stored. The rules stand here again in Python, because a CRD may be older than the
+operator, and because two of them (cron expressions and time zones) cannot be said in CEL.
+
+Docstrings of fields are what `kubectl explain` prints.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from trawler_downloader.contract.download import Layout, MediaType, Sidecar
+from trawler_downloader.contract.listing import MAX_ENTRIES, Kind
+from trawler_operator.api.model import SpecModel
+
+DEFAULT_INTERVAL_SECONDS = 3600
+DEFAULT_NEWEST = 52
+DEFAULT_SIDECARS = (Sidecar.THUMBNAIL, Sidecar.DESCRIPTION, Sidecar.NFO)
+DEFAULT_ACTIVE_DEADLINE_SECONDS = 21600
+"""Six hours: a backstop against a pod that never ends, not a limit of a download's time."""
+MAX_ID = 2_147_483_647
+"""Largest user or group id that Kubernetes takes."""
+MAX_NAME_BYTES = 240
+"""Of one folder name: file systems end at 255 bytes, and ours may get a suffix."""
+STATE_FOLDER = ".trawler"
+"""Where the downloader keeps its state on the claim."""
+
+URL_PATTERN = r"^https?://[^/?#@\\\s\x00-\x1f\x7f]+([/?#][^\s\x00-\x1f\x7f]*)?$"
+URL_RULE = (
+    "must be an http:// or https:// address with a host, without a user name or password, spaces or control characters"
+)
+PROXY_PATTERN = r"^(https?|socks4a?|socks5h?)://[^/?#@\\\s\x00-\x1f\x7f]+/?$"
+PROXY_RULE = "must be http, https, socks4, socks4a, socks5 or socks5h://host:port, without a user name or password"
+PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f\\]*$"
+PATH_RULE = (
+    "must be a relative path of folders, without a leading or trailing '/', without empty, '.', '..' or '.trawler' "
+    "parts, backslashes or control characters, and with parts of at most 240 bytes"
+)
+FOLDER_RULE = (
+    "must be the name of one folder, not '.', '..' or '.trawler', without '/', backslashes or control characters, "
+    "of at most 240 bytes"
+)
+VIDEO_CONTAINERS = ("mp4", "mkv", "webm")
+AUDIO_CONTAINERS = ("m4a", "mp3", "opus")
+CONTAINER_RULE = "container must be mp4, mkv or webm with type Video, and m4a, mp3 or opus with type Audio"
+MAX_HEIGHT_RULE = "maxHeight has a meaning with type Video only"
+SCHEDULE_RULE = "set intervalSeconds or cron, not both"
+TIME_ZONE_RULE = "timeZone has a meaning with cron only"
+CRON_RULE = "must be five fields: minute, hour, day of month, month, day of week"
+
+DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
+UMASK_PATTERN = r"^0?[0-7]{3}$"
+
+
+def _is_folder_name(part: str) -> bool:
+    return (
+        part not in {"", ".", ".."}
+        and part.lower() != STATE_FOLDER
+        and len(part.encode("utf-8", "surrogatepass")) <= MAX_NAME_BYTES
+        and re.fullmatch(PRINTABLE_PATTERN, part) is not None
+    )
+
+
+def _check_url(value: str) -> str:
+    if re.fullmatch(URL_PATTERN, value) is None:
+        raise ValueError(URL_RULE)
+    return value
+
+
+def _check_proxy(value: str) -> str:
+    if re.fullmatch(PROXY_PATTERN, value) is None:
+        raise ValueError(PROXY_RULE)
+    return value
+
+
+def _check_path(value: str) -> str:
+    if value and not all(_is_folder_name(part) for part in value.split("/")):
+        raise ValueError(PATH_RULE)
+    return value
+
+
+def _check_folder(value: str) -> str:
+    if "/" in value or not _is_folder_name(value):
+        raise ValueError(FOLDER_RULE)
+    return value
+
+
+def _check_cron(value: str) -> str:
+    if len(value.split()) != 5:  # a sixth field would mean seconds
+        raise ValueError(CRON_RULE)
+    try:
+        next(CronSim(value, datetime(2024, 1, 1, tzinfo=UTC)))  # any day will do: it looks decades ahead
+    except CronSimError as error:
+        raise ValueError(f"is not a cron expression: {error}") from None
+    except StopIteration:
+        raise ValueError("is a cron expression that never comes") from None
+    return value
+
+
+def _check_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError):  # of the many ways in which a wrong name ends; ZoneInfoNotFoundError is one
+        raise ValueError(f"is not a known time zone: {value!r}; use a name such as Europe/Paris") from None
+    return value
+
+
+def _check_distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("must not name anything twice")
+    return values
+
+
+def _quantity_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
+Quantity = Annotated[str, Field(max_length=32, pattern=QUANTITY_PATTERN), BeforeValidator(_quantity_as_text)]
+ResourceName = Annotated[str, Field(min_length=1, max_length=253)]
+UserId = Annotated[int, Field(ge=1, le=MAX_ID)]
+"""Never 0: nothing runs as root, and `restricted` namespaces would refuse it."""
+
+
+class Schedule(SpecModel):
+    """When the source is checked: every intervalSeconds, or at the times of a cron expression."""
+
+    interval_seconds: Annotated[int, Field(ge=60, le=31_536_000)] | None = None
+    """Seconds from one check to the next, plus a jitter of at most a tenth. Default: 3600, where cron is not set."""
+    cron: Annotated[str, Field(min_length=9, max_length=100), AfterValidator(_check_cron)] | None = None
+    """Five fields: minute, hour, day of month, month, day of week. Checks start up to five minutes after the time."""
+    time_zone: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_time_zone)] | None = None
+    """Time zone of cron by its IANA name, e.g. Europe/Paris. Default: UTC."""
+
+    @model_validator(mode="after")
+    def _one_way_only(self) -> Self:
+        if self.interval_seconds is not None and self.cron is not None:
+            raise ValueError(SCHEDULE_RULE)
+        if self.time_zone is not None and self.cron is None:
+            raise ValueError(TIME_ZONE_RULE)
+        return self
+
+
+class Select(SpecModel):
+    """Which of the listed videos are wanted."""
+
+    newest: Annotated[int, Field(ge=1, le=MAX_ENTRIES)] = DEFAULT_NEWEST
+    """How many of the newest videos a source's first check takes; later checks take everything new. Default: 52."""
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=3), AfterValidator(_check_distinct)] | None = None
+    """Kinds wanted of a channel. Default: what the URL names (a tab's own kind; of a bare channel, Video)."""
+
+
+class Media(SpecModel):
+    """What is fetched of a video. Preferences: where a site has nothing that fits, the best there is is taken."""
+
+    type: MediaType = MediaType.VIDEO
+    """Video, or Audio for the sound alone. Default: Video."""
+    max_height: Annotated[int, Field(ge=144, le=8640)] | None = None
+    """Largest picture height in lines, e.g. 1080. Default: no limit."""
+    container: Annotated[str, Field(max_length=8, pattern=r"^(mp4|mkv|webm|m4a|mp3|opus)$")] | None = None
+    """Video: mp4, mkv or webm. Audio: m4a, mp3 or opus. Default: mp4, m4a."""
+    sidecars: Annotated[tuple[Sidecar, ...], Field(max_length=4), AfterValidator(_check_distinct)] = DEFAULT_SIDECARS
+    """Files beside the media file. Default: Thumbnail, Description, Nfo."""
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> Self:
+        fitting = VIDEO_CONTAINERS if self.type is MediaType.VIDEO else AUDIO_CONTAINERS
+        if self.container is not None and self.container not in fitting:
+            raise ValueError(CONTAINER_RULE)
+        if self.max_height is not None and self.type is not MediaType.VIDEO:
+            raise ValueError(MAX_HEIGHT_RULE)
+        return self
+
+
+class Library(SpecModel):
+    """Where the files go. A change counts for new downloads; a condition says so."""
+
+    claim_name: ObjectName | None = None
+    """PersistentVolumeClaim in the Subscription's namespace. Default: the operator's."""
+    path: Annotated[str, Field(max_length=512), AfterValidator(_check_path)] = ""
+    """Folder under the claim's root, e.g. a section of the media server. Default: the root itself."""
+    layout: Layout = Layout.SHOW
+    """Show: Channel/Season yy/Title (SyyEmmdd). Flat: Folder/Title [id]. Default: Show."""
+    folder: Annotated[str, Field(min_length=1, max_length=240), AfterValidator(_check_folder)] | None = None
+    """Folder name instead of the channel's own."""
+
+
+class Resources(SpecModel):
+    """Compute resources of the download pod, as in a container."""
+
+    requests: Annotated[dict[ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
+    """What is reserved for it."""
+    limits: Annotated[dict[ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
+    """What it may use at most."""
+
+
+class TolerationOperator(StrEnum):
+    """How a toleration's key and value are compared with a taint's."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(SpecModel):
+    """A taint that download pods tolerate, as in a pod."""
+
+    key: Annotated[str, Field(max_length=317)] | None = None
+    """The taint's key. Default, with operator Exists: every key."""
+    operator: TolerationOperator | None = None
+    """Exists or Equal. Default: Equal."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """The taint's value, with operator Equal."""
+    effect: TaintEffect | None = None
+    """The taint's effect. Default: every effect."""
+    toleration_seconds: int | None = None
+    """With effect NoExecute: how long the pod stays."""
+
+
+class JobOptions(SpecModel):
+    """How the download Jobs run."""
+
+    parallelism: Annotated[int, Field(ge=1, le=32)] = 1
+    """Downloads of this Subscription at a time, within the operator's own limits. Default: 1."""
+    active_deadline_seconds: Annotated[int, Field(ge=60, le=604_800)] = DEFAULT_ACTIVE_DEADLINE_SECONDS
+    """A download that has not ended by then is stopped and tried again. Default: 21600."""
+    resources: Resources | None = None
+    """Compute resources. Default: the operator's."""
+    node_selector: Annotated[
+        dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]], Field(max_length=32)
+    ] = Field(default_factory=dict)
+    """Labels of the nodes that downloads may run on."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
+    """Taints that downloads tolerate."""
+    run_as_user: UserId | None = None
+    """User id that writes to the NAS; never 0. Default: the operator's, 65532."""
+    run_as_group: UserId | None = None
+    """Group id that writes to the NAS; never 0. Default: the operator's, 65532."""
+    fs_group: UserId | None = None
+    """Group that volumes are made writable for, where they support it; never 0. Default: the operator's, 65532."""
+    supplemental_groups: Annotated[tuple[UserId, ...], Field(max_length=32)] = ()
+    """More groups of the downloading process, e.g. the one that owns the NAS share."""
+    umask: Annotated[str, Field(max_length=4, pattern=UMASK_PATTERN)] = "022"
+    """Permissions that new files do not get, in octal. Default: 022."""
+
+
+class ConfigMapRef(SpecModel):
+    """A ConfigMap of the Subscription's namespace."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class Access(SpecModel):
+    """How the source is reached."""
+
+    ca_bundle_ref: ConfigMapRef | None = None
+    """ConfigMap whose key ca.crt holds certificate authorities to trust besides the public ones (PEM)."""
+    proxy: Annotated[str, Field(max_length=512), AfterValidator(_check_proxy)] | None = None
+    """Proxy for checks and downloads, e.g. socks5://vpn.media:1080. Default: the operator's."""
+
+
+class Retry(SpecModel):
+    """What happens after a failed download."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """Tries before a video is given up. Endings that say nothing of the video cost none. Default: 3."""
+
+
+class LedgerPolicy(StrEnum):
+    """What becomes of the history when the Subscription is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class SubscriptionSpec(SpecModel):
+    """What is mirrored, and where to."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_check_url)]
+    """A channel, one of its tabs, a playlist, or a video: anything that yt-dlp can list."""
+    suspend: bool = False
+    """No checks and no new downloads while true; running downloads finish."""
+    schedule: Schedule = Schedule()
+    """When the source is checked. Default: every hour."""
+    select: Select = Select()
+    """Which of the listed videos are wanted."""
+    media: Media = Media()
+    """What is fetched of a video."""
+    library: Library = Library()
+    """Where the files go."""
+    access: Access = Access()
+    """How the source is reached."""
+    retry: Retry = Retry()
+    """What happens after a failed download."""
+    job: JobOptions = JobOptions()
+    """How the download Jobs run."""
+    ledger_policy: LedgerPolicy = LedgerPolicy.RETAIN
+    """Retain keeps the history when the Subscription is deleted, for the next one of that name; Delete removes it."""
