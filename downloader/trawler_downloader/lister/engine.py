@@ -1,0 +1,123 @@
+"""yt-dlp with our options: no files, no plugins, no code from outside, requests counted and stoppable.
+
+The only module that knows yt-dlp's parameters for listing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import yt_dlp
+
+from trawler_downloader.contract.listing import ListRequest
+
+SOCKET_TIMEOUT_SECONDS = 20
+ATTEMPTS_AGAIN = 2
+"""Of a failed page. Small: the operator comes back with a growing pause."""
+
+
+class PageEndError(BaseException):
+    """Raised in place of a request that the walk does not want.
+
+    A BaseException, so that no `except Exception` inside an extractor takes it for a failed page and tries again.
+    """
+
+
+class Extractor(Protocol):
+    """What we use of yt-dlp's extractors; no call of these makes a request."""
+
+    def ie_key(self) -> str:
+        """E.g. `YoutubeTab`."""
+
+    def suitable(self, url: str) -> bool:
+        """It takes this URL."""
+
+    def get_temp_id(self, url: str) -> str | None:
+        """The id that the URL tells."""
+
+    def is_single_video(self, url: str) -> bool | None:
+        """None: not known."""
+
+
+class WarningLog:
+    """What yt-dlp would have printed: warnings are kept, they tell what some errors leave out."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def debug(self, message: str) -> None:
+        """Progress texts are not for us."""
+
+    def info(self, message: str) -> None:
+        """Progress texts are not for us."""
+
+    def warning(self, message: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(message)
+
+    def error(self, message: str) -> None:
+        """Errors arrive as exceptions too."""
+
+
+class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
+    """YoutubeDL that counts its requests and can be told to make no more."""
+
+    def __init__(self, request: ListRequest, *, allow_generic: bool, before_request: Callable[[], None]) -> None:
+        self.requests = 0
+        """Made so far."""
+        self.no_more_requests = False
+        """The walk has what it wants: the next request raises PageEndError."""
+        self.log = WarningLog()
+        self._before_request = before_request
+        super().__init__(_parameters(request, self.log, allow_generic=allow_generic))
+
+    def urlopen(self, req: object) -> object:
+        """Every request of every extractor comes through here."""
+        if self.no_more_requests:
+            raise PageEndError
+        self._before_request()
+        self.requests += 1
+        return super().urlopen(req)
+
+    def extractor_for(self, url: str) -> Extractor | None:
+        """The extractor that yt-dlp would use; None when there is none."""
+        return next((extractor for extractor in self._ies.values() if extractor.suitable(url)), None)
+
+    def extract(self, url: str, ie_key: str | None = None) -> dict[str, Any]:
+        """The unprocessed result of one URL: a video, a lazily paged playlist, or a redirect.
+
+        Raises:
+            yt_dlp.utils.DownloadError: and whatever else yt-dlp lets through.
+        """
+        result = self.extract_info(url, download=False, process=False, ie_key=ie_key)
+        if not isinstance(result, dict):
+            msg = f"The extractor returned nothing for {url}"
+            raise yt_dlp.utils.DownloadError(msg)
+        return result
+
+
+def _parameters(request: ListRequest, log: WarningLog, *, allow_generic: bool) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "logger": log,
+        "quiet": True,
+        "noprogress": True,
+        "color": {"stdout": "no_color", "stderr": "no_color"},
+        "cachedir": False,
+        "skip_download": True,
+        "ignore_no_formats_error": True,  # a premiere is listed, not refused
+        "allowed_extractors": ["default"] if allow_generic else ["default", "-generic"],
+        "compat_opts": {"no-certifi"},  # see trust
+        "js_runtimes": {},  # listing solves no challenge: nothing is started beside this process
+        "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        "extractor_retries": ATTEMPTS_AGAIN,
+        "extractor_args": {
+            "youtubetab": {"approximate_date": [""]},
+            # Without it a page that is cut short ends the listing as if that were all. An *empty* continuation cannot
+            # be told from the end even so: what it hides is found by a later check or audit.
+            "youtube": {"raise_incomplete_data": [""]},
+        },
+    }
+    if request.proxy is not None:
+        parameters["proxy"] = request.proxy
+    return parameters

@@ -1,0 +1,286 @@
+"""From yt-dlp's results to the protocol's lines, and where to stop.
+
+Everything that a site sent is checked here: what leaves are validated lines with clean text. Pages are fetched only
+when the walk asks for the next entry, so stopping early is what makes a nothing-new check cost one request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from yt_dlp.extractor.youtube import YoutubeIE, YoutubeTabIE
+from yt_dlp.utils import PagedList, unsmuggle_url
+
+from trawler_downloader.contract.keys import source_key, video_key
+from trawler_downloader.contract.listing import (
+    CONSECUTIVE_KNOWN_TO_STOP,
+    MAX_ENTRIES,
+    EntryLine,
+    Kind,
+    ListingEnd,
+    ListRequest,
+    SourceLine,
+)
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
+from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings
+from trawler_downloader.outcomes import classify
+
+MAX_REDIRECTS = 5
+MAX_TITLE = 500
+"""Characters: a line must not grow with what a site sends."""
+MAX_URL = 2_000
+
+_LARGEST = 2**53
+"""Beyond it a number of a site is nonsense; NaN and infinity are as well."""
+_UPLOADS_PREFIX = "UU"
+_UPLOADS_KINDS: Mapping[str, Kind] = {"UULF": Kind.VIDEO, "UUSH": Kind.SHORT, "UULV": Kind.STREAM}
+_STREAM_STATUSES = frozenset({"is_live", "was_live", "post_live"})
+_LIST_EXTRACTORS = frozenset({"YoutubeTab", "YoutubePlaylist"})
+
+
+class RedirectError(Exception):
+    """The site redirects in circles, or to something that is no web address."""
+
+
+@dataclass
+class Progress:
+    """How a request went so far."""
+
+    entries: int = 0
+    stopped: bool = False
+
+
+Emit = Callable[[SourceLine | EntryLine], None]
+
+
+def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
+    """List everything that a request means.
+
+    Args:
+        request: what to list, and where to stop.
+        engine: makes the requests.
+        emit: takes each line as soon as it is known.
+
+    Returns:
+        COMPLETE, STOPPED or LIMIT.
+
+    Raises:
+        NotAListingError: the URL names nothing to subscribe to.
+        Exception: whatever yt-dlp raised; see `outcomes.classify`.
+    """
+    extractor = engine.extractor_for(request.url)
+    is_channel = extractor is not None and extractor.ie_key() == YoutubeTabIE.ie_key()
+    progress = Progress()
+    planned_listings = plan_listings(request.url, request.kinds, is_channel=is_channel)
+    if extractor is not None and not is_channel and _known_video(request, extractor, emit):
+        return ListingEnd.STOPPED
+    for planned in planned_listings:
+        engine.no_more_requests = False
+        try:
+            result = _result(engine, planned.url)
+        except Exception as error:
+            if planned.tab and classify(error).reason == "NoSuchTab":
+                continue  # a tab appears with its first video: until then it is an empty listing
+            if is_channel or not _download_may_tell(error):
+                raise
+            bare = _bare_video(extractor, planned.url)
+            if bare is None:
+                raise
+            result = bare
+        if "entries" not in result or result.get("_type") == "multi_video":
+            _emit_video(result, planned.url, emit)
+            continue
+        _walk_one(request, engine, planned, result, emit, progress)
+        if progress.entries >= MAX_ENTRIES:
+            return ListingEnd.LIMIT
+    return ListingEnd.STOPPED if progress.stopped else ListingEnd.COMPLETE
+
+
+def _result(engine: Engine, url: str) -> dict[str, Any]:
+    """The result behind redirects."""
+    result = engine.extract(url)
+    for _ in range(MAX_REDIRECTS):
+        if result.get("_type") not in {"url", "url_transparent"}:
+            return result
+        target = str(result.get("url"))
+        if urlsplit(target).scheme not in {"http", "https"}:
+            break
+        result = engine.extract(target, result.get("ie_key"))
+    if result.get("_type") not in {"url", "url_transparent"}:
+        return result
+    msg = f"{url} does not lead to a listing within {MAX_REDIRECTS} redirects"
+    raise RedirectError(msg)
+
+
+def _walk_one(
+    request: ListRequest, engine: Engine, planned: Planned, result: dict[str, Any], emit: Emit, progress: Progress
+) -> None:
+    source = _source(planned, result)
+    emit(source)
+    had_first_run = source.key in request.known
+    known = frozenset(request.known.get(source.key, ()))
+    stops = source.newest_first and not request.audit
+    seen: set[str] = set()
+    known_in_a_row = 0
+    try:
+        for entry in _flattened(result.get("entries")):
+            line = _entry(source, planned, result, entry)
+            if line is None or line.key in seen:
+                continue
+            seen.add(line.key)
+            emit(line)
+            progress.entries += 1
+            if progress.entries >= MAX_ENTRIES:
+                return
+            known_in_a_row = known_in_a_row + 1 if line.key in known else 0
+            if stops and had_first_run and known_in_a_row >= CONSECUTIVE_KNOWN_TO_STOP:
+                progress.stopped = True
+                return
+            if stops and not had_first_run and len(seen) >= request.newest:
+                # The rest of the page is here already: listed, it becomes known, and later checks stop at it.
+                engine.no_more_requests = True
+    except PageEndError:
+        progress.stopped = True
+
+
+def _source(planned: Planned, result: dict[str, Any]) -> SourceLine:
+    extractor = _text(result.get("extractor_key")) or "Generic"
+    url = _text(result.get("webpage_url"), MAX_URL) or planned.url
+    if planned.tab:
+        source_id = _text(result.get("channel_id")) or _text(result.get("id")) or url
+        title = _text(result.get("channel")) or _text(result.get("title"))
+    else:
+        source_id = _text(result.get("id")) or url
+        title = _text(result.get("title"))
+    is_uploads = extractor == YoutubeTabIE.ie_key() and source_id.startswith(_UPLOADS_PREFIX)
+    return SourceLine(
+        key=source_key(extractor, source_id, planned.tab),
+        title=title,
+        id=source_id,
+        url=url,
+        newest_first=bool(planned.tab) or is_uploads,
+    )
+
+
+def _flattened(entries: object) -> Iterator[dict[str, Any]]:
+    """Entries of nested playlists too, lazily."""
+    for entry in entries if isinstance(entries, Iterable | PagedList) else ():
+        if not isinstance(entry, dict):
+            continue
+        if "entries" in entry:
+            yield from _flattened(entry["entries"])
+        elif entry.get("ie_key") not in _LIST_EXTRACTORS:
+            yield entry
+
+
+def _entry(source: SourceLine, planned: Planned, result: dict[str, Any], entry: dict[str, Any]) -> EntryLine | None:
+    raw_url = _text(entry.get("url") or entry.get("webpage_url"), MAX_URL) or ""
+    extractor = _text(entry.get("ie_key") or entry.get("extractor_key")) or ""
+    url, smuggled = unsmuggle_url(raw_url, {})
+    video_id = _text(entry.get("id")) or _text(smuggled.get("force_videoid"))
+    if extractor == YoutubeIE.ie_key() and video_id and not _is_web(url):
+        url = f"https://www.youtube.com/watch?v={video_id}"
+    if not _is_web(url):
+        return None
+    video_id = video_id or hashlib.sha256(url.encode()).hexdigest()[:40]
+    return EntryLine(
+        source=source.key,
+        key=video_key(extractor or _text(result.get("extractor_key")) or "Generic", video_id),
+        extractor=extractor,
+        id=video_id,
+        url=url,
+        title=_text(entry.get("title")),
+        kind=planned.kind or _kind(source.id, url, entry),
+        duration_seconds=_whole(entry.get("duration"), at_least=0),
+        timestamp=_whole(entry.get("timestamp")),
+        live_status=_text(entry.get("live_status")),
+        availability=_text(entry.get("availability")),
+    )
+
+
+def _kind(source_id: str, url: str, entry: dict[str, Any]) -> Kind:
+    if source_id[:4] in _UPLOADS_KINDS:
+        return _UPLOADS_KINDS[source_id[:4]]
+    if "/shorts/" in url:
+        return Kind.SHORT
+    return Kind.STREAM if entry.get("live_status") in _STREAM_STATUSES else Kind.VIDEO
+
+
+# A single video: it is its own listing.
+
+
+def _known_video(request: ListRequest, extractor: Extractor, emit: Emit) -> bool:
+    """A video whose URL tells its id, and that is known, needs no request at all."""
+    result = _bare_video(extractor, request.url)
+    if result is None:
+        return False
+    extractor_key, video_id = result["extractor_key"], result["id"]
+    if request.audit or video_key(extractor_key, video_id) not in request.known.get(
+        source_key(extractor_key, video_id), ()
+    ):
+        return False
+    _emit_video(result, request.url, emit)
+    return True
+
+
+def _bare_video(extractor: Extractor | None, url: str) -> dict[str, Any] | None:
+    """What a URL tells about its video without a request."""
+    if extractor is None:
+        return None
+    video_id = extractor.get_temp_id(url)
+    if not video_id or extractor.is_single_video(url) is False:
+        return None
+    return {"extractor_key": extractor.ie_key(), "id": video_id, "webpage_url": url}
+
+
+def _download_may_tell(error: BaseException) -> bool:
+    """Private, premiere, removed: said of the video, so its download says it again, and better than a listing can."""
+    found = classify(error)
+    return found.outcome in {OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS, OutcomeClass.TERMINAL} or (
+        found.outcome is OutcomeClass.TRANSIENT and found.reason in {"VideoUnavailable", "NoFormats"}
+    )
+
+
+def _emit_video(result: dict[str, Any], url: str, emit: Emit) -> None:
+    extractor = _text(result.get("extractor_key")) or "Generic"
+    web_url = _text(result.get("webpage_url"), MAX_URL) or url
+    video_id = _text(result.get("id")) or hashlib.sha256(web_url.encode()).hexdigest()[:40]
+    source = SourceLine(
+        key=source_key(extractor, video_id),
+        title=_text(result.get("title")),
+        id=video_id,
+        url=web_url,
+        newest_first=False,
+    )
+    emit(source)
+    entry = _entry(source, Planned(url), result, {**result, "id": video_id, "url": web_url})
+    if entry is None:
+        msg = f"{web_url} is no web address"
+        raise NotAListingError(msg)
+    emit(entry)
+
+
+# Clean values from a site's answers.
+
+
+def _is_web(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+def _text(value: object, limit: int = MAX_TITLE) -> str | None:
+    """Text without lone surrogates, which no JSON writer takes; None for everything else and for nothing."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:limit].encode("utf-8", "replace").decode()
+
+
+def _whole(value: object, at_least: int | None = None) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        return None
+    number = int(value)
+    return number if at_least is None or number >= at_least else None

@@ -1,0 +1,83 @@
+"""What runs in a forked child: limits, one listing, lines into a pipe, a trailer, and out.
+
+Must not outlive its request: it heads a process group that the parent kills, an alarm ends it when the parent is gone,
+and it leaves by `os._exit`, for whatever yt-dlp registered at exit is not ours to wait for.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from multiprocessing.connection import Connection
+from typing import BinaryIO, NoReturn
+
+from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.lister.child import Limits
+from trawler_downloader.lister.engine import Engine
+from trawler_downloader.lister.sources import NotAListingError
+from trawler_downloader.lister.trust import CaBundleError, trust
+from trawler_downloader.lister.walk import RedirectError, walk
+from trawler_downloader.outcomes import Classified, classify
+
+ALARM_GRACE_SECONDS = 10
+"""Beyond the deadline that the parent watches: only counts when the parent is gone."""
+PIPE_BUFFER_BYTES = 64 * 1024
+
+
+def run(pipe: Connection, body: bytes, engine_version: str, limits: Limits) -> NoReturn:
+    """Answer one request, given as JSON, into the pipe; never returns."""
+    os.setsid()
+    request = ListRequest.model_validate_json(body)
+    signal.alarm(request.deadline_seconds + ALARM_GRACE_SECONDS)
+    # Data and not address space: mapped libraries and reserved arenas of the allocator do not count.
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    status = 1
+    try:
+        with os.fdopen(os.dup(pipe.fileno()), "wb", PIPE_BUFFER_BYTES) as out:
+            trailer = _listing(request, out, engine_version, limits)
+            out.write(trailer.to_json().encode() + b"\n")
+        status = 0
+    except BrokenPipeError:
+        pass  # nobody listens any more
+    finally:
+        os._exit(status)
+
+
+def _listing(request: ListRequest, out: BinaryIO, engine_version: str, limits: Limits) -> TrailerLine:
+    def emit(line: SourceLine | EntryLine) -> None:
+        out.write(line.to_json().encode() + b"\n")
+
+    engine: Engine | None = None
+    try:
+        trust(request.ca_bundle)
+        # What is listed leaves before the wait for the next page, in one write per page.
+        engine = Engine(request, allow_generic=limits.allow_generic, before_request=out.flush)
+        end = walk(request, engine, emit)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a site makes yt-dlp raise is an outcome of this listing
+        found = _meaning(error, engine.log.warnings if engine else [])
+        return TrailerLine(
+            end=ListingEnd.ERROR,
+            outcome=found.outcome,
+            reason=found.reason,
+            message=found.message,
+            requests=engine.requests if engine else 0,
+            engine=engine_version,
+        )
+    return TrailerLine(end=end, requests=engine.requests, engine=engine_version)
+
+
+def _meaning(error: Exception, warnings: list[str]) -> Classified:
+    match error:
+        case NotAListingError():
+            return Classified(OutcomeClass.CONFIGURATION, "UnsupportedUrl", str(error))
+        case CaBundleError():
+            return Classified(OutcomeClass.CONFIGURATION, "CaBundleInvalid", str(error))
+        case RedirectError():
+            return Classified(OutcomeClass.TRANSIENT, "RedirectLoop", str(error))
+        case _:
+            return classify(error, warnings)
