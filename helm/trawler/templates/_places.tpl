@@ -16,9 +16,13 @@ only return text.
 {{- default (list .Release.Namespace) .Values.library.namespaces | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
-{{/* Namespaces known to have, or to get, download pods. */}}
+{{/* Namespaces known to get download pods: the watched ones, or, where all are watched, those with a library. */}}
 {{- define "trawler.downloadNamespaces" -}}
-{{- concat (include "trawler.watchNamespaces" . | fromJsonArray) (include "trawler.libraryNamespaces" . | fromJsonArray) | uniq | sortAlpha | toJson -}}
+{{- if .Values.watch.clusterWide -}}
+{{- include "trawler.libraryNamespaces" . -}}
+{{- else -}}
+{{- include "trawler.watchNamespaces" . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The kinds of library that any value speaks of; more than one is refused by trawler.validate. */}}

@@ -31,6 +31,10 @@ what to do. Included once, by the Deployment.
 {{- if and .Values.defaults.caBundle .Values.defaults.caBundleConfigMap -}}
 {{- fail "defaults: caBundle (PEM text) and caBundleConfigMap (a name) are set together; leave only one of them." -}}
 {{- end -}}
+{{- /* Here and not in the schema, whose message would repeat the password. */ -}}
+{{- if contains "@" .Values.defaults.proxy -}}
+{{- fail "defaults.proxy: no user or password here; it would be readable in every Job. Write scheme://host:port." -}}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount: create is false, so name must say which existing account to use." -}}
 {{- end -}}

@@ -1,0 +1,116 @@
+"""Rights: exactly these, exactly there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from chart.rendering import Manifest, of_kind, place, render, scenario, scenario_names
+
+OPERATOR = {
+    ("trawler.dev", "subscriptions", "get"),
+    ("trawler.dev", "subscriptions", "list"),
+    ("trawler.dev", "subscriptions", "watch"),
+    ("trawler.dev", "subscriptions/status", "patch"),
+    ("batch", "jobs", "get"),
+    ("batch", "jobs", "list"),
+    ("batch", "jobs", "watch"),
+    ("batch", "jobs", "create"),
+    ("batch", "jobs", "delete"),
+    ("", "configmaps", "get"),
+    ("", "configmaps", "list"),
+    ("", "configmaps", "create"),
+    ("", "configmaps", "patch"),
+    ("", "pods", "get"),
+    ("", "pods", "list"),
+    ("", "pods/log", "get"),
+    ("", "persistentvolumeclaims", "get"),
+    ("", "events", "create"),
+    ("", "events", "patch"),
+}
+LEASE = {
+    ("coordination.k8s.io", "leases", "get"),
+    ("coordination.k8s.io", "leases", "create"),
+    ("coordination.k8s.io", "leases", "patch"),
+}
+
+
+def rights(role: Manifest) -> set[tuple[str, str, str]]:
+    """A role's rules as (group, resource, verb)."""
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def bound(manifests: list[Manifest]) -> dict[str, set[tuple[str, str, str]]]:
+    """Where → what the operator's account may do there; "*" for everywhere."""
+    roles = {(m["kind"], place(m)): rights(m) for m in manifests if m["kind"] in {"Role", "ClusterRole"}}
+    granted: dict[str, set[tuple[str, str, str]]] = {}
+    for binding in [*of_kind(manifests, "RoleBinding"), *of_kind(manifests, "ClusterRoleBinding")]:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "trawler", "namespace": "media"}]
+        namespace = binding["metadata"].get("namespace")
+        name = binding["roleRef"]["name"]
+        is_local = binding["roleRef"]["kind"] == "Role"
+        role = roles[binding["roleRef"]["kind"], f"{namespace}/{name}" if is_local else name]
+        granted.setdefault(namespace or "*", set()).update(role)
+    return granted
+
+
+def test_by_default_rights_end_at_the_own_namespace() -> None:
+    """One Role in the release's namespace."""
+    assert bound(render({})) == {"media": OPERATOR | LEASE}
+
+
+def test_each_watched_namespace_grants_the_same() -> None:
+    """A Role per watched namespace; the own one, not watched, has the Lease alone."""
+    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR, "media": LEASE}
+
+
+def test_watching_everything_grants_the_same_everywhere_and_no_more() -> None:
+    """One ClusterRole with the very rules of the Role."""
+    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR, "media": LEASE}
+
+
+def every_right(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
+    """Of all roles, bound or not."""
+    return set().union(*(rights(m) for m in manifests if m["kind"] in {"Role", "ClusterRole"}))
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_no_role_speaks_of_secrets_or_of_everything(name: str) -> None:
+    """Neither Secrets nor wildcards, nor writing of Subscriptions by the operator."""
+    found = every_right(render(scenario(name)))
+
+    assert set() == {right for right in found if right[1].split("/")[0] == "secrets" or "*" in right}
+
+
+def test_people_get_subscriptions_by_the_clusters_own_roles() -> None:
+    """`view` reads; `edit` and `admin` write as well."""
+    aggregated: dict[str, set[str]] = {}
+    for role in of_kind(render({}), "ClusterRole"):
+        for label in role["metadata"]["labels"]:
+            if label.startswith("rbac.authorization.k8s.io/aggregate-to-"):
+                verbs = {verb for _, resource, verb in rights(role) if resource == "subscriptions"}
+                aggregated.setdefault(label.rpartition("-")[2], set()).update(verbs)
+    reads = {"get", "list", "watch"}
+    writes = {"create", "delete", "deletecollection", "patch", "update"}
+
+    assert {"view": reads, "edit": reads | writes, "admin": reads | writes} == aggregated
+
+
+def test_aggregation_can_be_left_out() -> None:
+    """No ClusterRole at all is made for someone who may not make any."""
+    assert of_kind(render({"rbac": {"aggregateClusterRoles": False}}), "ClusterRole") == []
+
+
+def test_an_account_of_ones_own_is_bound_and_not_made() -> None:
+    """serviceAccount.create false."""
+    manifests = render({"serviceAccount": {"create": False, "name": "mine"}})
+
+    assert of_kind(manifests, "ServiceAccount") == []
+    assert {"mine"} == {s["name"] for b in of_kind(manifests, "RoleBinding") for s in b["subjects"]}
