@@ -42,6 +42,8 @@ class ConditionStatus(StrEnum):
 
 
 MAX_MESSAGE_LENGTH = 1024
+MAX_REASON = 64
+REASON_PATTERN = r"^[A-Z][A-Za-z0-9]{0,63}$"
 
 
 class Condition(StatusModel):
@@ -55,7 +57,7 @@ class Condition(StatusModel):
     """Generation of the spec that it was judged from."""
     last_transition_time: Time
     """When status last changed."""
-    reason: Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    reason: Annotated[str, Field(max_length=MAX_REASON, pattern=REASON_PATTERN)]
     """Why, in one CamelCase word for programs."""
     message: Annotated[str, Field(max_length=MAX_MESSAGE_LENGTH)] = ""
     """Why, for people."""

@@ -1,0 +1,293 @@
+"""The Job of one launch, whole. Pure; the tests compare it in full.
+
+One pod, never restarted and never replaced: what to do after an ending is the ledger's business, and the pod failure
+policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone. The pod
+fits Pod Security `restricted`, has no token, and changes nothing on the volume but its own files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from trawler_downloader.contract.download import (
+    CA_FILE,
+    LIBRARY_MOUNT,
+    REQUEST_ENV,
+    DownloadRequest,
+    LibraryPlace,
+    MediaWish,
+    SubscriptionRef,
+    VideoRef,
+)
+from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
+from trawler_operator.api import labels
+from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
+from trawler_operator.api.subscription import LibraryStatus, Subscription
+from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.naming import job_name
+
+COMMAND = ("python", "-m", "trawler_downloader.download")
+SCRATCH_MOUNT = "/tmp"  # noqa: S108 - an empty volume of the pod's own, not a shared folder
+TERMINATION_GRACE_SECONDS = 30
+DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
+DEFAULT_LIMITS = {"memory": "1Gi"}
+FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
+"""Every documented one in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
+
+
+@dataclass(frozen=True)
+class JobDefaults:
+    """The operator's settings for what a spec leaves open.
+
+    Args:
+        image: of the downloader.
+        image_pull_policy: Always, IfNotPresent or Never; empty for Kubernetes' own rule.
+        image_pull_secrets: names of Secrets in the Subscription's namespace.
+        claim_name: claim in the Subscription's namespace; empty: every Subscription names its own.
+        ca_bundle_config_map: ConfigMap (key ca.crt) in the Subscription's namespace; empty: none.
+        proxy: URL; empty: none.
+        run_as_user: user id.
+        run_as_group: group id.
+        fs_group: group id.
+        resources: of the download container, as Kubernetes takes them.
+    """
+
+    image: str
+    image_pull_policy: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
+    claim_name: str = ""
+    ca_bundle_config_map: str = ""
+    proxy: str = ""
+    run_as_user: int = 65532
+    run_as_group: int = 65532
+    fs_group: int = 65532
+    resources: dict[str, dict[str, str]] = field(
+        default_factory=lambda: {"requests": dict(DEFAULT_REQUESTS), "limits": dict(DEFAULT_LIMITS)}
+    )
+
+
+def claim_name(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
+    """The claim that a Subscription's files go to; empty if neither it nor the operator names one."""
+    return spec.library.claim_name or defaults.claim_name
+
+
+def ca_bundle_config_map(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
+    """The ConfigMap of extra certificate authorities; empty if there is none."""
+    return spec.access.ca_bundle_ref.name if spec.access.ca_bundle_ref else defaults.ca_bundle_config_map
+
+
+def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
+    """The proxy's URL; empty if there is none."""
+    return spec.access.proxy or defaults.proxy
+
+
+def place(spec: SubscriptionSpec, defaults: JobDefaults) -> LibraryStatus:
+    """Where a Subscription's new files go, with the operator's defaults filled in."""
+    library = spec.library
+    return LibraryStatus(
+        claim_name=claim_name(spec, defaults), path=library.path, layout=library.layout.value, folder=library.folder
+    )
+
+
+def build_download_job(
+    subscription: Subscription,
+    key: str,
+    entry: LedgerEntry,
+    *,
+    launch: int,
+    shard: int,
+    defaults: JobDefaults,
+    source_title: str | None = None,
+    volume_id: str | None = None,
+) -> dict[str, Any]:
+    """The manifest of launch `launch` of a video.
+
+    Args:
+        subscription: the owner: its Jobs go with it.
+        key: of the video.
+        entry: of the video.
+        launch: number of the launch, from 1.
+        shard: number of the ledger's shard that holds the entry.
+        defaults: the operator's settings.
+        source_title: the channel's or playlist's title.
+        volume_id: marker that the claim must bear; None: not known yet.
+
+    Raises:
+        ValueError: no claim is named; the caller reports that instead of creating Jobs.
+    """
+    spec = subscription.spec
+    claim = claim_name(spec, defaults)
+    if not claim:
+        raise ValueError("no claim is named")
+    request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
+    pod_labels = labels.download_labels(subscription.name, launch)
+    annotations = {
+        labels.VIDEO_ANNOTATION: key,
+        labels.SHARD_ANNOTATION: str(shard),
+        labels.LAUNCH_ANNOTATION: str(launch),
+        labels.GENERATION_ANNOTATION: str(subscription.generation),
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(subscription.namespace, subscription.name, key, launch),
+            "namespace": subscription.namespace,
+            "labels": pod_labels,
+            "annotations": annotations,
+            "ownerReferences": [owner_reference(subscription, controller=True)],
+        },
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": spec.job.active_deadline_seconds,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": _failure_policy(),
+            "template": {
+                "metadata": {"labels": dict(pod_labels), "annotations": {labels.VIDEO_ANNOTATION: key}},
+                "spec": _pod_spec(spec, request, claim, defaults),
+            },
+        },
+    }
+
+
+def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str, Any]:
+    """A reference that makes the garbage collector delete the bearer with the Subscription, without delaying that."""
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": labels.KIND,
+        "name": subscription.name,
+        "uid": subscription.uid,
+        "controller": controller,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _request(
+    subscription: Subscription,
+    key: str,
+    entry: LedgerEntry,
+    launch: int,
+    defaults: JobDefaults,
+    source_title: str | None,
+    volume_id: str | None,
+) -> DownloadRequest:
+    spec = subscription.spec
+    return DownloadRequest(
+        subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
+        video=VideoRef(
+            key=key, extractor=entry.extractor, id=entry.id, url=entry.url, title=entry.title, kind=entry.kind
+        ),
+        launch=launch,
+        source_title=source_title,
+        media=MediaWish(
+            type=spec.media.type,
+            max_height=spec.media.max_height,
+            container=spec.media.container,
+            sidecars=spec.media.sidecars,
+        ),
+        library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
+        volume_id=volume_id,
+        proxy=proxy(spec, defaults) or None,
+        ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
+        umask=spec.job.umask,
+    )
+
+
+def _failure_policy() -> dict[str, Any]:
+    return {
+        "rules": [
+            {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {
+                "action": "FailJob",
+                "onExitCodes": {
+                    "containerName": labels.DOWNLOAD_CONTAINER,
+                    "operator": "In",
+                    "values": list(FAILING_EXIT_CODES),
+                },
+            },
+        ]
+    }
+
+
+def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defaults: JobDefaults) -> dict[str, Any]:
+    volumes: list[dict[str, Any]] = [
+        {"name": "library", "persistentVolumeClaim": {"claimName": claim}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    config_map = ca_bundle_config_map(spec, defaults)
+    if config_map:
+        volumes.append(
+            {"name": "ca", "configMap": {"name": config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+        )
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+        "securityContext": _pod_security(spec.job, defaults),
+        "containers": [_container(spec.job, request, defaults)],
+        "volumes": volumes,
+    }
+    if defaults.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
+    if spec.job.node_selector:
+        pod["nodeSelector"] = dict(spec.job.node_selector)
+    if spec.job.tolerations:
+        pod["tolerations"] = [_toleration(toleration) for toleration in spec.job.tolerations]
+    return pod
+
+
+def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
+    security: dict[str, Any] = {
+        "runAsNonRoot": True,
+        "runAsUser": job.run_as_user or defaults.run_as_user,
+        "runAsGroup": job.run_as_group or defaults.run_as_group,
+        "fsGroup": job.fs_group or defaults.fs_group,
+        # A library of terabytes must not be walked and chowned before each download.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if job.supplemental_groups:
+        security["supplementalGroups"] = list(job.supplemental_groups)
+    return security
+
+
+def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults) -> dict[str, Any]:
+    mounts: list[dict[str, Any]] = [
+        # A NAS that is mounted on the node later than the pod started becomes visible in it.
+        {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"},
+        {"name": "scratch", "mountPath": SCRATCH_MOUNT},
+    ]
+    if request.ca_bundle:
+        mounts.append({"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True})
+    container: dict[str, Any] = {
+        "name": labels.DOWNLOAD_CONTAINER,
+        "image": defaults.image,
+        "command": list(COMMAND),
+        "env": [
+            {"name": REQUEST_ENV, "value": request.to_json()},
+            {"name": "HOME", "value": SCRATCH_MOUNT},
+            {"name": "TMPDIR", "value": SCRATCH_MOUNT},
+            {"name": "DENO_DIR", "value": f"{SCRATCH_MOUNT}/deno"},
+            {"name": "YTDLP_NO_PLUGINS", "value": "1"},
+        ],
+        "resources": job.resources.model_dump(exclude_defaults=True) if job.resources else defaults.resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+    if defaults.image_pull_policy:
+        container["imagePullPolicy"] = defaults.image_pull_policy
+    return container
+
+
+def _toleration(toleration: Toleration) -> dict[str, Any]:
+    return toleration.model_dump(mode="json", exclude_none=True)

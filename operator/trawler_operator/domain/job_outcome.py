@@ -1,0 +1,142 @@
+"""How a finished Job ended. Pure: reads the Job and its pod as the API server gives them.
+
+| Job's condition | pod | container | means |
+|---|---|---|---|
+| any | there | a valid report as its termination message | what the report says |
+| Complete | there or gone | no report, or none that counts | terminated, ResultLost: the next launch reports |
+| Failed | there | exit code of the contract | its class |
+| Failed | there | OOMKilled | transient, OutOfMemory |
+| Failed | there | 137 otherwise | terminated, Killed |
+| Failed | there | any other code | transient, Exited |
+| Failed, PodFailurePolicy | gone or silent | text "... failed with exit code N ..." | as that exit code |
+| Failed, PodFailurePolicy | gone | text "... DisruptionTarget ..." | terminated, Disrupted |
+| Failed, DeadlineExceeded | gone (the Job controller deletes it) | | transient, DeadlineExceeded |
+| Failed, anything else | gone | | transient, LaunchVanished |
+
+The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from trawler_downloader.contract.download import DownloadResult
+from trawler_downloader.contract.outcomes import CLASS_BY_EXIT_CODE, EXIT_CODES, KILLED_EXIT_CODE, OutcomeClass
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_operator.api.reasons import EndReason, message
+
+_EXIT_CODE_IN_TEXT = re.compile(r"failed with exit code (\d{1,3})\b")
+_Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedOutcome:
+    """How a launch ended.
+
+    Args:
+        outcome: its class.
+        reason: CamelCase.
+        message: for people.
+        finished_at: when the Job ended, as far as it says.
+        result: the downloader's own report, where there is one.
+    """
+
+    outcome: OutcomeClass
+    reason: str
+    message: str
+    finished_at: datetime | None = None
+    result: DownloadResult | None = None
+
+
+def is_finished(job: _Object) -> bool:
+    """Whether the Job has a Complete or Failed condition: its pod is gone or has ended, nothing more will happen."""
+    return _final_condition(job) is not None
+
+
+def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
+    """What a finished Job's ending means (see the table above).
+
+    Args:
+        job: a Job for which `is_finished` holds.
+        pod: its newest pod, if there is one.
+
+    Raises:
+        ValueError: the Job is not finished.
+    """
+    condition = _final_condition(job)
+    if condition is None:
+        raise ValueError("the Job is not finished")
+    at = _time(condition.get("lastTransitionTime"))
+    ended = _terminated_container(pod)
+    result = parse_result(ended.get("message"))
+    if result is not None:
+        return ObservedOutcome(result.outcome, result.reason, result.message, at, result)
+    if condition["type"] == "Complete":
+        return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
+    return _failed(condition, ended, at)
+
+
+def parse_result(text: object) -> DownloadResult | None:
+    """The report in a termination message; None if there is none, or none that counts.
+
+    Published without a path is no report: the ledger could not say where the file stands.
+    """
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        result = DownloadResult.model_validate_json(text)
+    except ValidationError:
+        return None
+    if result.outcome is OutcomeClass.PUBLISHED and result.path is None:
+        return None
+    return result
+
+
+def _failed(condition: _Object, ended: _Object, at: datetime | None) -> ObservedOutcome:
+    if ended.get("reason") == "OOMKilled":
+        return _end(OutcomeClass.TRANSIENT, EndReason.OUT_OF_MEMORY, at)
+    text = condition.get("message") or ""
+    in_text = _EXIT_CODE_IN_TEXT.search(text)
+    code = ended.get("exitCode", int(in_text[1]) if in_text else None)
+    # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
+    if condition.get("reason") == "DeadlineExceeded":
+        return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
+    if "DisruptionTarget" in text:
+        return _end(OutcomeClass.TERMINATED, EndReason.DISRUPTED, at)
+    if code is None:
+        detail = f"Job condition {condition.get('reason') or 'without a reason'}"
+        return _end(OutcomeClass.TRANSIENT, EndReason.LAUNCH_VANISHED, at, detail=detail)
+    if code in {KILLED_EXIT_CODE, EXIT_CODES[OutcomeClass.TERMINATED]}:
+        return _end(OutcomeClass.TERMINATED, EndReason.KILLED, at, code=code)
+    outcome = CLASS_BY_EXIT_CODE.get(code, OutcomeClass.TRANSIENT)
+    if outcome is OutcomeClass.PUBLISHED:  # it ended well, and something else failed the Job
+        return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
+    return _end(outcome, EndReason.EXITED, at, code=code)
+
+
+def _end(outcome: OutcomeClass, reason: EndReason, at: datetime | None, **values: object) -> ObservedOutcome:
+    return ObservedOutcome(outcome, reason.value, message(reason, **values), at)
+
+
+def _final_condition(job: _Object) -> _Object | None:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"), None)
+
+
+def _terminated_container(pod: _Object | None) -> _Object:
+    statuses = ((pod or {}).get("status") or {}).get("containerStatuses") or ()
+    for status in statuses:
+        if status["name"] == DOWNLOAD_CONTAINER:
+            terminated: _Object = (status.get("state") or {}).get("terminated") or {}
+            return terminated
+    return {}
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

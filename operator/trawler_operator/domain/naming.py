@@ -1,0 +1,37 @@
+"""Names of what the operator creates.
+
+A Job's name is the lock that keeps a video from being downloaded twice: it follows from the Subscription's identity
+(namespace/name, not its uid, so that a re-created Subscription continues its ledger), the video and the launch alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+MAX_JOB_NAME = 63
+"""A Job's name becomes its pods' label and host name."""
+HASH_LENGTH = 16
+"""Hexadecimal digits, 64 bits: a Subscription with a million launches meets a collision with probability 3e-8."""
+SLUG_LENGTH = MAX_JOB_NAME - HASH_LENGTH - 1
+LEDGER_PREFIX = "trawler-ledger-"
+
+
+def job_name(namespace: str, name: str, video_key: str, launch: int) -> str:
+    """Name of the Job of one launch, e.g. `3blue1brown-0f4c9d21a7b3e865`: a DNS label of at most 63 characters.
+
+    Args:
+        namespace: of the Subscription.
+        name: of the Subscription.
+        video_key: `video_key(...)` of the contract.
+        launch: number of the launch, from 1.
+    """
+    # The parts are joined with a character that none of them can hold, so that borders cannot move.
+    identity = "\0".join([namespace, name, video_key, str(launch)])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:HASH_LENGTH]
+    slug = name.replace(".", "-")[:SLUG_LENGTH].rstrip("-")
+    return f"{slug}-{digest}"
+
+
+def ledger_name(subscription: str, shard: int) -> str:
+    """Name of a ledger's ConfigMap, e.g. `trawler-ledger-3blue1brown-0`; at most 253 characters for names up to 63."""
+    return f"{LEDGER_PREFIX}{subscription}-{shard}"

@@ -1,0 +1,204 @@
+"""What an ending does to a video's entry, and to its Subscription. Pure.
+
+| ending | entry becomes | next look | costs a try |
+|---|---|---|---|
+| Published | Succeeded | | |
+| Terminal | DeadLetter | when a person asks | |
+| Transient | Failed, or DeadLetter when the tries are used up | 1 min, doubling up to 1 h, plus up to a fifth | yes |
+| NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
+| NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
+| RateLimited, Environment | Pending | 1 min, doubling up to 1 h | no |
+| Terminated | Pending | 10 s, doubling up to 1 h | no |
+| Configuration | DeadLetter | when the spec has a new generation | no |
+
+Each pause grows with the endings of the same class in a row (`deferrals`); any other ending begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from trawler_downloader.contract.download import StepTimes
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.subscription import Backoff
+from trawler_operator.domain.jitter import jitter
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.schedule import backoff
+
+RETRY_JITTER_SHARE = 0.2
+MAX_SITE_WAIT = timedelta(days=14)
+"""A premiere may be moved, and a site may say anything: looked at again by then."""
+AFTER_ANNOUNCED = timedelta(minutes=1)
+"""Sites are never ready on the second."""
+MAX_BACKOFF_TEXT = 512
+ALREADY_PUBLISHED = "AlreadyPublished"
+"""The downloader's reason for a file that stood there already: it did not ask the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long until the next look: the first pause and the longest."""
+
+    first: timedelta
+    longest: timedelta
+
+
+FAILED_PAUSE = Pause(timedelta(minutes=1), timedelta(hours=1))
+DEFERRED_PAUSES = {
+    OutcomeClass.NOT_YET: Pause(timedelta(hours=1), timedelta(days=1)),
+    OutcomeClass.NEEDS_ACCESS: Pause(timedelta(days=1), timedelta(days=14)),
+    OutcomeClass.RATE_LIMITED: Pause(timedelta(minutes=1), timedelta(hours=1)),
+    OutcomeClass.ENVIRONMENT: Pause(timedelta(minutes=1), timedelta(hours=1)),
+    OutcomeClass.TERMINATED: Pause(timedelta(seconds=10), timedelta(hours=1)),
+}
+_WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
+
+
+def settle(
+    key: str, entry: LedgerEntry, observed: ObservedOutcome, *, max_attempts: int, generation: int, now: datetime
+) -> LedgerEntry:
+    """The entry after its launch ended.
+
+    Args:
+        key: of the video: anchors the jitter.
+        entry: as it stands, Running.
+        observed: how the launch ended.
+        max_attempts: `spec.retry.maxAttempts`.
+        generation: of the spec that the Job was built from; with Configuration a newer one tries again.
+        now: the present.
+    """
+    entry = _with_report(entry, observed, now)
+    match observed.outcome:
+        case OutcomeClass.PUBLISHED:
+            return replace(entry, state=LedgerState.SUCCEEDED)
+        case OutcomeClass.TERMINAL:
+            return replace(entry, state=LedgerState.DEAD_LETTER)
+        case OutcomeClass.CONFIGURATION:
+            return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
+        case OutcomeClass.TRANSIENT:
+            return _failed(key, entry, max_attempts, now)
+        case deferred:
+            return _deferred(key, entry, deferred, observed, now)
+
+
+def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> Backoff | None:
+    """How long a Subscription creates no Jobs, after one of its launches ended.
+
+    A site that limits us and a volume that does not answer would spoil the other videos' launches too. Several
+    launches that meet the same trouble together count once: an ending within the pause does not lengthen it.
+
+    Args:
+        previous: the pause as it stands, over or not; it must be kept until an ending proves that the trouble is gone.
+        observed: how the launch ended.
+        now: the present.
+
+    Returns:
+        The pause from now on; None: nothing is known that holds downloads back.
+    """
+    outcome = observed.outcome
+    if outcome in {OutcomeClass.RATE_LIMITED, OutcomeClass.ENVIRONMENT}:
+        same = previous is not None and previous.outcome is outcome
+        if previous is not None and same and now < previous.until_time:
+            return previous
+        step = previous.step + 1 if previous is not None and same else 1
+        pause = DEFERRED_PAUSES[outcome]
+        return Backoff(
+            outcome=outcome,
+            reason=observed.reason[:64],
+            message=observed.message[:MAX_BACKOFF_TEXT],
+            step=step,
+            until_time=now + backoff(pause.first, pause.longest, step),
+        )
+    if previous is not None and previous.outcome in _proved_well(observed):
+        return None
+    return previous
+
+
+def _proved_well(observed: ObservedOutcome) -> frozenset[OutcomeClass]:
+    """The troubles that an ending proves to be over."""
+    match observed.outcome:
+        case OutcomeClass.PUBLISHED if observed.reason == ALREADY_PUBLISHED:
+            return frozenset({OutcomeClass.ENVIRONMENT})
+        case OutcomeClass.PUBLISHED:
+            return frozenset({OutcomeClass.ENVIRONMENT, OutcomeClass.RATE_LIMITED})
+        case OutcomeClass.TERMINAL | OutcomeClass.NOT_YET | OutcomeClass.NEEDS_ACCESS:
+            return frozenset({OutcomeClass.RATE_LIMITED})
+        case _:
+            return frozenset()
+
+
+def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -> LedgerEntry:
+    """What was learnt of the video, whatever becomes of it."""
+    result = observed.result
+    in_a_row = entry.deferrals if observed.outcome is entry.outcome else 0
+    entry = replace(
+        entry,
+        outcome=observed.outcome,
+        reason=observed.reason,
+        message=observed.message or None,
+        retry_at=None,
+        generation=None,
+        deferrals=in_a_row,
+        times=_times(entry.times, result.times if result else StepTimes(), observed.finished_at or now),
+    )
+    if result is None:
+        return entry
+    published = observed.outcome is OutcomeClass.PUBLISHED
+    return replace(
+        entry,
+        title=result.title or entry.title,
+        published_date=result.published_date or entry.published_date,
+        duration_seconds=entry.duration_seconds if result.duration_seconds is None else result.duration_seconds,
+        engine=result.engine or entry.engine,
+        path=result.path if published else entry.path,
+        bytes=result.bytes if published else entry.bytes,
+    )
+
+
+def _failed(key: str, entry: LedgerEntry, max_attempts: int, now: datetime) -> LedgerEntry:
+    failures = entry.failures + 1
+    if failures >= max_attempts:
+        return replace(entry, state=LedgerState.DEAD_LETTER, failures=failures)
+    pause = backoff(FAILED_PAUSE.first, FAILED_PAUSE.longest, failures)
+    return replace(entry, state=LedgerState.FAILED, failures=failures, retry_at=now + _spread(pause, key, entry))
+
+
+def _deferred(
+    key: str, entry: LedgerEntry, outcome: OutcomeClass, observed: ObservedOutcome, now: datetime
+) -> LedgerEntry:
+    deferrals = entry.deferrals + 1
+    pause = DEFERRED_PAUSES[outcome]
+    retry_at = now + _spread(backoff(pause.first, pause.longest, deferrals), key, entry)
+    announced = observed.result.retry_at if observed.result else None
+    if outcome is OutcomeClass.NOT_YET and announced is not None and announced > now.timestamp():
+        latest = now + MAX_SITE_WAIT
+        soonest_ready = AFTER_ANNOUNCED.total_seconds() + announced
+        retry_at = latest if soonest_ready >= latest.timestamp() else datetime.fromtimestamp(soonest_ready, UTC)
+    state = LedgerState.WAITING if outcome in _WAITING else LedgerState.PENDING
+    return replace(entry, state=state, deferrals=deferrals, retry_at=retry_at)
+
+
+def _spread(pause: timedelta, key: str, entry: LedgerEntry) -> timedelta:
+    """A pause made a little longer, differently for each video: those that failed together do not return together."""
+    longer = pause * (1 + RETRY_JITTER_SHARE * jitter(key, entry.launches))
+    return timedelta(seconds=round(longer.total_seconds()))
+
+
+def _times(times: LaunchTimes, steps: StepTimes, finished: datetime) -> LaunchTimes:
+    return LaunchTimes(
+        claimed=times.claimed,
+        started=_moment(steps.started),
+        fetched=_moment(steps.fetched),
+        verified=_moment(steps.verified),
+        published=_moment(steps.published),
+        finished=finished,
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    """Unix seconds as a time; a number that no clock shows is taken for none."""
+    if seconds is None or not 0 <= seconds < 1e11:
+        return None
+    return datetime.fromtimestamp(int(seconds), UTC)

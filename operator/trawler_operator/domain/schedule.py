@@ -1,0 +1,165 @@
+"""When a source is looked at next. Pure: what it needs to remember is in the Subscription's status.
+
+Times are persisted, so a restart neither forgets a check nor makes all of them at once: those that fell due while the
+operator was away are spread over its first minutes. Jitter follows from the uid and the last check, so that
+Subscriptions that were applied together drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.api.spec import DEFAULT_INTERVAL_SECONDS, Schedule
+from trawler_operator.domain.jitter import jitter
+
+JITTER_SHARE = 0.1
+"""Of the time between two checks."""
+MAX_JITTER = timedelta(minutes=5)
+CATCH_UP_SPREAD = timedelta(minutes=5)
+"""Over which the checks that an absent operator missed are spread."""
+FIRST_BACKOFF = timedelta(minutes=1)
+MAX_BACKOFF = timedelta(hours=1)
+AUDIT_JITTER_SHARE = 0.1
+
+HOPELESS = frozenset(
+    {
+        OutcomeClass.RATE_LIMITED,
+        OutcomeClass.CONFIGURATION,
+        OutcomeClass.TERMINAL,
+        OutcomeClass.NEEDS_ACCESS,
+    }
+)
+"""Failures that an early second look does not mend, or makes worse: never looked at more often than was asked for."""
+
+
+class Why(StrEnum):
+    """What the time of the next check follows from."""
+
+    SUSPENDED = "suspended"
+    REQUESTED = "requested"
+    FIRST = "first"
+    SPEC_CHANGED = "spec-changed"
+    FAILED = "failed"
+    MISSED = "missed"
+    SCHEDULED = "scheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class PollDecision:
+    """Whether to look now, and when otherwise.
+
+    Args:
+        due: look now.
+        at: when it is or was due; None while suspended.
+        why: what that follows from.
+    """
+
+    due: bool
+    at: datetime | None
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHistory:
+    """What is remembered of earlier checks.
+
+    Args:
+        last_check: when the source was last looked at; None: never.
+        generation: of the spec at that time.
+        failures: checks that failed in a row.
+        outcome: why the last one failed.
+    """
+
+    last_check: datetime | None = None
+    generation: int | None = None
+    failures: int = 0
+    outcome: OutcomeClass | None = None
+
+
+def poll_decision(
+    schedule: Schedule,
+    history: CheckHistory,
+    *,
+    uid: str,
+    generation: int,
+    suspended: bool,
+    requested: bool,
+    started_at: datetime,
+    now: datetime,
+) -> PollDecision:
+    """Whether the source is to be looked at now.
+
+    Args:
+        schedule: of the spec.
+        history: from the status.
+        uid: of the Subscription: anchors the jitter.
+        generation: of the spec as it is now.
+        suspended: `spec.suspend`.
+        requested: the annotation asks for a check that was not made yet.
+        started_at: when this operator process began; checks that fell due before were missed.
+        now: the present; all times are aware.
+    """
+    if suspended:
+        return PollDecision(due=False, at=None, why=Why.SUSPENDED)
+    if requested:
+        return PollDecision(due=True, at=now, why=Why.REQUESTED)
+    if history.last_check is None:
+        return PollDecision(due=True, at=now, why=Why.FIRST)
+    if history.generation != generation:
+        return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
+    at, why = _planned(schedule, history, history.last_check, uid)
+    if at < started_at:
+        spread = min(CATCH_UP_SPREAD, at - history.last_check)
+        at, why = started_at + spread * jitter(uid, "missed"), Why.MISSED
+    return PollDecision(due=at <= now, at=at, why=why)
+
+
+def audit_due(
+    *, last_audit: datetime | None, created_at: datetime, uid: str, interval: timedelta, now: datetime
+) -> bool:
+    """Whether the next check should walk everything there is, whatever is known.
+
+    Args:
+        last_audit: when a listing last was complete; None: never, then the first comes an interval after created_at.
+        created_at: the Subscription's creation.
+        uid: anchors the jitter.
+        interval: between two audits.
+        now: the present.
+    """
+    since = last_audit or created_at
+    return now >= since + interval * (1 + AUDIT_JITTER_SHARE * jitter(uid, since.isoformat(), "audit"))
+
+
+def backoff(first: timedelta, longest: timedelta, step: int) -> timedelta:
+    """Pause before try `step` (from 1): doubles each time, up to `longest`."""
+    # The exponent is bounded: a counter that ran for years must not build a time that does not fit.
+    return min(longest, first * (1 << min(step - 1, 20)))
+
+
+def _planned(schedule: Schedule, history: CheckHistory, last_check: datetime, uid: str) -> tuple[datetime, Why]:
+    regular, period = _regular(schedule, last_check)
+    share = jitter(uid, last_check.isoformat())
+    regular += min(MAX_JITTER, period * JITTER_SHARE) * share
+    if not history.failures:
+        return regular, Why.SCHEDULED
+    pause = backoff(FIRST_BACKOFF, MAX_BACKOFF, history.failures)
+    again = last_check + pause * (1 + JITTER_SHARE * share)
+    return (max(again, regular) if history.outcome in HOPELESS else again), Why.FAILED
+
+
+def _regular(schedule: Schedule, last_check: datetime) -> tuple[datetime, timedelta]:
+    """The next time by the schedule, and the time between two of them."""
+    if schedule.cron is None:
+        period = timedelta(seconds=schedule.interval_seconds or DEFAULT_INTERVAL_SECONDS)
+        return last_check + period, period
+    zone = ZoneInfo(schedule.time_zone) if schedule.time_zone else UTC
+    # Compared in UTC: the difference of two times of one zone would ignore its clock changes.
+    first, second = (time.astimezone(UTC) for time in islice(CronSim(schedule.cron, last_check.astimezone(zone)), 2))
+    return first, second - first
