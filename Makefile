@@ -35,6 +35,38 @@ types: venv
 unit: venv
 	$(PYTEST) -q -m "not e2e and not image" tests
 
+.PHONY: test
+test: ## everything: make check, the component tests inside the downloader image, and the end-to-end suite on kind
+	hack/test
+
+.PHONY: e2e
+e2e: venv ## the end-to-end suite on a kind cluster of its own (ARGS="-k deletion", KEEP=1 leaves the cluster up)
+	hack/e2e/run $(ARGS)
+
+.PHONY: image-tests
+image-tests: venv ## component tests that need ffmpeg and deno, inside the downloader image
+	hack/image-tests $(ARGS)
+
+.PHONY: bench
+bench: venv ## the benchmarks of docs/benchmarks.md on a kind cluster
+	hack/bench/run $(ARGS)
+
+.PHONY: demo
+demo: venv ## the whole thing on kind, with videos at the end (URL=https://… for your own channel)
+	@hack/demo/up $(URL)
+
+.PHONY: demo-down
+demo-down: ## take the demo's cluster away; files stay in media/library
+	@hack/demo/down
+
+.PHONY: images
+images: ## build both images and print their sizes (TAG, REGISTRY, PLATFORM; PUSH=1 pushes)
+	@TAG="$(TAG)" REGISTRY="$(REGISTRY)" PLATFORM="$(PLATFORM)" PUSH="$(PUSH)" hack/images/build
+
+.PHONY: crds
+crds: venv ## generate crds/ and the chart's copy from the pydantic models
+	PYTHONPATH=operator:downloader $(BIN)/python -m trawler_operator.api.crd
+
 .PHONY: format
 format: venv ## let ruff format the code
 	$(BIN)/ruff check --fix -q . && $(BIN)/ruff format -q .
