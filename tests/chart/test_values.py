@@ -83,6 +83,16 @@ NFS = {"server": "nas.lan", "path": "/media"}
         pytest.param(
             {"admission": {"maxRunningJobs": 0}}, ["/admission/maxRunningJobs", "want 1"], id="no Jobs at all"
         ),
+        pytest.param(
+            {"operator": {"maxConcurrentListings": 4}},
+            ["maxConcurrentListings (4) must be smaller than maxConcurrentReconciles (4)"],
+            id="nobody left for ended Jobs",
+        ),
+        pytest.param(
+            {"defaults": {"jobResources": {"requests": {"cpu": 1}}}},
+            ["/requests/cpu", "want string"],
+            id="a CPU without quotes",
+        ),
         pytest.param({"operator": {"logLevel": "chatty"}}, ["/operator/logLevel", "'debug'"], id="no such log level"),
         pytest.param({"downloader": {"image": {"digest": "abc"}}}, ["/downloader/image/digest"], id="half a digest"),
         pytest.param(

@@ -35,6 +35,10 @@ what to do. Included once, by the Deployment.
 {{- if contains "@" .Values.defaults.proxy -}}
 {{- fail "defaults.proxy: no user or password here; it would be readable in every Job. Write scheme://host:port." -}}
 {{- end -}}
+{{- $operator := .Values.operator -}}
+{{- if ge (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles) -}}
+{{- fail (printf "operator: maxConcurrentListings (%d) must be smaller than maxConcurrentReconciles (%d), else ended Jobs wait for listings." (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles)) -}}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount: create is false, so name must say which existing account to use." -}}
 {{- end -}}
