@@ -1,0 +1,74 @@
+"""The command line: from the environment to a launch, from its end to the termination message."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from trawler_downloader.contract.download import DownloadResult
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.download import program
+from trawler_downloader.download.check import check
+from trawler_downloader.download.engine import ENGINE_VERSION, open_engine
+from trawler_downloader.download.errors import LaunchError, TerminatedError
+from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.download.report import report, result_of
+from trawler_downloader.download.settings import Settings, request_of, settings_of
+from trawler_downloader.download.trust import trust
+from trawler_downloader.outcomes import classify
+
+LOG = logging.getLogger(__name__)
+
+
+def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trawler_downloader.download", description=__doc__)
+    parser.add_argument("step", nargs="?", choices=("run", "fetch", "publish"), default="run")
+    parser.add_argument("--check", action="store_true", help="check the installation and leave")
+    chosen = parser.parse_args(arguments)
+    # Standard output belongs to the progress lines.
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if chosen.check:
+        problems = check()
+        for problem in problems:
+            LOG.error("%s", problem)
+        return 1 if problems else 0
+    settings = settings_of(environment)
+    try:
+        result = _launch(chosen.step, settings, environment)
+    except LaunchError as error:
+        result = result_of(error, ENGINE_VERSION)
+    except TerminatedError:
+        result = DownloadResult(
+            outcome=OutcomeClass.TERMINATED,
+            reason="Terminated",
+            message="the pod was told to stop",
+            engine=ENGINE_VERSION,
+        )
+    except Exception as error:
+        LOG.exception("unexpected")
+        found = classify(error)
+        result = result_of(LaunchError(found.outcome, found.reason, found.message), ENGINE_VERSION)
+    return 0 if result is None else report(result, settings.termination_log)
+
+
+def _launch(step: str, settings: Settings, environment: Mapping[str, str]) -> DownloadResult | None:
+    request = request_of(environment)
+    os.umask(int(request.umask, 8))
+    progress = ProgressReporter(sys.stdout, time.monotonic)
+    if step != "publish":
+        trust(settings.ca_file if request.ca_bundle else None)
+    launch = program.Launch(
+        request=request,
+        root=settings.library,
+        pod=settings.pod,
+        engine=lambda: open_engine(request, progress, allow_generic=settings.allow_generic),
+        now=time.time,
+        report=progress.phase,
+    )
+    steps = {"run": program.run, "fetch": program.fetch, "publish": program.publish}
+    return steps[step](launch)

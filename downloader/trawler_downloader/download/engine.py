@@ -1,0 +1,268 @@
+"""yt-dlp behind the program's Engine: describes a video, downloads it, makes what stands beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+os.environ["YTDLP_NO_PLUGINS"] = "1"  # plugins are code from folders; read by yt_dlp when it is imported
+
+import yt_dlp
+from yt_dlp import version
+from yt_dlp.downloader.external import FFmpegFD
+
+from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.download.errors import LaunchError, configuration
+from trawler_downloader.download.media import as_jpeg, remuxed, require_tools, verify
+from trawler_downloader.download.options import container_of, in_folder, parameters
+from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
+from trawler_downloader.outcomes import classify
+
+LOG = logging.getLogger(__name__)
+
+ENGINE_VERSION: str = version.__version__
+MAX_PICTURE_BYTES = 20 * 2**20
+PICTURES_TRIED = 5
+"""Best first: sites announce sizes that they do not have."""
+MAX_WARNINGS = 50
+_NOT_YET = {
+    "is_upcoming": ("Upcoming", "not published yet"),
+    "is_live": ("Live", "live now: it is fetched when it is over"),
+    "post_live": ("PostLive", "the live stream is over and its recording is still being processed"),
+}
+_PRIVATE_OF_A_FORMAT = frozenset({"url", "manifest_url", "fragments", "fragment_base_url", "cookies", "http_headers"})
+"""Signed addresses that name the user's IP address, and cookies: of no use in a library."""
+_BULKY = frozenset({"automatic_captions", "subtitles", "requested_subtitles"})
+
+
+class YtDlp:
+    """One video. See `program.Engine` for what the methods promise."""
+
+    def __init__(self, request: DownloadRequest, progress: ProgressReporter, *, allow_generic: bool) -> None:
+        self._request = request
+        self._progress = progress
+        self._log = _Log()
+        self._parameters = parameters(request, allow_generic=allow_generic) | {
+            "logger": self._log,
+            "progress_hooks": [progress.downloading],
+            "postprocessor_hooks": [progress.processing],
+        }
+        self._info: dict[str, Any] = {}
+        self._facts: VideoFacts | None = None
+        self.version: str = ENGINE_VERSION
+
+    def describe(self) -> VideoFacts:
+        """What the site tells."""
+        with self._judging(), yt_dlp.YoutubeDL(self._parameters) as engine:
+            info = engine.extract_info(self._request.video.url, download=False)
+        if not isinstance(info, dict):
+            raise LaunchError(OutcomeClass.TRANSIENT, "NothingExtracted", "yt-dlp found nothing at the URL")
+        if info.get("_type", "video") != "video":
+            raise configuration("NotAVideo", f"{self._request.video.url} is a list, not a single video")
+        refuse_unfinished(info)
+        self._info = info
+        self._facts = facts_of(info, self._request, datetime.now(UTC).date())
+        return self._facts
+
+    def fetch(self, folder: Path) -> Path:
+        """Downloads the described video."""
+        formats = self._info.get("requested_formats") or [self._info]
+        self._progress.expect([f.get("filesize") or f.get("filesize_approx") for f in formats])
+        with self._judging(), yt_dlp.YoutubeDL(in_folder(self._parameters, folder)) as engine:
+            info = engine.process_ie_result(self._info, download=True)
+        media = _downloaded(info, folder)
+        return (
+            remuxed(media, container_of(self._request.media)) if self._request.media.type is MediaType.VIDEO else media
+        )
+
+    def verify(self, media: Path) -> None:
+        """Checks the downloaded file against what the site told."""
+        assert self._facts is not None
+        verify(media, self._facts, self._request.media)
+
+    def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
+        """Thumbnail, description and info.json; what cannot be had is left out, it never costs the video."""
+        wanted = self._request.media.sidecars
+        made: list[StagedFile] = []
+        if Sidecar.DESCRIPTION in wanted:
+            made.append(_write(folder, Role.DESCRIPTION, str(self._info.get("description") or "").encode()))
+        if Sidecar.INFO_JSON in wanted:
+            made.append(_write(folder, Role.INFO_JSON, info_json(self._info)))
+        if Sidecar.THUMBNAIL in wanted:
+            picture = self._thumbnail(folder)
+            if picture is not None:
+                made.append(picture)
+            else:
+                LOG.warning("no thumbnail could be fetched")
+        return tuple(made)
+
+    def _thumbnail(self, folder: Path) -> StagedFile | None:
+        raw, target = folder / "picture", folder / Role.THUMBNAIL.value
+        with yt_dlp.YoutubeDL(self._parameters) as engine:
+            for url in thumbnail_urls(self._info):
+                try:
+                    with engine.urlopen(url) as answer:
+                        content = answer.read(MAX_PICTURE_BYTES + 1)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the video
+                    LOG.info("thumbnail %s: %s", url, error)
+                    continue
+                if not content or len(content) > MAX_PICTURE_BYTES:
+                    continue
+                raw.write_bytes(content)
+                usable = as_jpeg(raw, target)
+                raw.unlink()
+                if usable:
+                    return StagedFile(role=Role.THUMBNAIL, name=target.name, bytes=target.stat().st_size)
+        target.unlink(missing_ok=True)
+        return None
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        try:
+            yield
+        except LaunchError:
+            raise
+        except Exception as error:
+            found = classify(error, self._log.warnings, now=datetime.now(UTC).timestamp())
+            raise LaunchError(found.outcome, found.reason, found.message, found.retry_at) from error
+
+
+class _Log:
+    """yt-dlp's messages: into our log, warnings also kept, because some errors leave their cause there."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def debug(self, message: str) -> None:
+        """Debugging and ordinary messages alike."""
+        LOG.debug("%s", message)
+
+    def warning(self, message: str) -> None:
+        """A warning."""
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(message)
+        LOG.warning("%s", message)
+
+    def error(self, message: str) -> None:
+        """Errors arrive as exceptions too."""
+        LOG.info("%s", message)
+
+
+@contextmanager
+def open_engine(request: DownloadRequest, progress: ProgressReporter, *, allow_generic: bool) -> Iterator[YtDlp]:
+    """An engine for this request.
+
+    Raises:
+        LaunchError: Configuration, the URL is no web address; Environment, a tool is missing.
+    """
+    if urlsplit(request.video.url).scheme not in {"http", "https"}:
+        raise configuration("UnsupportedUrl", f"{request.video.url!r} is neither http nor https")
+    require_tools()
+    # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
+    # to it, past every option.
+    FFmpegFD.real_download = _refuse_ffmpeg
+    yield YtDlp(request, progress, allow_generic=allow_generic)
+
+
+def refuse_unfinished(info: Mapping[str, Any]) -> None:
+    """Raises NotYet for a premiere, a live stream, or a recording in the making."""
+    status = info.get("live_status")
+    if status in _NOT_YET:
+        reason, words = _NOT_YET[status]
+        at = info.get("release_timestamp")
+        ready = int(at) if status == "is_upcoming" and isinstance(at, int | float) else None
+        raise LaunchError(
+            OutcomeClass.NOT_YET, reason, f"the video is {words}" if reason != "PostLive" else words, ready
+        )
+
+
+def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> VideoFacts:
+    """What of yt-dlp's information names and describes the video.
+
+    The date in names is the upload's (UTC, as yt-dlp gives it), else the release's, else the day of the download.
+    """
+    video_id = str(info.get("id") or request.video.id)
+    published = _day(info.get("upload_date")) or _day(info.get("release_date"))
+    duration = info.get("duration")
+    formats = info.get("formats") or [info]
+    return VideoFacts(
+        extractor=str(info.get("extractor_key") or request.video.extractor or "unknown"),
+        id=video_id,
+        url=str(info.get("webpage_url") or request.video.url),
+        title=str(info.get("title") or request.video.title or video_id),
+        channel=_text(info.get("channel")) or _text(info.get("uploader")) or _text(info.get("creator")),
+        published=published,
+        named_after=published or today,
+        duration_seconds=float(duration) if isinstance(duration, int | float) and duration > 0 else None,
+        description=str(info.get("description") or ""),
+        has_video=_has(formats, "vcodec"),
+        has_audio=_has(formats, "acodec"),
+    )
+
+
+def thumbnail_urls(info: Mapping[str, Any]) -> list[str]:
+    """Web addresses of pictures, best first."""
+    listed = [thumbnail.get("url") for thumbnail in reversed(info.get("thumbnails") or [])]
+    urls = [url for url in [*listed, info.get("thumbnail")] if url and urlsplit(url).scheme in {"http", "https"}]
+    return list(dict.fromkeys(urls))[:PICTURES_TRIED]
+
+
+def info_json(info: dict[str, Any]) -> bytes:
+    """yt-dlp's information without what is private, bulky or out of date tomorrow."""
+    clean = yt_dlp.YoutubeDL.sanitize_info(info, remove_private_keys=True)
+    kept = {key: value for key, value in clean.items() if key not in _BULKY | _PRIVATE_OF_A_FORMAT}
+    kept["formats"] = [
+        {key: value for key, value in form.items() if key not in _PRIVATE_OF_A_FORMAT}
+        for form in clean.get("formats") or []
+    ]
+    return json.dumps(kept, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+
+
+def _refuse_ffmpeg(_self: object, _filename: str, _info: Mapping[str, Any]) -> bool:
+    raise configuration(
+        "UnsupportedStream", "only ffmpeg could fetch this kind of stream, and it may not use the network"
+    )
+
+
+def _downloaded(info: Mapping[str, Any], folder: Path) -> Path:
+    """The finished file. yt-dlp ends without an error and without a file in several cases."""
+    names = [download.get("filepath") for download in info.get("requested_downloads") or ()]
+    files = [Path(name) for name in names if name and Path(name).is_file()]
+    if len(files) != 1 or not files[0].is_relative_to(folder) or files[0].stat().st_size == 0:
+        raise LaunchError(
+            OutcomeClass.TRANSIENT, "NothingDownloaded", "yt-dlp ended without an error and without a file"
+        )
+    return files[0]
+
+
+def _write(folder: Path, role: Role, content: bytes) -> StagedFile:
+    (folder / role.value).write_bytes(content)
+    return StagedFile(role=role, name=role.value, bytes=len(content))
+
+
+def _has(formats: list[Mapping[str, Any]], codec: str) -> bool | None:
+    """Whether any format has that stream; None when no format tells and one leaves it open."""
+    said = [form.get(codec) for form in formats]
+    if any(value not in (None, "none") for value in said):
+        return True
+    return None if None in said else False
+
+
+def _day(value: object) -> date | None:
+    try:
+        return datetime.strptime(str(value), "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None

@@ -1,0 +1,54 @@
+"""How a launch ends without a published file."""
+
+from __future__ import annotations
+
+import errno
+from typing import NoReturn
+
+from trawler_downloader.contract.outcomes import OutcomeClass
+
+_SITUATIONS: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("NoSpace", "the volume is full"),
+    errno.EDQUOT: ("NoSpace", "the quota on the volume is used up"),
+    errno.EROFS: ("ReadOnly", "the volume is mounted read-only"),
+    errno.EACCES: ("PermissionDenied", "the volume refuses access to this user; see job.runAsUser and job.fsGroup"),
+    errno.EPERM: (
+        "PermissionDenied",
+        "the volume refuses the operation to this user; see job.runAsUser and job.fsGroup",
+    ),
+    errno.ESTALE: ("StaleVolume", "the volume's server lost the file handle"),
+    errno.ENOTCONN: ("StaleVolume", "the volume is not connected"),
+}
+
+
+class LaunchError(Exception):
+    """The launch is over; says how."""
+
+    def __init__(self, outcome: OutcomeClass, reason: str, message: str, retry_at: int | None = None) -> None:
+        """Arguments: as in `DownloadResult`."""
+        super().__init__(message)
+        self.outcome = outcome
+        self.reason = reason
+        self.message = message
+        self.retry_at = retry_at
+
+
+class TerminatedError(BaseException):
+    """SIGTERM arrived. No Exception: nothing that handles errors of a download may take it for one."""
+
+
+def environment(reason: str, message: str) -> LaunchError:
+    """The volume or the image is not as it must be: nothing about the video or the site."""
+    return LaunchError(OutcomeClass.ENVIRONMENT, reason, message)
+
+
+def configuration(reason: str, message: str) -> LaunchError:
+    """The Subscription asks for what cannot work; the message names the field."""
+    return LaunchError(OutcomeClass.CONFIGURATION, reason, message)
+
+
+def raise_volume_error(error: OSError) -> NoReturn:
+    """Raises what an error of our own file operations means: all of them are on the volume."""
+    reason, words = _SITUATIONS.get(error.errno or 0, ("VolumeError", "an operation on the volume failed"))
+    where = f" ({error.strerror}: {error.filename})" if error.filename else f" ({error})"
+    raise environment(reason, words + where) from error

@@ -1,0 +1,147 @@
+"""Every change of ours to the volume, one operation at a time.
+
+The one seam between the program and the disk: a test makes the process die before any of the operations, and what it
+knows about real NAS servers (no links, refused chmod, replayed renames, folders that cannot be synced) is in one place.
+Never uses hard links, chmod, chown or utime.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+_CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What SMB and some FUSE file systems answer to fsync of a folder. Of a file, these are errors."""
+
+
+class Files:
+    """Operations on the volume. All raise OSError."""
+
+    def step(self, operation: str, path: Path) -> None:
+        """Called before each operation; a place for tests to end the process."""
+
+    def make_folder(self, path: Path) -> None:
+        """Makes the folder and what is above it, each on its own; existing ones are fine."""
+        missing = []
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
+        for folder in reversed(missing):
+            self.step("mkdir", folder)
+            folder.mkdir(exist_ok=True)
+
+    def create(self, path: Path, data: bytes) -> bool:
+        """Makes the file unless it exists, with O_EXCL: of many who try at once, one is told True.
+
+        Dying between creation and writing leaves an empty file: it holds its place and belongs to nobody.
+        """
+        self.step("create", path)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            self._fill(descriptor, path, data)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        self.sync_folder(path.parent)
+        return True
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Writes the file through to the disk; dying in between leaves a part of it."""
+        self.step("open", path)
+        self._fill(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), path, data)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Gives the file this content, or leaves the one it had: never a part."""
+        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+        try:
+            self.write(temporary, data)
+            self.move(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        self.sync_folder(path.parent)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Renames within the volume, replacing what is there.
+
+        An error is believed only when the disk agrees: NFS servers answer ENOENT to a rename that they carried out
+        when the first answer got lost and the client asked again.
+        """
+        before = source.stat()
+        self.step("rename", target)
+        try:
+            source.rename(target)
+        except OSError:
+            if not _moved(before, source, target):
+                raise
+
+    def move_folder(self, source: Path, target: Path) -> bool:
+        """Renames a folder to a name that must be free or an empty folder: of many who try at once, one is told True.
+
+        rename(2) refuses to replace a folder that holds something, so unlike O_EXCL it lets a name appear together
+        with all its content.
+        """
+        before = source.stat()
+        self.step("rename", target)
+        try:
+            source.rename(target)
+        except OSError as error:
+            if not source.exists() and target.exists() and target.stat().st_ino == before.st_ino:
+                return True
+            if target.exists() or error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT}:
+                return False
+            raise
+        return True
+
+    def sync_file(self, path: Path) -> None:
+        """Brings the file's content to the disk."""
+        self.step("fsync", path)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_folder(self, path: Path) -> None:
+        """Brings the folder's entries to the disk, where the file system knows how to."""
+        self.step("fsync folder", path)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC_FOLDERS:
+                raise
+
+    def remove(self, path: Path) -> None:
+        """Removes a file; one that is not there is fine."""
+        self.step("unlink", path)
+        path.unlink(missing_ok=True)
+
+    def remove_tree(self, path: Path) -> None:
+        """Removes a folder with all it holds, as far as possible: what stays is swept by a later launch."""
+        self.step("rmtree", path)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def _fill(self, descriptor: int, path: Path, data: bytes) -> None:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            self.step("write", path)
+            file.write(data)
+            self.step("fsync", path)
+            os.fsync(file.fileno())
+
+
+def _moved(before: os.stat_result, source: Path, target: Path) -> bool:
+    try:
+        after = target.stat()
+    except OSError:
+        return False
+    # FUSE file systems may number files anew, so the same size counts too: the source is gone in any case.
+    return not source.exists() and (after.st_ino == before.st_ino or after.st_size == before.st_size)

@@ -1,0 +1,171 @@
+"""What ffprobe says of a file, and what ffmpeg does to local files. Neither is ever given a URL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from trawler_downloader.contract.download import MediaType, MediaWish
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.download.errors import LaunchError, environment
+from trawler_downloader.library.manifest import VideoFacts
+
+MIN_TOLERANCE_SECONDS = 5.0
+TOLERANCE = 0.02
+"""A file may be this much shorter or longer than announced. Sites round to whole seconds, and streams of recordings end
+within a few seconds of each other; a file whose end is missing lacks more. Two per cent of a ten-hour stream are twelve
+minutes: those are guarded by the byte counts of the native downloaders."""
+_PROBE_TIMEOUT = 600
+_REMUX_TIMEOUT = 3600
+_LOCAL_ONLY = ("-protocol_whitelist", "file")
+_HOLDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "mp4": (
+        frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"}),
+        frozenset({"aac", "mp3", "opus", "ac3", "eac3", "flac", "alac"}),
+    ),
+    "webm": (frozenset({"vp8", "vp9", "av1"}), frozenset({"opus", "vorbis"})),
+}
+"""Codecs of picture and sound that players expect in a container; mkv holds everything."""
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """What is in a media file."""
+
+    video: tuple[str, ...]
+    """Codecs of its pictures; covers do not count."""
+    audio: tuple[str, ...]
+    duration_seconds: float | None
+
+
+def require_tools() -> None:
+    """Checks that ffmpeg and ffprobe are there.
+
+    Raises:
+        LaunchError: Environment.
+    """
+    for tool in ("ffmpeg", "ffprobe"):
+        if shutil.which(tool) is None:
+            raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image")
+
+
+def probe(path: Path) -> MediaFacts | None:
+    """What is in the file; None when it cannot be opened."""
+    wanted = "format=duration:stream=codec_type,codec_name:stream_disposition=attached_pic"
+    done = _run("ffprobe", "-show_entries", wanted, "-of", "json", _local(path), timeout=_PROBE_TIMEOUT)
+    if done.returncode != 0:
+        return None
+    said = json.loads(done.stdout)
+    streams = [stream for stream in said.get("streams", []) if not stream.get("disposition", {}).get("attached_pic")]
+    duration = said.get("format", {}).get("duration")
+    return MediaFacts(
+        video=tuple(stream.get("codec_name", "?") for stream in streams if stream.get("codec_type") == "video"),
+        audio=tuple(stream.get("codec_name", "?") for stream in streams if stream.get("codec_type") == "audio"),
+        duration_seconds=None if duration is None else float(duration),
+    )
+
+
+def problem(found: MediaFacts | None, facts: VideoFacts, wish: MediaWish) -> str | None:
+    """Why the file is not the video; None when it is.
+
+    A picture or sound is only missed when the site said that it has one: silent films and podcasts are complete.
+    """
+    if found is None:
+        return "the file cannot be opened"
+    if not found.audio and (facts.has_audio or wish.type is MediaType.AUDIO):
+        return "the file has no sound"
+    if not found.video and wish.type is MediaType.VIDEO and (facts.has_video or not found.audio):
+        return "the file has no picture"
+    if facts.duration_seconds and found.duration_seconds is not None:
+        tolerance = max(MIN_TOLERANCE_SECONDS, TOLERANCE * facts.duration_seconds)
+        if abs(found.duration_seconds - facts.duration_seconds) > tolerance:
+            return f"the file lasts {found.duration_seconds:.0f} s, the site announced {facts.duration_seconds:.0f} s"
+    return None
+
+
+def verify(path: Path, facts: VideoFacts, wish: MediaWish) -> None:
+    """Checks the finished file.
+
+    Raises:
+        LaunchError: Transient.
+    """
+    why = problem(probe(path), facts, wish)
+    if why is not None:
+        raise LaunchError(OutcomeClass.TRANSIENT, "VerificationFailed", why)
+
+
+def remuxed(path: Path, container: str) -> Path:
+    """The file in the wished container where its codecs fit into it, copied, never encoded again; else as it is."""
+    if path.suffix == f".{container}":
+        return path
+    found = probe(path)
+    video, audio = _HOLDS.get(container, (None, None))
+    if found is None or (video is not None and not video.issuperset(found.video)):
+        return path
+    if audio is not None and not audio.issuperset(found.audio):
+        return path
+    target = path.with_suffix(f".{container}")
+    done = _run(
+        "ffmpeg",
+        "-y",
+        "-i",
+        _local(path),
+        "-map",
+        "0:v?",
+        "-map",
+        "0:a?",
+        "-c",
+        "copy",
+        _local(target),
+        timeout=_REMUX_TIMEOUT,
+    )
+    if done.returncode != 0 or probe(target) is None:
+        target.unlink(missing_ok=True)
+        return path
+    path.unlink()
+    return target
+
+
+def as_jpeg(picture: Path, target: Path) -> bool:
+    """Makes a JPEG of any picture; False when it is none."""
+    done = _run(
+        "ffmpeg",
+        "-y",
+        "-i",
+        _local(picture),
+        "-frames:v",
+        "1",
+        "-q:v",
+        "2",
+        "-f",
+        "mjpeg",
+        _local(target),
+        timeout=_PROBE_TIMEOUT,
+    )
+    return done.returncode == 0 and target.is_file() and target.stat().st_size > 0
+
+
+def _run(tool: str, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    command = [tool, "-v", "error", *_LOCAL_ONLY, *arguments]
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image") from error
+    except subprocess.TimeoutExpired as error:
+        raise environment("ToolHangs", f"{tool} did not end within {timeout:.0f} s") from error
+
+
+def _local(path: Path) -> str:
+    """A name that ffmpeg takes for nothing but a file, whatever its characters."""
+    return f"file:{path}"

@@ -1,0 +1,163 @@
+"""Who may use which name: a video's episode number and its stem, claimed on the volume for ever.
+
+The volume is what all Subscriptions on a claim share, so it is where they agree: a reservation is a file made with
+O_EXCL whose name is the hash of what is claimed and whose content says for which video. The same video in the same
+folder shares its reservations whichever Subscription brings it; a later launch may repeat a claim with the same end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType
+from trawler_downloader.download.errors import configuration, environment
+from trawler_downloader.download.files import Files
+from trawler_downloader.library.layouts import EpisodeNumber, LibraryPathError, folder_of, reservation_name, stems
+from trawler_downloader.library.manifest import VideoFacts
+from trawler_downloader.library.names import fold
+from trawler_downloader.library.state import ClaimPaths
+
+MAX_UPLOADS_PER_DAY = 9999
+"""Of one show; beyond this something is wrong with the dates."""
+_MEDIA_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".avi", ".ts", ".3gp", ".mpg", ".ogv", ".wmv"}
+    | {".m4a", ".mp3", ".opus", ".ogg", ".aac", ".flac", ".wav", ".mka", ".weba"}
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a video stands in a folder."""
+
+    folder: PurePosixPath
+    """The show's or collection's, relative to the claim's root."""
+    stem: PurePosixPath
+    """The final path without suffix, relative to the claim's root."""
+    number: EpisodeNumber | None
+    """None in a Flat layout."""
+
+
+@dataclass(frozen=True)
+class Reservations:
+    """The claims of one video in one library folder."""
+
+    files: Files
+    paths: ClaimPaths
+    key: str
+    media_type: MediaType
+    layout: Layout
+    folder: PurePosixPath
+
+    @property
+    def _holder(self) -> str:
+        """Sound and picture of one video are two files that must not share a name."""
+        return self.key if self.media_type is MediaType.VIDEO else f"{self.key}#{self.media_type.value}"
+
+    def find(self) -> Placement | None:
+        """The place that this video already has in this folder, by whichever Subscription."""
+        path = self._path("video", str(self.folder), self.layout.value, self._holder)
+        try:
+            stored = json.loads(path.read_bytes())
+            number = stored.get("number")
+            return Placement(
+                self.folder,
+                PurePosixPath(stored["stem"]),
+                None if number is None else EpisodeNumber(date.fromisoformat(number["day"]), int(number["index"])),
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # its writer died: the claims below are repeated with the same end
+
+    def claim(self, facts: VideoFacts) -> Placement:
+        """This video's place in this folder, now and for ever.
+
+        Raises:
+            LaunchError: Environment, no name is free.
+        """
+        known = self.find()
+        if known is not None:
+            return known
+        number = self._claim_number(facts) if self.layout is Layout.SHOW else None
+        stem = next(
+            (stem for stem in stems(self.layout, self.folder, facts.title, facts.id, number) if self._claim_stem(stem)),
+            None,
+        )
+        if stem is None:
+            raise environment("NoFreeName", f"{self.folder}: all names for {facts.title!r} are taken")
+        content: dict[str, object] = {"stem": str(stem)}
+        if number is not None:
+            content["number"] = {"day": number.day.isoformat(), "index": number.index}
+        path = self._path("video", str(self.folder), self.layout.value, self._holder)
+        self.files.make_folder(path.parent)
+        self.files.replace(path, self._content(**content))
+        return Placement(self.folder, stem, number)
+
+    def _claim_number(self, facts: VideoFacts) -> EpisodeNumber:
+        for index in range(1, MAX_UPLOADS_PER_DAY):
+            number = EpisodeNumber(facts.named_after, index)
+            if self._hold(self._path("episode", str(self.folder), number.label), episode=number.label):
+                return number
+        raise environment("NoFreeName", f"{self.folder}: all episode numbers of {facts.named_after} are taken")
+
+    def _claim_stem(self, stem: PurePosixPath) -> bool:
+        path = self._path("stem", str(stem))
+        # Looked at before the reservation is made: afterwards, what stands there may be our own.
+        if not path.exists() and any(siblings(self.paths.root, stem)):
+            return False
+        return self._hold(path, stem=str(stem))
+
+    def _hold(self, path: Path, **about: object) -> bool:
+        self.files.make_folder(path.parent)
+        if self.files.create(path, self._content(**about)):
+            return True
+        try:
+            return bool(json.loads(path.read_bytes())["video"] == self._holder)
+        except (ValueError, KeyError, TypeError):
+            return False  # empty: its maker died, nobody knows for which video
+
+    def _path(self, kind: str, *subject: str) -> Path:
+        return self.paths.reservation(reservation_name(kind, *subject))
+
+    def _content(self, **about: object) -> bytes:
+        owner = f"{self.paths.subscription.namespace}/{self.paths.subscription.name}"
+        content = {"v": 1, "video": self._holder, "owner": owner, "folder": str(self.folder), **about}
+        return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def library_folder(place: LibraryPlace, facts: VideoFacts, source_title: str | None) -> PurePosixPath:
+    """`layouts.folder_of`, with its error as the end of a launch.
+
+    Raises:
+        LaunchError: Configuration.
+    """
+    try:
+        return folder_of(place, facts.channel, source_title, facts.extractor)
+    except LibraryPathError as error:
+        raise configuration("LibraryPathInvalid", str(error)) from error
+
+
+def siblings(root: Path, stem: PurePosixPath) -> Iterator[Path]:
+    """The files that share this stem."""
+    wanted = fold(stem.name)
+    try:
+        present = list((root / stem.parent).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for path in present:
+        name = fold(path.name)
+        if name.startswith(wanted) and name[len(wanted) : len(wanted) + 1] in {"", ".", "-"}:
+            yield path
+
+
+def landed_media(root: Path, stem: PurePosixPath) -> PurePosixPath | None:
+    """The media file with this stem, relative to the root. Final names are given to complete files only."""
+    wanted = fold(stem.name)
+    for path in siblings(root, stem):
+        if fold(path.stem) == wanted and path.suffix.lower() in _MEDIA_SUFFIXES:
+            return stem.parent / path.name
+    return None

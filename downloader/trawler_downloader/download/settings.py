@@ -1,0 +1,62 @@
+"""What a launch is told by its environment, and nothing else of it is read anywhere."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trawler_downloader.contract.download import CA_FILE, LIBRARY_MOUNT, REQUEST_ENV, DownloadRequest
+from trawler_downloader.download.errors import configuration
+
+POD_UID_ENV = "TRAWLER_POD_UID"
+LIBRARY_ENV = "TRAWLER_LIBRARY"
+TERMINATION_LOG_ENV = "TRAWLER_TERMINATION_LOG"
+CA_FILE_ENV = "TRAWLER_CA_FILE"
+ALLOW_GENERIC_ENV = "TRAWLER_ALLOW_GENERIC"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a launch runs."""
+
+    library: Path
+    termination_log: Path
+    ca_file: Path
+    pod: str
+    """The pod's uid, or the host's name, which in a pod is the pod's name."""
+    allow_generic: bool
+    """yt-dlp's generic extractor fetches any address that a page names: off unless asked for."""
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """The settings; where one is not set, what holds in a download pod."""
+    pod = environment.get(POD_UID_ENV) or socket.gethostname()
+    return Settings(
+        library=Path(environment.get(LIBRARY_ENV) or LIBRARY_MOUNT),
+        termination_log=Path(environment.get(TERMINATION_LOG_ENV) or "/dev/termination-log"),
+        ca_file=Path(environment.get(CA_FILE_ENV) or CA_FILE),
+        pod=re.sub(r"[^-a-zA-Z0-9]", "-", pod)[:100],
+        allow_generic=environment.get(ALLOW_GENERIC_ENV, "").lower() in {"1", "true", "yes"},
+    )
+
+
+def request_of(environment: Mapping[str, str]) -> DownloadRequest:
+    """The request.
+
+    Raises:
+        LaunchError: Configuration, naming the field.
+    """
+    text = environment.get(REQUEST_ENV)
+    if not text:
+        raise configuration("RequestMissing", f"the environment variable {REQUEST_ENV} holds no request")
+    try:
+        return DownloadRequest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise configuration("RequestInvalid", f"{REQUEST_ENV}: {field}: {first['msg']}") from error

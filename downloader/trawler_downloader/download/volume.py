@@ -1,0 +1,84 @@
+"""Is this the volume that the Subscription's history is about?
+
+The state folder bears a marker with a random id. Where the NAS is not mounted, its mount point's bare folder has none:
+a launch that expects one then writes nothing at all, instead of filling the node's own disk.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+from trawler_downloader.download.errors import environment
+from trawler_downloader.download.files import Files
+from trawler_downloader.library.state import ClaimPaths
+
+PREPARED = ".trawler.new-"
+"""Prefix of state folders that are being made; hidden, and swept when their maker died."""
+
+
+def identify(files: Files, paths: ClaimPaths, expected: str | None) -> str:
+    """The volume's id; makes marker and state folder at first use.
+
+    Args:
+        files: operations.
+        paths: of the claim.
+        expected: the id that the Subscription's history is about; None when there is no history yet.
+
+    Raises:
+        LaunchError: Environment, with nothing written: no volume, no marker or another one than expected.
+    """
+    if not paths.root.is_dir():
+        raise environment("VolumeMissing", f"there is no folder at {paths.root}: the claim is not mounted")
+    found = _read(paths.marker)
+    if found is None and expected is not None:
+        raise environment(
+            "VolumeMarkerMissing",
+            f"the volume bears no .trawler/volume.json, {expected} was expected: is the NAS mounted on the node?",
+        )
+    if found is None:
+        found = _make(files, paths)
+    if expected not in (None, found):
+        raise environment(
+            "VolumeMarkerMismatch",
+            f"the volume's marker is {found}, {expected} was expected: another volume is mounted",
+        )
+    return found
+
+
+def _read(marker: Path) -> str | None:
+    try:
+        text = marker.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        volume_id = json.loads(text)["id"]
+    except (ValueError, KeyError, TypeError):
+        volume_id = None
+    if not isinstance(volume_id, str) or not volume_id:
+        raise environment("VolumeMarkerUnreadable", f"{marker} holds no id: restore it from a backup")
+    return volume_id
+
+
+def _make(files: Files, paths: ClaimPaths) -> str:
+    """Makes the state folder under another name and renames it: it appears with its marker or not at all."""
+    volume_id = str(uuid.uuid4())
+    prepared = paths.root / f"{PREPARED}{volume_id}"
+    files.make_folder(prepared)
+    for name in (".ignore", ".plexignore"):
+        files.write(prepared / name, b"*\n")
+    about = {"v": 1, "id": volume_id, "about": "marks this volume for trawler; do not remove"}
+    files.write(prepared / paths.marker.name, json.dumps(about, indent=2).encode() + b"\n")
+    files.sync_folder(prepared)
+    if files.move_folder(prepared, paths.state):
+        files.sync_folder(paths.root)
+    else:  # another launch was quicker
+        files.remove_tree(prepared)
+    made = _read(paths.marker)
+    if made is None:
+        raise environment(
+            "VolumeMarkerMissing",
+            "there is a folder .trawler without volume.json: restore the file, or remove the folder",
+        )
+    return made
