@@ -26,8 +26,8 @@ OPERATOR = {
     ("", "pods", "list"),
     ("", "pods/log", "get"),
     ("", "persistentvolumeclaims", "get"),
-    ("", "events", "create"),
-    ("", "events", "patch"),
+    ("events.k8s.io", "events", "create"),
+    ("events.k8s.io", "events", "patch"),
 }
 LEASE = {
     ("coordination.k8s.io", "leases", "get"),
