@@ -16,7 +16,7 @@ from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
 from trawler_downloader.contract.download import Layout, MediaType, Sidecar
 from trawler_downloader.contract.listing import MAX_ENTRIES, Kind
@@ -49,17 +49,32 @@ FOLDER_RULE = (
     "must be the name of one folder, not '.', '..' or '.trawler', without '/', backslashes or control characters, "
     "of at most 240 bytes"
 )
-VIDEO_CONTAINERS = ("mp4", "mkv", "webm")
-AUDIO_CONTAINERS = ("m4a", "mp3", "opus")
 CONTAINER_RULE = "container must be mp4, mkv or webm with type Video, and m4a, mp3 or opus with type Audio"
 MAX_HEIGHT_RULE = "maxHeight has a meaning with type Video only"
 SCHEDULE_RULE = "set intervalSeconds or cron, not both"
 TIME_ZONE_RULE = "timeZone has a meaning with cron only"
+_CEL_PART = (
+    "{part} != '' && {part} != '.' && {part} != '..' && {part}.lowerAscii() != '.trawler' && size(bytes({part})) <= 240"
+)
+_CEL_PRINTABLE = f"self.matches(r'{PRINTABLE_PATTERN}')"
+_CEL_URL = f"self.matches(r'{URL_PATTERN}')"
+_CEL_PROXY = f"self.matches(r'{PROXY_PATTERN}')"
+_CEL_CONTAINER = (
+    "!has(self.container) || self.container in "
+    "(has(self.type) && self.type == 'Audio' ? ['m4a', 'mp3', 'opus'] : ['mp4', 'mkv', 'webm'])"
+)
+_CEL_PATH = f"{_CEL_PRINTABLE} && (self == '' || self.split('/').all(part, {_CEL_PART.format(part='part')}))"
+_CEL_FOLDER = f"{_CEL_PRINTABLE} && !self.contains('/') && {_CEL_PART.format(part='self')}"
 CRON_RULE = "must be five fields: minute, hour, day of month, month, day of week"
 
 DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
 UMASK_PATTERN = r"^0?[0-7]{3}$"
+
+
+def _cel(*rules: tuple[str, str]) -> dict[str, JsonValue]:
+    """Rules for the API server: CEL expression and the message of its violation."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": text} for rule, text in rules]}
 
 
 def _is_folder_name(part: str) -> bool:
@@ -125,8 +140,40 @@ def _quantity_as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+SourceUrl = Annotated[
+    str,
+    Field(min_length=1, max_length=2048, json_schema_extra=_cel((_CEL_URL, f"url {URL_RULE}"))),
+    AfterValidator(_check_url),
+]
+ProxyUrl = Annotated[
+    str,
+    Field(max_length=512, json_schema_extra=_cel((_CEL_PROXY, f"proxy {PROXY_RULE}"))),
+    AfterValidator(_check_proxy),
+]
+LibraryPath = Annotated[
+    str,
+    Field(max_length=512, json_schema_extra=_cel((_CEL_PATH, f"path {PATH_RULE}"))),
+    AfterValidator(_check_path),
+]
+FolderName = Annotated[
+    str,
+    Field(min_length=1, max_length=240, json_schema_extra=_cel((_CEL_FOLDER, f"folder {FOLDER_RULE}"))),
+    AfterValidator(_check_folder),
+]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
-Quantity = Annotated[str, Field(max_length=32, pattern=QUANTITY_PATTERN), BeforeValidator(_quantity_as_text)]
+Quantity = Annotated[
+    str,
+    Field(max_length=32, pattern=QUANTITY_PATTERN),
+    BeforeValidator(_quantity_as_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 32,
+        }
+    ),
+]
 ResourceName = Annotated[str, Field(min_length=1, max_length=253)]
 UserId = Annotated[int, Field(ge=1, le=MAX_ID)]
 """Never 0: nothing runs as root, and `restricted` namespaces would refuse it."""
@@ -134,6 +181,13 @@ UserId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 class Schedule(SpecModel):
     """When the source is checked: every intervalSeconds, or at the times of a cron expression."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_cel(
+            ("!(has(self.intervalSeconds) && has(self.cron))", SCHEDULE_RULE),
+            ("!has(self.timeZone) || has(self.cron)", TIME_ZONE_RULE),
+        )
+    )
 
     interval_seconds: Annotated[int, Field(ge=60, le=31_536_000)] | None = None
     """Seconds from one check to the next, plus a jitter of at most a tenth. Default: 3600, where cron is not set."""
@@ -160,24 +214,45 @@ class Select(SpecModel):
     """Kinds wanted of a channel. Default: what the URL names (a tab's own kind; of a bare channel, Video)."""
 
 
+class Container(StrEnum):
+    """Format of the media file."""
+
+    MP4 = "mp4"
+    MKV = "mkv"
+    WEBM = "webm"
+    M4A = "m4a"
+    MP3 = "mp3"
+    OPUS = "opus"
+
+
+VIDEO_CONTAINERS = frozenset({Container.MP4, Container.MKV, Container.WEBM})
+
+
 class Media(SpecModel):
     """What is fetched of a video. Preferences: where a site has nothing that fits, the best there is is taken."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_cel(
+            (_CEL_CONTAINER, CONTAINER_RULE),
+            ("!has(self.maxHeight) || !has(self.type) || self.type == 'Video'", MAX_HEIGHT_RULE),
+        )
+    )
 
     type: MediaType = MediaType.VIDEO
     """Video, or Audio for the sound alone. Default: Video."""
     max_height: Annotated[int, Field(ge=144, le=8640)] | None = None
     """Largest picture height in lines, e.g. 1080. Default: no limit."""
-    container: Annotated[str, Field(max_length=8, pattern=r"^(mp4|mkv|webm|m4a|mp3|opus)$")] | None = None
+    container: Container | None = None
     """Video: mp4, mkv or webm. Audio: m4a, mp3 or opus. Default: mp4, m4a."""
     sidecars: Annotated[tuple[Sidecar, ...], Field(max_length=4), AfterValidator(_check_distinct)] = DEFAULT_SIDECARS
     """Files beside the media file. Default: Thumbnail, Description, Nfo."""
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> Self:
-        fitting = VIDEO_CONTAINERS if self.type is MediaType.VIDEO else AUDIO_CONTAINERS
-        if self.container is not None and self.container not in fitting:
+        wants_video = self.type is MediaType.VIDEO
+        if self.container is not None and wants_video != (self.container in VIDEO_CONTAINERS):
             raise ValueError(CONTAINER_RULE)
-        if self.max_height is not None and self.type is not MediaType.VIDEO:
+        if self.max_height is not None and not wants_video:
             raise ValueError(MAX_HEIGHT_RULE)
         return self
 
@@ -187,11 +262,11 @@ class Library(SpecModel):
 
     claim_name: ObjectName | None = None
     """PersistentVolumeClaim in the Subscription's namespace. Default: the operator's."""
-    path: Annotated[str, Field(max_length=512), AfterValidator(_check_path)] = ""
+    path: LibraryPath = ""
     """Folder under the claim's root, e.g. a section of the media server. Default: the root itself."""
     layout: Layout = Layout.SHOW
     """Show: Channel/Season yy/Title (SyyEmmdd). Flat: Folder/Title [id]. Default: Show."""
-    folder: Annotated[str, Field(min_length=1, max_length=240), AfterValidator(_check_folder)] | None = None
+    folder: FolderName | None = None
     """Folder name instead of the channel's own."""
 
 
@@ -273,7 +348,7 @@ class Access(SpecModel):
 
     ca_bundle_ref: ConfigMapRef | None = None
     """ConfigMap whose key ca.crt holds certificate authorities to trust besides the public ones (PEM)."""
-    proxy: Annotated[str, Field(max_length=512), AfterValidator(_check_proxy)] | None = None
+    proxy: ProxyUrl | None = None
     """Proxy for checks and downloads, e.g. socks5://vpn.media:1080. Default: the operator's."""
 
 
@@ -294,7 +369,7 @@ class LedgerPolicy(StrEnum):
 class SubscriptionSpec(SpecModel):
     """What is mirrored, and where to."""
 
-    url: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_check_url)]
+    url: SourceUrl
     """A channel, one of its tabs, a playlist, or a video: anything that yt-dlp can list."""
     suspend: bool = False
     """No checks and no new downloads while true; running downloads finish."""

@@ -185,7 +185,7 @@ def _request(
         media=MediaWish(
             type=spec.media.type,
             max_height=spec.media.max_height,
-            container=spec.media.container,
+            container=spec.media.container.value if spec.media.container else None,
             sidecars=spec.media.sidecars,
         ),
         library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
