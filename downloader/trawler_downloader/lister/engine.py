@@ -105,7 +105,6 @@ def _parameters(request: ListRequest, log: WarningLog, *, allow_generic: bool) -
         "color": {"stdout": "no_color", "stderr": "no_color"},
         "cachedir": False,
         "skip_download": True,
-        "ignore_no_formats_error": True,  # a premiere is listed, not refused
         "allowed_extractors": ["default"] if allow_generic else ["default", "-generic"],
         "compat_opts": {"no-certifi"},  # see trust
         "js_runtimes": {},  # listing solves no challenge: nothing is started beside this process

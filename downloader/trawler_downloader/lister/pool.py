@@ -21,8 +21,8 @@ from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.lister import child
 
-START_SECONDS = 10
-PROBE_SECONDS = 5
+START_SECONDS = 30
+"""For a fork; the fork server may have to be started first, and to load yt-dlp."""
 CHUNK_BYTES = 64 * 1024
 """Also the reader's high-water mark: beyond twice that much unread, the worker waits in its write."""
 REAP_SECONDS = 2
@@ -44,15 +44,15 @@ class WorkerPool:
         self._context.set_forkserver_preload([child.PRELOAD])
         self._forks = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork")
 
-    async def probe(self) -> bool:
+    async def probe(self, seconds: float) -> bool:
         """Fork a child that does nothing: True when it comes up with yt-dlp loaded.
 
         Raises:
-            WorkerStartError: nothing was forked.
+            WorkerStartError: nothing was forked within so many seconds.
         """
-        process, reader, transport = await self._start(child.probe, ())
+        process, reader, transport = await self._start(child.probe, (), seconds)
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await reader.read(CHUNK_BYTES) == b"warm"
         except TimeoutError:
             return False
@@ -69,7 +69,7 @@ class WorkerPool:
         Raises:
             WorkerStartError: nothing was forked.
         """
-        process, reader, transport = await self._start(child.run, (body, self.engine, self._limits))
+        process, reader, transport = await self._start(child.run, (body, self.engine, self._limits), START_SECONDS)
         rest = last = b""
         try:
             while True:
@@ -102,7 +102,7 @@ class WorkerPool:
         return trailer.to_json().encode() + b"\n"
 
     async def _start(
-        self, target: Callable[..., object], arguments: tuple[object, ...]
+        self, target: Callable[..., object], arguments: tuple[object, ...], seconds: float
     ) -> tuple[ForkServerProcess, asyncio.StreamReader, asyncio.ReadTransport]:
         loop = asyncio.get_running_loop()
 
@@ -115,13 +115,13 @@ class WorkerPool:
 
         starting = loop.run_in_executor(self._forks, start)
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(seconds):
                 process, pipe = await asyncio.shield(starting)
         except (TimeoutError, asyncio.CancelledError) as error:
             # The thread goes on: what it starts late must not stay.
             starting.add_done_callback(self._discard_late_start)
             if isinstance(error, TimeoutError):
-                msg = f"The fork server did not fork within {START_SECONDS} s."
+                msg = f"The fork server did not fork within {seconds:g} s."
                 raise WorkerStartError(msg) from error
             raise
         except (OSError, EOFError) as error:

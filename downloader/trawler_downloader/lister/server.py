@@ -25,6 +25,9 @@ log = logging.getLogger("trawler.lister")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """500 known keys for some sources and a large CA bundle stay far below it."""
 RETRY_AFTER_SECONDS = 5
+PROBE_SECONDS = 3
+STARTUP_SECONDS = 60
+"""Loading yt-dlp takes a second, and more on a busy single-board computer."""
 LAST_WRITE_SECONDS = 5
 """Beyond the deadline, for a client that reads slowly to take the trailer."""
 
@@ -70,7 +73,7 @@ def main() -> None:
 
 
 async def _fork_server(app: web.Application) -> AsyncIterator[None]:
-    if not await app[POOL].probe():
+    if not await app[POOL].probe(STARTUP_SECONDS):
         msg = "The fork server came up without yt-dlp: is the distribution installed with its `engine` extra?"
         raise WorkerStartError(msg)
     log.info("ready, yt-dlp %s", app[POOL].engine)
@@ -82,7 +85,7 @@ async def _health(request: web.Request) -> web.Response:
     """Also proves that the fork server can still fork."""
     pool = request.app[POOL]
     try:
-        warm = await pool.probe()
+        warm = await pool.probe(PROBE_SECONDS)
     except WorkerStartError as error:
         return web.json_response({"error": str(error)}, status=503)
     return web.json_response({"engine": pool.engine, "warm": warm}, status=200 if warm else 503)

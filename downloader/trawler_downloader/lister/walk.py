@@ -7,7 +7,7 @@ when the walk asks for the next entry, so stopping early is what makes a nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,7 +86,7 @@ def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
         except Exception as error:
             if planned.tab and classify(error).reason == "NoSuchTab":
                 continue  # a tab appears with its first video: until then it is an empty listing
-            if is_channel or not _download_may_tell(error):
+            if is_channel or not _download_may_tell(error, engine.log.warnings):
                 raise
             bare = _bare_video(extractor, planned.url)
             if bare is None:
@@ -238,9 +238,9 @@ def _bare_video(extractor: Extractor | None, url: str) -> dict[str, Any] | None:
     return {"extractor_key": extractor.ie_key(), "id": video_id, "webpage_url": url}
 
 
-def _download_may_tell(error: BaseException) -> bool:
+def _download_may_tell(error: BaseException, warnings: Sequence[str]) -> bool:
     """Private, premiere, removed: said of the video, so its download says it again, and better than a listing can."""
-    found = classify(error)
+    found = classify(error, warnings)
     return found.outcome in {OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS, OutcomeClass.TERMINAL} or (
         found.outcome is OutcomeClass.TRANSIENT and found.reason in {"VideoUnavailable", "NoFormats"}
     )
