@@ -1,0 +1,183 @@
+"""What a pass should do about launches: pure decisions over the ledger's entries and the Jobs that were seen.
+
+Crash windows, and why each closes:
+- A claim (`Running, launch n`) was written, its Job was not created: the Job is missing, so CREATE makes the same name.
+- The Job was created, nobody noted it: the entry is Running, its Job is there: ADOPT.
+- The Job ended, the operator died before the ledger knew: the Job stays (it is deleted only once no Running entry needs
+  it), so SETTLE happens in the next pass.
+- The Job was settled but not deleted: its entry is Running no more, so the history limits take it later.
+- The Subscription was deleted and applied again while its pods still end: the old Job bears another owner's uid or a
+  deletion timestamp, so WAIT until the name is free; then CREATE, and the downloader finds what was published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api import labels
+from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.selection import NewEntry
+
+_Job = Mapping[str, Any]
+
+
+class LaunchAction(StrEnum):
+    """What to do about an entry that is Running."""
+
+    CREATE = "create"
+    """There is no such Job: create it under the same name."""
+    ADOPT = "adopt"
+    """Its Job runs."""
+    SETTLE = "settle"
+    """Its Job has ended."""
+    WAIT = "wait"
+    """The name belongs to a Job that is about to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """Finished Jobs kept per Subscription, for `kubectl logs`; as in a CronJob."""
+
+    successful: int = 3
+    failed: int = 5
+
+
+def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
+    """What to do about a Running entry, given the Job of its launch.
+
+    Args:
+        job: as the API server has it now; None: it has none of that name.
+        uid: of the Subscription.
+    """
+    if job is None:
+        return LaunchAction.CREATE
+    if job["metadata"].get("deletionTimestamp") or not is_owned(job, uid):
+        return LaunchAction.WAIT
+    return LaunchAction.SETTLE if is_finished(job) else LaunchAction.ADOPT
+
+
+def is_owned(job: _Job, uid: str) -> bool:
+    """Whether the Job belongs to this very Subscription, not to an earlier one of its name."""
+    return any(owner.get("uid") == uid for owner in job["metadata"].get("ownerReferences") or ())
+
+
+def is_eligible(entry: LedgerEntry, generation: int, now: datetime) -> bool:
+    """Whether the entry may be claimed for a launch now."""
+    if entry.waits_for_new_spec:
+        return entry.generation != generation
+    waits = entry.state in {LedgerState.PENDING, LedgerState.FAILED, LedgerState.WAITING}
+    return waits and (entry.retry_at is None or entry.retry_at <= now)
+
+
+def eligible_keys(
+    active: Mapping[str, LedgerEntry], generation: int, now: datetime, busy: Collection[str] = ()
+) -> list[str]:
+    """Keys that may be claimed, in the order of their turn: as discovered, oldest first.
+
+    Args:
+        active: the ledger's active entries.
+        generation: of the spec.
+        now: the time.
+        busy: keys that a live Job works on although the ledger does not know (it was deleted by hand).
+    """
+    keys = [key for key, entry in active.items() if is_eligible(entry, generation, now) and key not in busy]
+    return sorted(keys, key=lambda key: active[key].seq)
+
+
+def next_retry(active: Iterable[LedgerEntry], generation: int, now: datetime) -> datetime | None:
+    """When the next entry that waits for its time may be claimed."""
+    times = [
+        entry.retry_at
+        for entry in active
+        if entry.retry_at is not None and entry.is_active and not is_eligible(entry, generation, now)
+    ]
+    return min(times, default=None)
+
+
+def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
+    """The entry with its next launch claimed.
+
+    How the last launch ended stays in `outcome`: endings of one class in a row make longer pauses.
+    """
+    return replace(
+        entry,
+        state=LedgerState.RUNNING,
+        launches=entry.launches + 1,
+        retry_at=None,
+        reason=None,
+        message=None,
+        times=LaunchTimes(claimed=now),
+    )
+
+
+def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> dict[str, LedgerEntry]:
+    """Ledger entries for selected videos, numbered in their order."""
+    return {
+        new.line.key: LedgerEntry(
+            state=new.state,
+            seq=first_seq + place,
+            source=new.line.source,
+            url=new.line.url,
+            extractor=new.line.extractor,
+            id=new.line.id,
+            added_at=now,
+            kind=new.line.kind,
+            title=new.line.title,
+            duration_seconds=new.line.duration_seconds,
+            reason=new.reason,
+            message=new.message,
+        )
+        for place, new in enumerate(selected)
+    }
+
+
+def busy_videos(jobs: Iterable[_Job], claimed: Collection[str]) -> set[str]:
+    """Videos that an unfinished Job works on although no Running entry claims that Job (`claimed`: names of Jobs)."""
+    return {
+        str(job["metadata"].get("annotations", {}).get(labels.VIDEO_ANNOTATION, ""))
+        for job in jobs
+        if job["metadata"]["name"] not in claimed and not is_finished(job)
+    }
+
+
+def jobs_to_delete(jobs: Iterable[_Job], claimed: Collection[str], uid: str, limits: HistoryLimits) -> list[_Job]:
+    """Finished Jobs beyond the history limits, oldest first.
+
+    Args:
+        jobs: the Subscription's Jobs.
+        claimed: names of Jobs that a Running entry still needs: never deleted.
+        uid: of the Subscription; Jobs of an earlier one are the garbage collector's.
+        limits: how many to keep.
+    """
+    finished = [
+        job
+        for job in jobs
+        if job["metadata"]["name"] not in claimed
+        and not job["metadata"].get("deletionTimestamp")
+        and is_owned(job, uid)
+        and is_finished(job)
+    ]
+    finished.sort(key=_ended_at)
+    successful = [job for job in finished if _succeeded(job)]
+    failed = [job for job in finished if not _succeeded(job)]
+    return [
+        *successful[: max(0, len(successful) - limits.successful)],
+        *failed[: max(0, len(failed) - limits.failed)],
+    ]
+
+
+def _succeeded(job: _Job) -> bool:
+    return any(c["type"] == "Complete" and c["status"] == "True" for c in job["status"]["conditions"])
+
+
+def _ended_at(job: _Job) -> tuple[str, str]:
+    final = next(
+        c for c in job["status"]["conditions"] if c["type"] in {"Complete", "Failed"} and c["status"] == "True"
+    )
+    return str(final.get("lastTransitionTime", "")), str(job["metadata"]["name"])
