@@ -1,0 +1,210 @@
+"""Middle step of a pass: look at the source, and write what is new to the ledger.
+
+A listing is used only with its trailer and only if that is not an error. What is new is written oldest first, so that
+after a crash in the middle the unwritten videos stand on top of the source, where the next check finds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+
+from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.labels import CHECK_ANNOTATION
+from trawler_operator.api.model import format_time
+from trawler_operator.api.reasons import EventReason, message
+from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.job_manifest import proxy
+from trawler_operator.domain.ledger import Changes, Ledger
+from trawler_operator.domain.plan import new_entries
+from trawler_operator.domain.schedule import audit_due
+from trawler_operator.domain.selection import NewEntry, select_new
+from trawler_operator.domain.status import CheckReport
+from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.ports import (
+    Event,
+    Key,
+    KubernetesApi,
+    Lister,
+    ListerError,
+    Measurements,
+    RawListing,
+)
+
+logger = logging.getLogger(__name__)
+
+LISTER_FAILED = "lister-error"
+
+
+class ListingGate:
+    """How many listings run at a time. Nobody waits inside: a worker that did could not settle ended Jobs.
+
+    Args:
+        limit: listings at a time.
+        wake: asks for the next Subscription in line.
+    """
+
+    def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
+        self._free = limit
+        self._wake = wake
+        self._line: OrderedDict[Key, None] = OrderedDict()
+
+    def try_enter(self, key: Key) -> bool:
+        """Take a place; False: stand in line, to be woken."""
+        if self._free <= 0:
+            self._line.setdefault(key)
+            return False
+        self._line.pop(key, None)
+        self._free -= 1
+        return True
+
+    def leave(self) -> None:
+        """Give the place back and wake the first in line."""
+        self._free += 1
+        if self._line:
+            key, _ = self._line.popitem(last=False)
+            self._wake(key)
+
+    def forget(self, key: Key) -> None:
+        """The Subscription is gone."""
+        self._line.pop(key, None)
+
+
+class StaleSubscriptionError(Exception):
+    """The Subscription changed while its source was being listed: the pass begins again."""
+
+
+class Checker:
+    """Looks at sources."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        store: LedgerStore,
+        lister: Lister,
+        gate: ListingGate,
+        policy: Policy,
+        measurements: Measurements,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._lister = lister
+        self._gate = gate
+        self._policy = policy
+        self._measurements = measurements
+
+    async def check(self, current: Pass, ca_bundle: str | None) -> CheckReport | None:
+        """List the source and record what is new.
+
+        Returns:
+            How it went; None: too many listings run, the Subscription is woken when a place is free.
+
+        Raises:
+            StaleSubscriptionError: what was asked for is not what is wanted any more; nothing was written.
+        """
+        if not self._gate.try_enter(current.key):
+            return None
+        try:
+            listing = await self._list(current, ca_bundle)
+        finally:
+            self._gate.leave()
+        at = current.now
+        requested = current.subscription.annotations.get(CHECK_ANNOTATION)
+        if isinstance(listing, ListerError):
+            logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
+            return CheckReport(at, end=None, detail=str(listing), requested=requested)
+        trailer = listing.trailer
+        if trailer.end is ListingEnd.ERROR:
+            detail = trailer.message or trailer.reason or "no reason given"
+            logger.warning("the source of %s/%s cannot be listed: %s: %s", *current.key, trailer.reason, detail)
+            text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {detail}")
+            current.events.append(Event(EventReason.CHECK_FAILED, text, warning=True))
+            return CheckReport(at, trailer.end, trailer.outcome, trailer.reason, detail, requested=requested)
+        await self._record(current, listing)
+        first = listing.sources[0][0] if listing.sources else None
+        return CheckReport(
+            at,
+            trailer.end,
+            source_id=first.id if first else None,
+            source_title=first.title if first else None,
+            requested=requested,
+        )
+
+    async def _list(self, current: Pass, ca_bundle: str | None) -> RawListing | ListerError:
+        request = self._request(current, ca_bundle)
+        began = time.monotonic()
+        result = LISTER_FAILED
+        try:
+            listing = await self._lister.list(request)
+            result = listing.trailer.end.value
+        except ListerError as error:
+            return error
+        finally:
+            self._measurements.check_finished(result, time.monotonic() - began)
+        logger.info(
+            "listed %s/%s: %s, %d entries, %d requests",
+            *current.key,
+            result,
+            sum(len(entries) for _, entries in listing.sources),
+            listing.trailer.requests,
+        )
+        return listing
+
+    def _request(self, current: Pass, ca_bundle: str | None) -> ListRequest:
+        subscription = current.subscription
+        spec = subscription.spec
+        audit = bool(current.ledger.sources) and audit_due(
+            last_audit=subscription.status.last_audit_time,
+            created_at=subscription.creation_timestamp,
+            uid=subscription.uid,
+            interval=timedelta(seconds=self._policy.audit_interval_seconds),
+            now=current.now,
+        )
+        return ListRequest(
+            url=spec.url,
+            kinds=spec.select.kinds or (),
+            newest=spec.select.newest,
+            audit=audit,
+            known=current.ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
+            proxy=proxy(spec, self._policy.defaults) or None,
+            ca_bundle=ca_bundle,
+            deadline_seconds=self._policy.listing_deadline_seconds,
+        )
+
+    async def _record(self, current: Pass, listing: RawListing) -> None:
+        select = current.subscription.spec.select
+        selected: tuple[NewEntry, ...] = ()
+
+        def compute(ledger: Ledger) -> Changes:
+            nonlocal selected
+            selected = select_new(listing.sources, select, ledger.knows, ledger.sources)
+            started = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
+            since = format_time(current.now)
+            return Changes(
+                entries=new_entries(selected, ledger.next_seq, current.now),
+                started_sources=dict.fromkeys(started, since),
+            )
+
+        if not compute(current.ledger):
+            return
+        await self._refuse_stale(current.subscription)
+        await self._store.commit(current.subscription, current.ledger, compute)
+        wanted = sum(1 for new in selected if new.state is LedgerState.PENDING)
+        if selected:
+            logger.info("%s/%s: %d videos selected, %d skipped", *current.key, wanted, len(selected) - wanted)
+        if wanted:
+            text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=len(selected) - wanted)
+            current.events.append(Event(EventReason.VIDEOS_FOUND, text))
+
+    async def _refuse_stale(self, subscription: Subscription) -> None:
+        """A listing may take minutes; what it found must not be written for a spec that is not wanted any more."""
+        body = await self._api.get_subscription((subscription.namespace, subscription.name))
+        metadata = body["metadata"] if body else {}
+        same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
+        if not same or metadata.get("deletionTimestamp"):
+            raise StaleSubscriptionError(f"{subscription.namespace}/{subscription.name} changed during its check")

@@ -1,0 +1,120 @@
+"""Last step of a pass: claim launches in the ledger, then create their Jobs.
+
+The claim comes first: a Job without a claim could be created twice, a claim without a Job is seen by every later pass.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.reasons import EventReason, Reason, message
+from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.job_manifest import build_download_job, claim_name
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.ledger import Changes, Ledger
+from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.plan import LaunchAction, claim, eligible_keys, is_eligible, judge_launch
+from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    Event,
+    KubernetesApi,
+    Measurements,
+    RejectedError,
+)
+from trawler_operator.reconcile.settling import Ending, write_endings
+
+logger = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Starts downloads, as many as admission grants."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        store: LedgerStore,
+        admission: Admission,
+        policy: Policy,
+        measurements: Measurements,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._admission = admission
+        self._policy = policy
+        self._measurements = measurements
+
+    async def launch(self, current: Pass, source_title: str | None) -> None:
+        """Create the Jobs of claims whose Job is missing, then claim and create what admission grants."""
+        missing, current.missing = current.missing, []
+        for video in missing:
+            await self._create(current, video, source_title)
+        if current.backoff is not None and current.now < current.backoff.until_time:
+            self._admission.withdraw(current.key)
+            return
+        chosen = self._choose(current)
+        if not chosen:
+            return
+
+        def compute(ledger: Ledger) -> Changes:
+            present = {video: ledger.active[video] for video in chosen if video in ledger.active}
+            generation, now = current.subscription.generation, current.now
+            return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
+
+        launches = {video: current.ledger.active[video].launches + 1 for video in chosen}
+        await self._store.commit(current.subscription, current.ledger, compute)
+        for video in chosen:
+            entry = current.ledger.active.get(video)
+            if entry and entry.state is LedgerState.RUNNING and entry.launches == launches[video]:
+                await self._create(current, video, source_title)
+
+    def _choose(self, current: Pass) -> list[str]:
+        running = len(current.ledger.running())
+        self._admission.hold(current.key, running)
+        eligible = eligible_keys(current.ledger.active, current.subscription.generation, current.now, current.busy)
+        # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
+        parallelism = 1 if current.backoff is not None else current.subscription.spec.job.parallelism
+        granted = self._admission.request(current.key, len(eligible), parallelism, current.now)
+        return eligible[:granted]
+
+    async def _create(self, current: Pass, video: str, source_title: str | None) -> None:
+        entry, row = current.ledger.active[video], current.ledger.row(video)
+        subscription = current.subscription
+        manifest = build_download_job(
+            subscription,
+            video,
+            entry,
+            launch=entry.launches,
+            shard=row.shard if row else 0,
+            defaults=self._policy.defaults,
+            source_title=source_title,
+            volume_id=current.ledger.volumes.get(claim_name(subscription.spec, self._policy.defaults)),
+        )
+        name = manifest["metadata"]["name"]
+        try:
+            await self._api.create_job(subscription.namespace, manifest)
+        except AlreadyExistsError:
+            # From an attempt whose answer was lost, or from an earlier Subscription of this name.
+            job = await self._api.get_job(subscription.namespace, name)
+            if judge_launch(job, subscription.uid) is not LaunchAction.ADOPT:
+                current.waits_for_deletion = True
+        except RejectedError as error:
+            await self._rejected(current, video, entry, name, error)
+        else:
+            logger.info("created Job %s/%s for %s, launch %d", subscription.namespace, name, video, entry.launches)
+            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
+            current.events.append(Event(EventReason.DOWNLOAD_CREATED, text))
+
+    async def _rejected(self, current: Pass, video: str, entry: LedgerEntry, name: str, error: RejectedError) -> None:
+        """A quota or a policy refuses the Job: give the claim back, so that its slot serves others meanwhile."""
+        if await self._api.get_job(current.subscription.namespace, name) is not None:
+            return  # an earlier attempt got through, and it is that Job which fills the quota
+        text = message(EventReason.JOB_REJECTED, job=name, detail=error)
+        current.events.append(Event(EventReason.JOB_REJECTED, text, warning=True))
+        refused = ObservedOutcome(
+            OutcomeClass.ENVIRONMENT, Reason.JOB_REJECTED, message(Reason.JOB_REJECTED, detail=error), current.now
+        )
+        ending = Ending(entry.launches, refused, current.subscription.generation)
+        await write_endings(current, {video: ending}, self._store, self._measurements)

@@ -1,0 +1,79 @@
+"""What one pass has in hand: the Subscription, its ledger, and what it found out on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trawler_operator.api.subscription import Backoff, Subscription
+from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.ledger import Ledger
+from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.naming import job_name
+from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.reconcile.ports import Event, Key, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Chart values that every pass obeys.
+
+    Args:
+        defaults: for what a spec leaves open.
+        history: finished Jobs that are kept.
+        listing_deadline_seconds: of one listing.
+        audit_interval_seconds: between two full walks of a source.
+        started_at: when this process began: checks that fell due before were missed.
+    """
+
+    defaults: JobDefaults
+    history: HistoryLimits
+    listing_deadline_seconds: int
+    audit_interval_seconds: int
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class Pass:
+    """One reconcile of one Subscription.
+
+    Args:
+        subscription: as read at the pass's start.
+        ledger: agrees with the API server; changes by commits only.
+        now: the pass's time.
+        backoff: the pause of downloads, as it stands after what was settled.
+        events: to be posted after the status was written.
+        missing: Running entries without a Job.
+        busy: videos that a live Job works on although the ledger does not know.
+        waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
+    """
+
+    subscription: Subscription
+    ledger: Ledger
+    now: datetime
+    backoff: Backoff | None
+    events: list[Event] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    busy: set[str] = field(default_factory=set)
+    waits_for_deletion: bool = False
+
+    @property
+    def key(self) -> Key:
+        """(namespace, name)."""
+        return (self.subscription.namespace, self.subscription.name)
+
+    def job_name(self, video: str, entry: LedgerEntry) -> str:
+        """Name of the Job of the entry's present launch."""
+        return job_name(*self.key, video, entry.launches)
+
+    def claimed_jobs(self) -> set[str]:
+        """Names of the Jobs that Running entries need."""
+        return {self.job_name(video, entry) for video, entry in self.ledger.running().items()}
+
+
+def claim_of(job: Manifest) -> str | None:
+    """The claim that a Job writes to; the spec may have changed since."""
+    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            return str(volume["persistentVolumeClaim"]["claimName"])
+    return None

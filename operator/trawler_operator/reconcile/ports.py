@@ -1,0 +1,188 @@
+"""What the reconciler needs of the world, as Protocols: the adapters implement them, the tests fake them.
+
+Kubernetes objects cross this border as the plain dictionaries that the API server sends; whatever is decided about them
+is decided by pure functions that read them. All calls have their own timeouts and retries behind this border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from trawler_downloader.contract.listing import EntryLine, ListRequest, SourceLine, TrailerLine
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as the API server sends and takes it."""
+Key = tuple[str, str]
+"""(namespace, name) of a Subscription."""
+
+
+class ApiError(Exception):
+    """The API server did not do what was asked.
+
+    ApiError
+    ├── NotFoundError        404: the object is gone, whoever needs it decides what that means
+    ├── ConflictError        409, stale resourceVersion: read again, compute again (us)
+    ├── AlreadyExistsError   409 on create: look at what is there (us)
+    ├── RejectedError        400, 403, 422: quota, admission policy, RBAC, schema (the user or the cluster's admin)
+    └── UnavailableError     timeouts, 429, 5xx, no connection after all retries (the cluster)
+    """
+
+
+class NotFoundError(ApiError):
+    """404."""
+
+
+class ConflictError(ApiError):
+    """409: the object changed since it was read."""
+
+
+class AlreadyExistsError(ApiError):
+    """409: the name is taken."""
+
+
+class RejectedError(ApiError):
+    """400, 401, 403 or 422: repeating it unchanged is of no use."""
+
+
+class UnavailableError(ApiError):
+    """No answer, or none that counts, after all retries."""
+
+
+class ListerError(Exception):
+    """The lister itself failed: not running, cut off, or it broke the protocol. Says nothing about the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawListing:
+    """All lines of a listing that ended with its trailer."""
+
+    sources: tuple[tuple[SourceLine, tuple[EntryLine, ...]], ...]
+    trailer: TrailerLine
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a user should see in `kubectl describe`."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Now, in UTC, in whole seconds (as Kubernetes keeps times)."""
+        ...
+
+
+class KubernetesApi(Protocol):
+    """The few calls that the reconciler makes. Reads of a missing object answer None."""
+
+    async def get_subscription(self, key: Key) -> Manifest | None:
+        """The Subscription as it is now."""
+        ...
+
+    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> None:
+        """Merge into the status subresource; raises ConflictError if the resource changed since."""
+        ...
+
+    async def list_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
+        """A Subscription's download Jobs."""
+        ...
+
+    async def list_all_jobs(self) -> list[Manifest]:
+        """All download Jobs in all watched namespaces."""
+        ...
+
+    async def get_job(self, namespace: str, name: str) -> Manifest | None:
+        """One Job."""
+        ...
+
+    async def create_job(self, namespace: str, manifest: Manifest) -> None:
+        """Create; raises AlreadyExistsError, RejectedError."""
+        ...
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very Job and its pod in the background; a missing one is fine."""
+        ...
+
+    async def find_pod(self, namespace: str, job_name: str) -> Manifest | None:
+        """The Job's newest pod."""
+        ...
+
+    async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:
+        """Metadata of the ledger's ConfigMaps, without their data."""
+        ...
+
+    async def get_config_map(self, namespace: str, name: str) -> Manifest | None:
+        """One ConfigMap."""
+        ...
+
+    async def create_config_map(self, namespace: str, manifest: Manifest) -> Manifest:
+        """Create; raises AlreadyExistsError, RejectedError."""
+        ...
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Manifest:
+        """Merge patch; with a resourceVersion in it raises ConflictError if that is stale."""
+        ...
+
+    async def get_claim(self, namespace: str, name: str) -> Manifest | None:
+        """One PersistentVolumeClaim."""
+        ...
+
+
+class Lister(Protocol):
+    """The listing service."""
+
+    async def list(self, request: ListRequest) -> RawListing:
+        """List a source to its trailer; raises ListerError."""
+        ...
+
+
+class EventRecorder(Protocol):
+    """Posts Events, best effort: never raises, never waits long."""
+
+    async def record(self, subscription: Manifest, events: Sequence[Event]) -> None:
+        """Post about a Subscription."""
+        ...
+
+
+class PassWatch(Protocol):
+    """Knows which workers are at work, so that one that hangs is noticed."""
+
+    def pass_started(self, worker: int) -> None:
+        """A worker took up a key."""
+        ...
+
+    def pass_ended(self, worker: int) -> None:
+        """A worker gave its key back."""
+        ...
+
+
+class Measurements(Protocol):
+    """What is counted. Calls are cheap and never fail."""
+
+    def check_finished(self, result: str, seconds: float) -> None:
+        """A listing ended: `result` is its trailer's end, `lister-error` or `invalid`."""
+        ...
+
+    def launch_finished(self, outcome: str) -> None:
+        """A launch was settled."""
+        ...
+
+    def subscription_seen(self, key: Key, videos: Mapping[str, int], last_success: datetime | None) -> None:
+        """State of a Subscription after a pass."""
+        ...
+
+    def subscription_gone(self, key: Key) -> None:
+        """Forget its series."""
+        ...
+
+    def pass_finished(self, seconds: float, *, failed: bool) -> None:
+        """A reconcile ended."""
+        ...

@@ -1,0 +1,58 @@
+"""What must be there before anything can be downloaded: the claim, and the authorities that are to be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trawler_operator.api.reasons import Reason, message
+from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.job_manifest import JobDefaults, ca_bundle_config_map, claim_name
+from trawler_operator.domain.status import Blocker
+from trawler_operator.reconcile.ports import KubernetesApi
+
+CA_KEY = "ca.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisites:
+    """What was found.
+
+    Args:
+        blocker: what a person has to mend before Jobs can be created; None: nothing.
+        can_list: checks may go on, whatever the blocker.
+        ca_bundle: PEM text for the lister.
+    """
+
+    blocker: Blocker | None = None
+    can_list: bool = True
+    ca_bundle: str | None = None
+
+
+async def look_at_prerequisites(api: KubernetesApi, subscription: Subscription, defaults: JobDefaults) -> Prerequisites:
+    """Read the claim and the CA bundle that the Subscription names, directly or by the operator's defaults."""
+    namespace = subscription.namespace
+    ca_bundle: str | None = None
+    config_map = ca_bundle_config_map(subscription.spec, defaults)
+    if config_map:
+        body = await api.get_config_map(namespace, config_map)
+        ca_bundle = ((body or {}).get("data") or {}).get(CA_KEY)
+        if not ca_bundle:
+            text = message(Reason.CA_BUNDLE_NOT_FOUND, config_map=config_map, namespace=namespace)
+            # Without it a listing would only fail, and blame the site.
+            return Prerequisites(Blocker(Reason.CA_BUNDLE_NOT_FOUND, text), can_list=False)
+    return Prerequisites(await _look_at_claim(api, subscription, defaults), ca_bundle=ca_bundle)
+
+
+async def _look_at_claim(api: KubernetesApi, subscription: Subscription, defaults: JobDefaults) -> Blocker | None:
+    namespace = subscription.namespace
+    name = claim_name(subscription.spec, defaults)
+    if not name:
+        reason = Reason.CLAIM_NOT_CONFIGURED
+        return Blocker(reason, message(reason, namespace=namespace))
+    claim = await api.get_claim(namespace, name)
+    if claim is None or claim["metadata"].get("deletionTimestamp"):
+        return Blocker(Reason.CLAIM_NOT_FOUND, message(Reason.CLAIM_NOT_FOUND, claim=name, namespace=namespace))
+    # Pending is fine: a claim that waits for its first consumer is bound by the first Job.
+    if (claim.get("status") or {}).get("phase") == "Lost":
+        return Blocker(Reason.CLAIM_LOST, message(Reason.CLAIM_LOST, claim=name))
+    return None

@@ -1,0 +1,349 @@
+"""One pass over one Subscription: observe, settle, check, launch, report. Reads top to bottom as the specification.
+
+Level-triggered: a pass looks at what is there and never at why it was called, so a lost event costs time and nothing
+else, and killing the process between any two calls leads to the same end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from trawler_operator.api.conditions import ConditionType
+from trawler_operator.api.labels import CHECK_ANNOTATION
+from trawler_operator.api.reasons import EventReason, Reason, message
+from trawler_operator.api.subscription import (
+    MAX_KEY,
+    InvalidSpecError,
+    Subscription,
+    SubscriptionStatus,
+    parse_identity,
+    parse_subscription,
+)
+from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.job_manifest import claim_name, place
+from trawler_operator.domain.ledger import Ledger
+from trawler_operator.domain.naming import ledger_name
+from trawler_operator.domain.plan import next_retry
+from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
+from trawler_operator.domain.status import (
+    Blocker,
+    CheckReport,
+    LedgerFacts,
+    build_invalid_status,
+    build_status,
+    status_patch,
+)
+from trawler_operator.reconcile.checking import Checker, ListingGate, StaleSubscriptionError
+from trawler_operator.reconcile.launching import Launcher
+from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.ports import (
+    Clock,
+    ConflictError,
+    Event,
+    EventRecorder,
+    Key,
+    KubernetesApi,
+    Lister,
+    Manifest,
+    Measurements,
+    NotFoundError,
+)
+from trawler_operator.reconcile.prerequisites import look_at_prerequisites
+from trawler_operator.reconcile.settling import settle_launches
+
+logger = logging.getLogger(__name__)
+
+LOOK_AT_RUNNING = timedelta(minutes=3)
+"""Work in flight is looked at this often, whatever the watch says."""
+LOOK_AT_DELETION = timedelta(seconds=3)
+"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
+LOOK_AT_ALL = timedelta(hours=1)
+"""Every Subscription, whatever its schedule: a mended ledger or a lost event is noticed by then."""
+FIRST_BLOCKED_PAUSE = timedelta(seconds=5)
+LONGEST_BLOCKED_PAUSE = timedelta(minutes=5)
+MAX_STATUS_CONFLICTS = 5
+
+
+class Reconciler:
+    """Brings Subscriptions to what they ask for, one pass at a time per Subscription.
+
+    Args:
+        api: the cluster.
+        lister: lists sources.
+        recorder: posts Events.
+        clock: the time.
+        admission: slots for Jobs, shared.
+        policy: chart values.
+        measurements: counters.
+        listings: at a time.
+        wake: asks for a pass over a Subscription, in so many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: KubernetesApi,
+        lister: Lister,
+        recorder: EventRecorder,
+        clock: Clock,
+        admission: Admission,
+        policy: Policy,
+        measurements: Measurements,
+        listings: int,
+        wake: Callable[[Key, float], None],
+    ) -> None:
+        self._api = api
+        self._recorder = recorder
+        self._clock = clock
+        self._admission = admission
+        self._policy = policy
+        self._measurements = measurements
+        self._wake = wake
+        self._store = LedgerStore(api)
+        self._gate = ListingGate(listings, lambda key: wake(key, 0.0))
+        self._checker = Checker(api, self._store, lister, self._gate, policy, measurements)
+        self._launcher = Launcher(api, self._store, admission, policy, measurements)
+        self._looked_at: dict[Key, str] = {}
+        self._blocked: dict[Key, int] = {}
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Start nothing new any more: passes under way settle and report, they neither check nor launch."""
+        self._stopping = True
+
+    @property
+    def known(self) -> set[Key]:
+        """Subscriptions that were looked at and are not known to be gone."""
+        return set(self._looked_at)
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Make a pass.
+
+        Returns:
+            When to come back; None: only when something changes.
+
+        Raises:
+            ApiError: the cluster did not do its part; nothing is lost, the pass is to be made again.
+            LedgerBusyError: the same, soon.
+        """
+        asked = False
+        try:
+            body = await self._api.get_subscription(key)
+            if body is None or body["metadata"].get("deletionTimestamp"):
+                self._forget(key)
+                return None
+            try:
+                subscription = parse_subscription(body)
+            except InvalidSpecError as error:
+                await self._report_invalid(key, body, error)
+                return None
+            current, blocker, check, asked = await self._work(subscription)
+            return await self._report(body, current, blocker, check)
+        except StaleSubscriptionError as change:
+            logger.info("%s", change)
+            return timedelta(0)
+        finally:
+            if not asked:
+                # Suspended, blocked or failed: the line must not wait for one that does not ask.
+                self._admission.withdraw(key)
+            self._wake_next()
+
+    async def _work(self, subscription: Subscription) -> tuple[Pass, Blocker | None, CheckReport | None, bool]:
+        """Settle, check, launch; tells also what blocks downloads, the check if one was made, and whether it asked."""
+        key = (subscription.namespace, subscription.name)
+        status = subscription.status
+        ledger = await self._store.open(subscription)
+        current = Pass(subscription, ledger, self._clock.now(), status.backoff)
+        if status.observed_generation is None and len(ledger):
+            text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
+            current.events.append(Event(EventReason.LEDGER_ADOPTED, text))
+
+        first_look = self._looked_at.get(key) != subscription.uid
+        await settle_launches(current, self._api, self._store, self._policy, self._measurements, look=first_look)
+        self._looked_at[key] = subscription.uid
+
+        found = await look_at_prerequisites(self._api, subscription, self._policy.defaults)
+        may_launch = found.blocker is None and not subscription.spec.suspend and not self._stopping
+        self._hold(current)
+        if may_launch and status.source is not None:
+            await self._launcher.launch(current, status.source.title)
+
+        check: CheckReport | None = None
+        if self._decide(subscription, status, current.now).due and found.can_list and not self._stopping:
+            # A listing may take minutes: neither the free slots nor the line wait for it.
+            self._hold(current)
+            self._admission.withdraw(key)
+            self._wake_next()
+            check = await self._checker.check(current, found.ca_bundle)
+            current.now = self._clock.now()
+        if may_launch:
+            title = check.source_title if check else None
+            await self._launcher.launch(current, title or (status.source.title if status.source else None))
+        self._hold(current)
+        return current, found.blocker, check, may_launch
+
+    # -- reporting -----------------------------------------------------------------------------------------------
+
+    async def _report(
+        self, body: Manifest, current: Pass, blocker: Blocker | None, check: CheckReport | None
+    ) -> timedelta:
+        """Write the status if it differs, then post Events; say when to come back."""
+        subscription, ledger = current.subscription, current.ledger
+        defaults = self._policy.defaults
+        shown = blocker
+        if blocker is None and current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
+            shown = Blocker(Reason.JOB_REJECTED, current.backoff.message)
+        status = build_status(
+            subscription,
+            _facts(subscription.name, ledger),
+            library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
+            check=check,
+            blocker=shown,
+            backoff=current.backoff,
+            next_check=None,
+            now=current.now,
+        )
+        upcoming = self._decide(subscription, status, current.now)
+        status = status.model_copy(update={"next_check_time": upcoming.at})
+        await self._write_status(current.key, body, status)
+        current.events.extend(_ledger_events(subscription, ledger, status))
+        await self._recorder.record(body, current.events)
+        videos = {state.value: count for state, count in ledger.counts.items()}
+        self._measurements.subscription_seen(current.key, videos, status.last_successful_check_time)
+        return self._come_back(current, blocker, upcoming)
+
+    async def _report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
+        """A spec that breaks a rule: said once, then nothing until it changes."""
+        self._admission.forget(key)
+        status = build_invalid_status(parse_identity(body), error, self._clock.now())
+        if await self._write_status(key, body, status):
+            text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
+            await self._recorder.record(body, [Event(EventReason.INVALID_SPEC, text, warning=True)])
+
+    async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> bool:
+        """One merge patch of the status subresource, if anything differs. Returns whether it did.
+
+        It carries the resourceVersion, so that a Subscription of the same name that was created meanwhile does not
+        inherit the status of the one that was looked at.
+        """
+        uid = body["metadata"]["uid"]
+        for _ in range(MAX_STATUS_CONFLICTS):
+            patch = status_patch(body.get("status"), status)
+            if patch is None:
+                return False
+            try:
+                await self._api.patch_subscription_status(key, body["metadata"]["resourceVersion"], patch)
+            except NotFoundError:
+                return False
+            except ConflictError:
+                present = await self._api.get_subscription(key)
+                if present is None or present["metadata"]["uid"] != uid:
+                    return False
+                body = present
+            else:
+                return True
+        raise ConflictError(f"the status of {key[0]}/{key[1]} is being changed by somebody else over and over")
+
+    def _come_back(self, current: Pass, blocker: Blocker | None, upcoming: PollDecision) -> timedelta:
+        """The earliest of the times at which there is something to do."""
+        now, spec = current.now, current.subscription.spec
+        times = [now + LOOK_AT_ALL]
+        if current.ledger.running() or current.busy:
+            times.append(now + LOOK_AT_RUNNING)
+        if current.waits_for_deletion:
+            times.append(now + LOOK_AT_DELETION)
+        if blocker is None or spec.suspend:
+            self._blocked.pop(current.key, None)
+        else:
+            step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
+            times.append(now + backoff(FIRST_BLOCKED_PAUSE, LONGEST_BLOCKED_PAUSE, step))
+        if not spec.suspend:
+            if upcoming.at is not None and not upcoming.due:
+                # A check that is due but was not made waits for a free listing place, which wakes it.
+                times.append(upcoming.at)
+            generation = current.subscription.generation
+            retry = next_retry(current.ledger.active.values(), generation, now)
+            resume = current.backoff.until_time if current.backoff else now
+            if retry is not None:
+                times.append(max(retry, resume))
+            elif resume > now:
+                times.append(resume)
+        return max(timedelta(0), min(times) - now)
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _decide(self, subscription: Subscription, status: SubscriptionStatus, now: datetime) -> PollDecision:
+        wish = subscription.annotations.get(CHECK_ANNOTATION)
+        handled = status.last_handled.check
+        return poll_decision(
+            subscription.spec.schedule,
+            CheckHistory(
+                last_check=status.last_check_time,
+                generation=status.last_check_generation,
+                failures=status.failed_checks,
+                outcome=status.last_check_outcome,
+            ),
+            uid=subscription.uid,
+            generation=subscription.generation,
+            suspended=subscription.spec.suspend,
+            requested=wish is not None and (handled is None or handled.id != wish[:MAX_KEY]),
+            started_at=self._policy.started_at,
+            now=now,
+        )
+
+    def _hold(self, current: Pass) -> None:
+        """Tell admission how many slots are really taken: claims whose Job is missing take one once it is created."""
+        self._admission.hold(current.key, len(current.ledger.running()) - len(current.missing))
+
+    def _wake_next(self) -> None:
+        now = self._clock.now()
+        turn = self._admission.next_turn(now)
+        if turn is not None and not self._stopping:
+            self._wake(turn.key, (turn.at - now).total_seconds())
+
+    def _forget(self, key: Key) -> None:
+        """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
+        self._store.forget(key)
+        self._admission.forget(key)
+        self._gate.forget(key)
+        self._looked_at.pop(key, None)
+        self._blocked.pop(key, None)
+        self._measurements.subscription_gone(key)
+
+
+def _facts(name: str, ledger: Ledger) -> LedgerFacts:
+    return LedgerFacts(
+        counts=ledger.counts,
+        total_bytes=ledger.total_bytes,
+        shards=len(ledger.resource_versions),
+        recent_successes=ledger.recent_successes(),
+        recent_failures=ledger.recent_failures(),
+        broken=[f"{ledger_name(name, problem.shard)}/{problem.key}" for problem in ledger.problems.values()],
+    )
+
+
+def _ledger_events(subscription: Subscription, ledger: Ledger, status: SubscriptionStatus) -> list[Event]:
+    """Broken values, said when they are found and not in every pass."""
+    before, after = (
+        next((c.message for c in conditions if c.type == ConditionType.LEDGER_INTACT), None)
+        for conditions in (subscription.status.conditions, status.conditions)
+    )
+    if before == after:
+        return []
+    reason = EventReason.LEDGER_ENTRY_BROKEN
+    return [
+        Event(
+            reason,
+            message(
+                reason,
+                key=problem.key,
+                config_map=ledger_name(subscription.name, problem.shard),
+                detail=problem.message,
+            ),
+            warning=True,
+        )
+        for problem in ledger.problems.values()
+    ]
