@@ -1,0 +1,83 @@
+"""Events in `kubectl describe`, best effort (implements `ports.EventRecorder`).
+
+Each posting is one create of an `events.k8s.io/v1` Event. The same reason and text about the same Subscription is not
+posted again within QUIET_SECONDS: a repeated failure is one Event, not one per retry. kopf's own recorder is not used:
+it turns log lines into Events and needs kopf's context.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from trawler_operator.adapters.kubernetes_client import KubernetesClient
+from trawler_operator.api import labels
+from trawler_operator.reconcile.ports import ApiError, Event, Manifest
+
+logger = logging.getLogger(__name__)
+
+QUIET_SECONDS = 600.0
+MAX_REMEMBERED = 10_000
+MAX_PER_PASS = 10
+"""Fifty videos that were found are one Event; the rest of a busy pass is in the log."""
+MAX_NOTE_LENGTH = 1024
+"""The API's limit."""
+
+
+class KubernetesEventRecorder:
+    """Posts Events about Subscriptions."""
+
+    def __init__(self, client: KubernetesClient, instance: str) -> None:
+        self._client = client
+        self._instance = instance
+        self._posted: OrderedDict[str, float] = OrderedDict()
+
+    async def record(self, subscription: Manifest, events: Sequence[Event]) -> None:
+        """Post; what fails is logged and forgotten."""
+        metadata = subscription["metadata"]
+        fresh = [event for event in events if self._is_new(metadata["uid"], event)]
+        for event in fresh[:MAX_PER_PASS]:
+            path = f"/apis/events.k8s.io/v1/namespaces/{metadata['namespace']}/events"
+            try:
+                await self._client.request("POST", path, body=self._manifest(metadata, event), attempts=1)
+            except ApiError as error:
+                logger.warning("event %s was not posted: %s", event.reason, error)
+
+    def _is_new(self, uid: str, event: Event) -> bool:
+        mark = hashlib.sha256(f"{uid}\0{event.reason}\0{event.message}".encode("utf-8", "replace")).hexdigest()
+        now = time.monotonic()
+        last = self._posted.get(mark)
+        if last is not None and now - last < QUIET_SECONDS:
+            return False
+        self._posted[mark] = now
+        self._posted.move_to_end(mark)
+        if len(self._posted) > MAX_REMEMBERED:
+            self._posted.popitem(last=False)
+        return True
+
+    def _manifest(self, metadata: dict[str, Any], event: Event) -> dict[str, Any]:
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
+            "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "note": event.message.encode("utf-8", "replace").decode()[:MAX_NOTE_LENGTH],
+            "action": "Reconcile",
+            "reportingController": f"{labels.GROUP}/operator",
+            "reportingInstance": self._instance[:128],
+            "regarding": {
+                "apiVersion": labels.API_VERSION,
+                "kind": labels.KIND,
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+                "resourceVersion": metadata.get("resourceVersion", ""),
+            },
+        }

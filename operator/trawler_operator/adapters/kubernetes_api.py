@@ -1,0 +1,128 @@
+"""The calls that the reconciler makes, over the Kubernetes API (implements `ports.KubernetesApi`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, METADATA_LIST, KubernetesClient
+from trawler_operator.api import labels
+from trawler_operator.reconcile.ports import ApiError, Key, Manifest, NotFoundError
+
+_GROUP = f"/apis/{labels.API_VERSION}"
+_SUBSCRIPTIONS = f"{_GROUP}/namespaces/{{}}/{labels.PLURAL}/{{}}"
+_JOBS = "/apis/batch/v1/namespaces/{}/jobs"
+_CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
+_DOWNLOAD_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}={labels.COMPONENT_DOWNLOAD}"
+
+
+class KubernetesAdapter:
+    """`ports.KubernetesApi` on a real cluster.
+
+    Args:
+        client: makes the requests.
+        namespaces: those watched; empty: all of the cluster.
+    """
+
+    def __init__(self, client: KubernetesClient, namespaces: Sequence[str]) -> None:
+        self._client = client
+        self._namespaces = tuple(namespaces)
+
+    async def answers(self) -> bool:
+        """Whether the API server answers."""
+        try:
+            await self._client.request("GET", "/version", attempts=1)
+        except ApiError:
+            return False
+        return True
+
+    async def list_subscriptions(self) -> list[Key]:
+        """All Subscriptions in all watched namespaces."""
+        paths = [f"{_GROUP}/namespaces/{namespace}/{labels.PLURAL}" for namespace in self._namespaces]
+        lists = await asyncio.gather(
+            *(self._list(path, {}, accept=METADATA_LIST) for path in paths or [f"{_GROUP}/{labels.PLURAL}"])
+        )
+        return [(head["metadata"]["namespace"], head["metadata"]["name"]) for heads in lists for head in heads]
+
+    async def get_subscription(self, key: Key) -> Manifest | None:
+        """The Subscription as it is now."""
+        return await self._get(_SUBSCRIPTIONS.format(*key))
+
+    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> None:
+        """Merge into the status subresource."""
+        path = _SUBSCRIPTIONS.format(*key) + "/status"
+        body = {"metadata": {"resourceVersion": resource_version}, "status": dict(status)}
+        await self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def list_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
+        """A Subscription's download Jobs."""
+        selector = f"{_DOWNLOAD_JOBS},{labels.SUBSCRIPTION_LABEL}={subscription}"
+        return await self._list(_JOBS.format(namespace), {"labelSelector": selector})
+
+    async def list_all_jobs(self) -> list[Manifest]:
+        """All download Jobs in all watched namespaces."""
+        paths = [_JOBS.format(namespace) for namespace in self._namespaces] or ["/apis/batch/v1/jobs"]
+        lists = await asyncio.gather(*(self._list(path, {"labelSelector": _DOWNLOAD_JOBS}) for path in paths))
+        return [job for jobs in lists for job in jobs]
+
+    async def get_job(self, namespace: str, name: str) -> Manifest | None:
+        """One Job."""
+        return await self._get(f"{_JOBS.format(namespace)}/{name}")
+
+    async def create_job(self, namespace: str, manifest: Manifest) -> None:
+        """Create a Job."""
+        await self._client.request("POST", _JOBS.format(namespace), body=manifest)
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very Job and its pod in the background; a missing one is fine."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._client.request("DELETE", f"{_JOBS.format(namespace)}/{name}", body=body)
+        except NotFoundError:
+            return
+
+    async def find_pod(self, namespace: str, job_name: str) -> Manifest | None:
+        """The Job's newest pod."""
+        query = {"labelSelector": f"batch.kubernetes.io/job-name={job_name}"}
+        pods = await self._list(f"/api/v1/namespaces/{namespace}/pods", query)
+        return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+
+    async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:
+        """Metadata of the ledger's ConfigMaps, without their data."""
+        query = {"labelSelector": labels.ledger_selector(subscription)}
+        return await self._list(_CONFIG_MAPS.format(namespace), query, accept=METADATA_LIST)
+
+    async def get_config_map(self, namespace: str, name: str) -> Manifest | None:
+        """One ConfigMap."""
+        return await self._get(f"{_CONFIG_MAPS.format(namespace)}/{name}")
+
+    async def create_config_map(self, namespace: str, manifest: Manifest) -> Manifest:
+        """Create a ConfigMap."""
+        return await self._client.request("POST", _CONFIG_MAPS.format(namespace), body=manifest)
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Manifest:
+        """Merge patch of a ConfigMap."""
+        path = f"{_CONFIG_MAPS.format(namespace)}/{name}"
+        return await self._client.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
+
+    async def get_claim(self, namespace: str, name: str) -> Manifest | None:
+        """One PersistentVolumeClaim."""
+        return await self._get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+
+    async def _get(self, path: str) -> Manifest | None:
+        try:
+            return await self._client.request("GET", path)
+        except NotFoundError:
+            return None
+
+    async def _list(self, path: str, query: Mapping[str, str], accept: str = "application/json") -> list[Manifest]:
+        items: list[Manifest] = []
+        page = {**query, "limit": "500"}
+        while True:
+            document = await self._client.request("GET", path, query=page, accept=accept)
+            items.extend(document.get("items") or ())
+            token = (document.get("metadata") or {}).get("continue")
+            if not token:
+                return items
+            page["continue"] = token

@@ -1,0 +1,110 @@
+"""The lister over HTTP, on a Unix socket or a TCP address (implements `ports.Lister`).
+
+What it sends was parsed from the internet by yt-dlp, so every line is validated and everything has a bound: bytes per
+line, lines, time. A stream that ends without its trailer is not a listing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import ValidationError
+
+from trawler_downloader.contract.listing import (
+    LIST_PATH,
+    LISTING_LINE,
+    MAX_ENTRIES,
+    EntryLine,
+    ListRequest,
+    SourceLine,
+    TrailerLine,
+)
+from trawler_operator.reconcile.ports import ListerError, RawListing
+
+logger = logging.getLogger(__name__)
+
+MAX_LINE_BYTES = 64 * 1024
+MAX_LINES = 2 * MAX_ENTRIES
+"""Entries may come once per tab; more than this is no listing any more."""
+MAX_URL_LENGTH = 2048
+MAX_ID_LENGTH = 512
+GRACE_SECONDS = 15
+"""Beyond the request's own deadline, at which the lister ends the listing with a trailer."""
+CONNECT_SECONDS = 5
+
+
+class ListerClient:
+    """Lists sources.
+
+    Args:
+        address: `unix:///path/of/socket` or `http://host:port`.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme == "unix":
+            self._socket: str | None = parts.path
+            self._url = f"http://lister{LIST_PATH}"
+        else:
+            self._socket = None
+            self._url = address.rstrip("/") + LIST_PATH
+
+    async def list(self, request: ListRequest) -> RawListing:
+        """List a source to its trailer.
+
+        Raises:
+            ListerError: no connection, a cut stream, a line that is none, or no end in time.
+        """
+        connector = aiohttp.UnixConnector(self._socket) if self._socket else aiohttp.TCPConnector()
+        timeout = aiohttp.ClientTimeout(total=request.deadline_seconds + GRACE_SECONDS, connect=CONNECT_SECONDS)
+        try:
+            # A connection per listing: the lister may have restarted since the last, and a listing takes far longer.
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=MAX_LINE_BYTES) as session,
+                session.post(
+                    self._url, data=request.to_json().encode(), headers={"Content-Type": "application/json"}
+                ) as response,
+            ):
+                if response.status != 200:
+                    text = (await response.content.read(500)).decode("utf-8", "replace")
+                    raise ListerError(f"HTTP {response.status}: {text.strip()}")
+                return await _read(response.content)
+        except TimeoutError as error:
+            raise ListerError(f"no end of the listing within {timeout.total:.0f} s") from error
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise ListerError(f"{type(error).__name__}: {error}") from error
+
+
+async def _read(stream: aiohttp.StreamReader) -> RawListing:
+    sources: list[tuple[SourceLine, list[EntryLine]]] = []
+    lines = 0
+    while True:
+        try:
+            raw = await stream.readline()
+        except ValueError as error:  # aiohttp's own complaint about a line without an end
+            raise ListerError(f"a line of more than {MAX_LINE_BYTES} bytes") from error
+        if not raw:
+            raise ListerError("the listing was cut off before its trailer")
+        lines += 1
+        if lines > MAX_LINES:
+            raise ListerError(f"more than {MAX_LINES} lines")
+        try:
+            line = LISTING_LINE.validate_json(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise ListerError(f"line {lines} of the listing is invalid: {first['loc']}: {first['msg']}") from None
+        match line:
+            case TrailerLine():
+                return RawListing(tuple((source, tuple(entries)) for source, entries in sources), line)
+            case SourceLine():
+                sources.append((line, []))
+            case EntryLine():
+                if not sources or sources[-1][0].key != line.source:
+                    raise ListerError(f"line {lines} of the listing belongs to no source that was announced")
+                if len(line.url) > MAX_URL_LENGTH or len(line.id) > MAX_ID_LENGTH:
+                    logger.warning("left out an entry of %s: its URL or id is too long to keep", line.source)
+                    continue
+                sources[-1][1].append(line)
