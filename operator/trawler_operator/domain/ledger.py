@@ -1,0 +1,354 @@
+"""A Subscription's ledger in memory, and the writes that a change needs. Pure: `ledger_store` does the I/O.
+
+The ledger lives in ConfigMaps ("shards") of at most SHARD_CAPACITY entries. In memory stand: the index of all keys,
+the entries that may still change by themselves, and the few newest finished ones that the status shows. A shard is
+loaded whole whenever its resourceVersion is not the one we wrote; what we wrote ourselves is applied here after the API
+server took it.
+
+New entries go to the last shard only. A full one is marked as sealed, with its resourceVersion, before the next is
+created: of two operators that overlap for a moment, one meets a conflict and rereads.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api import labels
+from trawler_operator.api.reasons import SkipReason
+from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry, encode_entry
+from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.ledger_index import IndexRow, LedgerIndex
+
+SHARD_CAPACITY = 200
+"""Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+RECENT_LIMIT = 20
+SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
+"""On a shard that takes no new entries: a later one exists or is about to."""
+
+_FAILED = frozenset({LedgerState.FAILED, LedgerState.DEAD_LETTER, LedgerState.WAITING})
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A ConfigMap of the ledger, as read."""
+
+    number: int
+    resource_version: str
+    data: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerProblem:
+    """A value that cannot be read; it stays as it is and its key counts as known."""
+
+    shard: int
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a pass wants of the ledger.
+
+    Args:
+        entries: new and changed entries by key; new ones are written in the order of their `seq`.
+        started_sources: sources that have had their first run by this very change → since.
+        volumes: claim name → volume id, learnt from a download.
+    """
+
+    entries: Mapping[str, LedgerEntry] = field(default_factory=dict)
+    started_sources: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.started_sources or self.volumes)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWrite:
+    """One API call: the creation of a shard, or one merge patch with its resourceVersion.
+
+    Which of the two, and the version, is the ledger's to say when the write's turn comes (`resource_versions`): an
+    earlier write of the same list may have created the shard.
+
+    Args:
+        number: of the shard.
+        data: keys to set.
+        annotations: to set.
+        entries: the same as `data`, decoded.
+    """
+
+    number: int
+    data: Mapping[str, str]
+    annotations: Mapping[str, str]
+    entries: Mapping[str, LedgerEntry]
+
+
+@dataclass(slots=True)
+class _ShardState:
+    resource_version: str
+    sealed: bool
+    count: int
+    bytes: int
+    recent_successes: list[tuple[datetime, str, LedgerEntry]] = field(default_factory=list)
+    recent_failures: list[tuple[datetime, str, LedgerEntry]] = field(default_factory=list)
+
+
+class Ledger:
+    """The memory of one Subscription."""
+
+    def __init__(self) -> None:
+        self.active: dict[str, LedgerEntry] = {}
+        """Entries that may still change by themselves, in full."""
+        self.problems: dict[str, LedgerProblem] = {}
+        self.sources: dict[str, str] = {}
+        """Source key → when its first run was written."""
+        self.volumes: dict[str, str] = {}
+        """Claim name → id of the volume that was found behind it."""
+        self._index = LedgerIndex()
+        self._shards: dict[int, _ShardState] = {}
+        self._counts: Counter[LedgerState] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def knows(self, key: str) -> bool:
+        """Whether the key has ever been written, in whatever state, readable or not."""
+        return key in self._index
+
+    def row(self, key: str) -> IndexRow | None:
+        """Shard and state of a key."""
+        return self._index.get(key)
+
+    @property
+    def next_seq(self) -> int:
+        """Number for the next discovered video."""
+        return self._index.next_seq
+
+    @property
+    def resource_versions(self) -> dict[int, str]:
+        """Shard number → the version that memory agrees with."""
+        return {number: shard.resource_version for number, shard in self._shards.items()}
+
+    @property
+    def counts(self) -> dict[LedgerState, int]:
+        """Entries per state, all states named."""
+        return {state: self._counts[state] for state in LedgerState}
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all media files on disk."""
+        return sum(shard.bytes for shard in self._shards.values())
+
+    def running(self) -> dict[str, LedgerEntry]:
+        """Entries that a launch has claimed."""
+        return {key: entry for key, entry in self.active.items() if entry.state is LedgerState.RUNNING}
+
+    def known_by_source(self, limit: int) -> dict[str, tuple[str, ...]]:
+        """For the lister: of every source that has had its first run, its newest known keys, newest first."""
+        newest = self._index.newest_by_source(limit)
+        return {source: newest.get(source, ()) for source in self.sources}
+
+    def recent_successes(self, limit: int = RECENT_LIMIT) -> list[tuple[str, LedgerEntry]]:
+        """What was finished last, newest first."""
+        return _newest((row for shard in self._shards.values() for row in shard.recent_successes), limit)
+
+    def recent_failures(self, limit: int = RECENT_LIMIT) -> list[tuple[str, LedgerEntry]]:
+        """What could not be had lately (Failed, Waiting, DeadLetter), newest first."""
+        return _newest((row for shard in self._shards.values() for row in shard.recent_failures), limit)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def load(self, shard: Shard) -> None:
+        """Take a shard as it was read; replaces what was known of it."""
+        if shard.number in self._shards:
+            self._forget(shard.number)
+        state = self._shards[shard.number] = _ShardState(
+            resource_version=shard.resource_version,
+            sealed=SEALED_ANNOTATION in shard.annotations,
+            count=0,
+            bytes=0,
+        )
+        for key, text in shard.data.items():
+            try:
+                entry = decode_entry(text)
+            except InvalidEntryError as error:
+                self.problems[key] = LedgerProblem(shard.number, key, str(error))
+                self._index.put(key, IndexRow(shard.number, None))
+                state.count += 1
+            else:
+                self._add(shard.number, key, entry)
+        if shard.number == 0:
+            self.sources = _read_names(shard.annotations.get(labels.SOURCES_ANNOTATION))
+            self.volumes = _read_names(shard.annotations.get(labels.VOLUMES_ANNOTATION))
+
+    def drop(self, number: int) -> None:
+        """Forget a shard that is gone."""
+        self._forget(number)
+        del self._shards[number]
+        if number == 0:
+            self.sources, self.volumes = {}, {}
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def plan_writes(self, changes: Changes) -> list[ShardWrite]:
+        """The API calls that write the changes, in the order in which they must be made.
+
+        A source's mark comes with or after the last of its entries: a crash in between makes its first run again,
+        which finds the entries known. Entries whose stored value is broken are left alone.
+
+        Raises:
+            InvalidEntryError: an entry that fits in no value.
+        """
+        data: dict[int, dict[str, LedgerEntry]] = {}
+        new: list[tuple[str, LedgerEntry]] = []
+        for key, entry in changes.entries.items():
+            row = self._index.get(key)
+            if row is None:
+                new.append((key, entry))
+            elif row.state is not None:
+                data.setdefault(row.shard, {})[key] = entry
+        new.sort(key=lambda item: item[1].seq)
+
+        tail = max(self._shards, default=0)
+        room = self._room(tail)
+        sealed: set[int] = set()
+        while new:
+            if room == 0:
+                if tail in self._shards and not self._shards[tail].sealed:
+                    sealed.add(tail)
+                tail, room = tail + 1, SHARD_CAPACITY
+            taken, new = new[:room], new[room:]
+            data.setdefault(tail, {}).update(taken)
+            room -= len(taken)
+            if room == 0:
+                sealed.add(tail)
+
+        head: dict[str, str] = {}
+        if changes.started_sources:
+            head[labels.SOURCES_ANNOTATION] = _write_names({**changes.started_sources, **self.sources})
+        if changes.volumes:
+            head[labels.VOLUMES_ANNOTATION] = _write_names({**self.volumes, **changes.volumes})
+
+        numbers = sorted(data.keys() | sealed)
+        writes = [self._write(number, data.get(number, {}), sealed=number in sealed) for number in numbers]
+        return _with_head_annotations(writes, head)
+
+    def applied(self, write: ShardWrite, resource_version: str) -> None:
+        """Take over a write that the API server accepted."""
+        state = self._shards.get(write.number)
+        if state is None:
+            state = self._shards[write.number] = _ShardState(resource_version, sealed=False, count=0, bytes=0)
+        state.resource_version = resource_version
+        state.sealed = state.sealed or SEALED_ANNOTATION in write.annotations
+        for key, entry in write.entries.items():
+            self._remove(key)
+            self._add(write.number, key, entry)
+        if labels.SOURCES_ANNOTATION in write.annotations:
+            self.sources = _read_names(write.annotations[labels.SOURCES_ANNOTATION])
+        if labels.VOLUMES_ANNOTATION in write.annotations:
+            self.volumes = _read_names(write.annotations[labels.VOLUMES_ANNOTATION])
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _room(self, tail: int) -> int:
+        state = self._shards.get(tail)
+        if state is None:
+            return SHARD_CAPACITY
+        return 0 if state.sealed else max(0, SHARD_CAPACITY - state.count)
+
+    def _write(self, number: int, entries: Mapping[str, LedgerEntry], *, sealed: bool) -> ShardWrite:
+        return ShardWrite(
+            number=number,
+            data={key: encode_entry(entry) for key, entry in entries.items()},
+            annotations={SEALED_ANNOTATION: "true"} if sealed else {},
+            entries=entries,
+        )
+
+    def _add(self, number: int, key: str, entry: LedgerEntry) -> None:
+        old = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
+        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old))
+        self._counts[entry.state] += 1
+        shard = self._shards[number]
+        shard.count += 1
+        if entry.is_active:
+            self.active[key] = entry
+        if entry.state is LedgerState.SUCCEEDED:
+            shard.bytes += entry.bytes or 0
+            _remember(shard.recent_successes, key, entry)
+        elif entry.state in _FAILED:
+            _remember(shard.recent_failures, key, entry)
+
+    def _remove(self, key: str) -> None:
+        """Take a key's contribution out of the totals, before its new entry is added.
+
+        Not out of the bytes: an entry that has succeeded is final, nothing rewrites it.
+        """
+        row = self._index.get(key)
+        if row is None:
+            return
+        shard = self._shards[row.shard]
+        shard.count -= 1
+        if row.state is not None:
+            self._counts[row.state] -= 1
+        self.active.pop(key, None)
+        _forget_recent(shard.recent_successes, key)
+        _forget_recent(shard.recent_failures, key)
+
+    def _forget(self, number: int) -> None:
+        keys = [(key, row.state) for key, row in self._index.items() if row.shard == number]
+        for key, state in keys:
+            self.active.pop(key, None)
+            self.problems.pop(key, None)
+            if state is not None:
+                self._counts[state] -= 1
+        self._index.drop_shard(number)
+
+
+def _with_head_annotations(writes: list[ShardWrite], head: dict[str, str]) -> list[ShardWrite]:
+    """Put shard 0's annotations into its write if that is the last one, else into one of their own at the end."""
+    if not head:
+        return writes
+    if writes and writes[-1].number == 0:
+        last = writes.pop()
+        return [*writes, ShardWrite(0, last.data, {**last.annotations, **head}, last.entries)]
+    return [*writes, ShardWrite(0, {}, head, {})]
+
+
+def _remember(rows: list[tuple[datetime, str, LedgerEntry]], key: str, entry: LedgerEntry) -> None:
+    rows.append((entry.times.finished or entry.added_at, key, entry))
+    if len(rows) > RECENT_LIMIT:
+        rows.remove(min(rows, key=lambda row: row[0]))
+
+
+def _forget_recent(rows: list[tuple[datetime, str, LedgerEntry]], key: str) -> None:
+    rows[:] = [row for row in rows if row[1] != key]
+
+
+def _newest(rows: Iterator[tuple[datetime, str, LedgerEntry]], limit: int) -> list[tuple[str, LedgerEntry]]:
+    chosen = heapq.nlargest(limit, rows, key=lambda row: (row[0], row[2].seq))
+    return [(key, entry) for _, key, entry in chosen]
+
+
+def _read_names(text: str | None) -> dict[str, str]:
+    """An annotation's JSON object of strings; a mangled one counts as empty (a first run then finds all keys known)."""
+    if not text:
+        return {}
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError:
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {str(name): str(value) for name, value in document.items()}
+
+
+def _write_names(names: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(names.items())), ensure_ascii=False, separators=(",", ":"))
