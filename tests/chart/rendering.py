@@ -54,6 +54,7 @@ def run_helm(*arguments: str, values: str = "{}") -> str:
     return finished.stdout
 
 
+@functools.cache
 def render_text(values: str, *more: str) -> str:
     """The manifests as helm prints them."""
     return run_helm("template", "trawler", str(CHART), "--namespace", NAMESPACE, *more, values=values)
