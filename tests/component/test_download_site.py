@@ -1,0 +1,363 @@
+"""The downloader as a Job runs it, with the real yt-dlp, deno and ffmpeg, against the stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from component.lister_harness import ROOT, YOUTUBE, Standin, running_standin
+from trawler_downloader.contract.download import (
+    MAX_RESULT_BYTES,
+    DownloadRequest,
+    DownloadResult,
+    Layout,
+    LibraryPlace,
+    MediaType,
+    MediaWish,
+    Sidecar,
+    SubscriptionRef,
+    VideoRef,
+)
+from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
+from trawler_downloader.contract.progress import Phase, Progress
+from trawler_downloader.download.media import probe
+
+pytestmark = pytest.mark.image
+
+VIDEO = {
+    "id": "aaaaaaaaaa1",
+    "title": "Ein Titel: a/b",
+    "description": "Was es ist",
+    "published": "2024-12-25T20:00:00Z",
+    "duration": 4,
+}
+
+
+@dataclass
+class Job:
+    """Download Jobs of one Subscription on one claim."""
+
+    site: Standin
+    folder: Path
+    library: Path
+    subscription: str = "one"
+    launch: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def request(self, video_id: str = VIDEO["id"], **fields: Any) -> DownloadRequest:
+        self.launch += 1
+        video = VideoRef(
+            key=f"youtube.{video_id}",
+            extractor="Youtube",
+            id=video_id,
+            url=f"{YOUTUBE}/watch?v={video_id}",
+            title="Old",
+        )
+        given: dict[str, Any] = {
+            "subscription": SubscriptionRef(namespace="tv", name=self.subscription),
+            "video": video,
+            "launch": self.launch,
+            "proxy": self.site.proxy,
+            "ca_bundle": True,
+        }
+        return DownloadRequest.model_validate(given | fields)
+
+    def start(self, request: DownloadRequest | str, *command: str) -> subprocess.Popen[str]:
+        text = request if isinstance(request, str) else request.to_json()
+        (self.folder / "termination-log").unlink(missing_ok=True)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "downloader"),
+            "HOME": str(self.folder),
+            "DENO_DIR": str(self.folder / "deno"),
+            "TRAWLER_REQUEST": text,
+            "TRAWLER_POD_UID": f"pod-{self.subscription}-{self.launch}",
+            "TRAWLER_LIBRARY": str(self.library),
+            "TRAWLER_TERMINATION_LOG": str(self.folder / "termination-log"),
+            "TRAWLER_CA_FILE": str(self.folder / "ca.crt"),
+            **self.environment,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "trawler_downloader.download", *command],
+            env=environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, request: DownloadRequest | str, *command: str) -> Ended:
+        process = self.start(request, *command)
+        out, log = process.communicate(timeout=50)
+        return self.ended(process.returncode, out, log)
+
+    def ended(self, code: int, out: str, log: str) -> Ended:
+        message = self.folder / "termination-log"
+        text = message.read_text() if message.exists() else None
+        if text is not None:
+            assert len(text.encode()) <= MAX_RESULT_BYTES
+        result = None if text is None else DownloadResult.model_validate_json(text)
+        if result is not None:
+            assert code == EXIT_CODES[result.outcome], log
+        return Ended(code, result, [Progress.model_validate_json(line) for line in out.splitlines()], log)
+
+    def tree(self) -> list[str]:
+        return sorted(
+            str(path.relative_to(self.library))
+            for path in self.library.rglob("*")
+            if path.is_file() and ".trawler" not in path.parts
+        )
+
+
+@dataclass
+class Ended:
+    """How one launch ended."""
+
+    code: int
+    result: DownloadResult | None
+    progress: list[Progress]
+    log: str
+
+    @property
+    def told(self) -> DownloadResult:
+        assert self.result is not None, self.log
+        return self.result
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Standin]:
+    with running_standin(tmp_path_factory.mktemp("site")) as standin:
+        yield standin
+
+
+@pytest.fixture
+def job(site, tmp_path) -> Job:
+    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
+    (tmp_path / "ca.crt").write_text(site.ca)
+    library = tmp_path / "library"
+    library.mkdir()
+    return Job(site, tmp_path, library)
+
+
+def strike(site: Standin, kind: str, **spec: Any) -> None:
+    """The site's media servers misbehave from now on."""
+    site.site.faults.add({"kind": kind, "match": {"endpoint": "media"}, **spec}, site.site.catalogue)
+
+
+def test_a_video_lands_with_everything_beside_it(job):
+    """Separate streams, the JS challenge solved by deno, merged, verified, and named from the site's facts."""
+    ended = job.run(job.request(media=MediaWish(sidecars=tuple(Sidecar))))
+    assert ended.code == 0, ended.log
+    episode = "A channel/Season 24/Ein Titel - a-b (S24E1225)"
+    assert job.tree() == sorted(
+        ["A channel/tvshow.nfo"]
+        + [episode + suffix for suffix in (".mp4", ".nfo", ".description", ".info.json", "-thumb.jpg")]
+    )
+    media = probe(job.library / f"{episode}.mp4")
+    assert media is not None
+    assert (len(media.video), len(media.audio)) == (1, 1)
+    assert media.duration_seconds == pytest.approx(4, abs=0.5)
+    result = ended.told
+    assert (result.reason, result.path, result.title) == ("Published", f"{episode}.mp4", "Ein Titel: a/b")
+    assert (result.published_date, result.duration_seconds) == ("2024-12-25", 4)
+    assert result.bytes == (job.library / f"{episode}.mp4").stat().st_size
+    times = result.times
+    assert times.started < times.fetched <= times.verified <= times.published
+    nfo = ET.parse(job.library / f"{episode}.nfo").getroot()
+    assert [nfo.findtext(tag) for tag in ("title", "showtitle", "season", "episode", "plot", "aired")] == [
+        "Ein Titel: a/b",
+        "A channel",
+        "24",
+        "1225",
+        "Was es ist",
+        "2024-12-25",
+    ]
+    assert (job.library / f"{episode}.description").read_text() == "Was es ist"
+    info = json.loads((job.library / f"{episode}.info.json").read_text())
+    assert info["id"] == VIDEO["id"]
+    assert "googlevideo.com/" not in json.dumps(info)
+    thumbnail = probe(job.library / f"{episode}-thumb.jpg")
+    assert thumbnail is not None
+    assert thumbnail.video == ("mjpeg",)
+    assert not list((job.library / ".trawler/tv.one/staging").iterdir())
+
+
+def test_progress_covers_all_phases_in_their_order(job):
+    phases = [line.phase for line in job.run(job.request()).progress]
+    assert list(dict.fromkeys(phases))[:2] == [Phase.PREPARING, Phase.DOWNLOADING]
+    assert phases[-1] is Phase.PUBLISHING
+    assert set(phases) == set(Phase)
+
+
+def test_a_landed_video_costs_no_request(job):
+    """Its manifest says so, also to a Job that knows nothing else of it."""
+    job.run(job.request())
+    assert job.site.asked > 0
+    again = job.run(job.request())
+    assert (again.told.reason, again.code) == ("AlreadyPublished", 0)
+    assert job.site.asked == 0
+
+
+def test_fetch_and_publish_are_commands_of_their_own(job):
+    """What was fetched is published later, without the site."""
+    request = job.request()
+    fetched = job.run(request, "fetch")
+    assert (fetched.code, fetched.result, job.tree()) == (0, None, [])
+    assert job.site.asked > 0
+    published = job.run(request, "publish")
+    assert (published.code, published.told.reason) == (0, "Published")
+    assert job.site.asked == 0
+
+
+def test_publish_without_fetch_says_so(job):
+    ended = job.run(job.request(), "publish")
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, "NothingStaged")
+
+
+def test_another_subscription_in_the_same_folder_takes_the_file_that_is_there(job):
+    """One file, named by both manifests; the media are not downloaded again."""
+    first = job.run(job.request())
+    before = job.tree()
+    other = Job(job.site, job.folder, job.library, subscription="two")
+    second = other.run(other.request())
+    assert (second.told.reason, second.told.path) == ("AlreadyPublished", first.told.path)
+    assert other.tree() == before
+
+
+def test_sound_only(job):
+    wish = MediaWish(type=MediaType.AUDIO, container="m4a")
+    ended = job.run(job.request(media=wish, library=LibraryPlace(layout=Layout.FLAT, folder="Sound", path="tim")))
+    assert ended.code == 0, ended.log
+    assert job.tree() == ["tim/Sound/Ein Titel - a-b [aaaaaaaaaa1].m4a"]
+    media = probe(job.library / job.tree()[0])
+    assert media is not None
+    assert (media.video, media.audio) == ((), ("aac",))
+
+
+@pytest.mark.parametrize("container", ["mkv", "webm", "mp4"])
+def test_a_container_is_a_preference(job, container):
+    """Whatever the site has for it, the video lands whole."""
+    ended = job.run(job.request(media=MediaWish(container=container, max_height=144)))
+    assert ended.code == 0, ended.log
+    media = probe(job.library / str(ended.told.path))
+    assert media is not None
+    assert (len(media.video), len(media.audio)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        ("private", OutcomeClass.NEEDS_ACCESS),
+        ("removed", OutcomeClass.TERMINAL),
+        ("bot_check", OutcomeClass.RATE_LIMITED),
+        ("premiere", OutcomeClass.NOT_YET),
+    ],
+)
+def test_what_the_site_refuses_is_told_by_class_and_leaves_no_file(job, state, outcome):
+    job.site.fault(state, video=VIDEO["id"])
+    ended = job.run(job.request())
+    assert ended.told.outcome is outcome, ended.log
+    assert job.tree() == []
+
+
+def test_a_thumbnail_that_cannot_be_had_does_not_cost_the_video(job):
+    job.site.fault("status", status=404, endpoint="thumbnail")
+    ended = job.run(job.request(media=MediaWish(sidecars=(Sidecar.THUMBNAIL,))))
+    assert ended.code == 0, ended.log
+    assert [Path(name).suffix for name in job.tree()] == [".mp4"]
+
+
+def test_sigterm_ends_cleanly_and_the_next_launch_lands_the_video(job):
+    """While the media are coming in slowly."""
+    strike(job.site, "slow", bytes_per_second=2000)
+    process = job.start(job.request())
+    assert process.stdout is not None
+    for line in process.stdout:
+        if Progress.model_validate_json(line).phase is Phase.DOWNLOADING:
+            break
+    process.send_signal(signal.SIGTERM)
+    out, log = process.communicate(timeout=30)
+    ended = job.ended(process.returncode, out, log)
+    assert (ended.code, ended.told.outcome) == (143, OutcomeClass.TERMINATED)
+    assert job.tree() == []
+    job.site.site.faults.remove()
+    assert job.run(job.request()).told.reason == "Published"
+
+
+def test_sigkill_during_the_download_leaves_no_final_name(job):
+    strike(job.site, "slow", bytes_per_second=2000)
+    process = job.start(job.request())
+    assert process.stdout is not None
+    for line in process.stdout:
+        if Progress.model_validate_json(line).phase is Phase.DOWNLOADING:
+            break
+    process.kill()
+    process.communicate(timeout=30)
+    assert job.tree() == []
+    job.site.site.faults.remove()
+    assert job.run(job.request()).told.reason == "Published"
+
+
+def test_media_that_break_off_are_not_published(job):
+    strike(job.site, "truncate", bytes=2000)
+    ended = job.run(job.request())
+    assert ended.told.outcome is OutcomeClass.TRANSIENT, ended.log
+    assert job.tree() == []
+
+
+def test_media_that_are_garbage_are_not_published(job):
+    strike(job.site, "corrupt")
+    ended = job.run(job.request())
+    assert ended.told.outcome is OutcomeClass.TRANSIENT, ended.log
+    assert job.tree() == []
+
+
+def test_two_videos_of_one_day_with_one_title_landing_at_once(job):
+    """Both land, under different numbers."""
+    job.site.load(
+        {
+            "handle": "@chan",
+            "title": "A channel",
+            "videos": 0,
+            "published": [VIDEO | {"id": f"aaaaaaaaaa{n}", "title": "Twins"} for n in (1, 2)],
+        }
+    )
+    twins = [Job(job.site, job.folder, job.library, subscription=f"s{n}") for n in (1, 2)]
+    for n, twin in enumerate(twins, 1):
+        twin.environment = {"TRAWLER_TERMINATION_LOG": str(job.folder / f"log-{n}")}
+    running = [twin.start(twin.request(f"aaaaaaaaaa{n}")) for n, twin in enumerate(twins, 1)]
+    for process in running:
+        _, log = process.communicate(timeout=50)
+        assert process.returncode == 0, log
+    assert job.tree() == [
+        "A channel/Season 24/Twins (S24E1225).mp4",
+        "A channel/Season 24/Twins (S24E122502).mp4",
+    ]
+
+
+def test_an_authority_that_is_not_ours_is_not_trusted(job):
+    ended = job.run(job.request(ca_bundle=False))
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.CONFIGURATION, "TlsNotTrusted"), ended.log
+
+
+def test_a_broken_bundle_names_the_field(job):
+    (job.folder / "ca.crt").write_text("no certificate")
+    ended = job.run(job.request())
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.CONFIGURATION, "CaBundleInvalid")
+    assert "access.caBundleRef" in ended.told.message
+
+
+def test_without_ffmpeg_the_image_is_to_blame(job):
+    job.environment = {"PATH": str(job.folder)}
+    ended = job.run(job.request())
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, "NoFfmpeg")
