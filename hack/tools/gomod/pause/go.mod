@@ -1,0 +1,3 @@
+module trawler/tools/pause
+
+go 1.26.0
