@@ -1,0 +1,205 @@
+"""What is asked of yt-dlp, and what is made of its answers."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, SubscriptionRef, VideoRef
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.download.engine import facts_of, info_json, open_engine, refuse_unfinished, thumbnail_urls
+from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.download.media import MediaFacts, problem
+from trawler_downloader.download.options import format_of, format_sort_of, parameters
+from trawler_downloader.library.manifest import VideoFacts
+
+TODAY = date(2026, 11, 21)
+VIDEO = MediaType.VIDEO
+AUDIO = MediaType.AUDIO
+
+
+def request_for(url="https://x.test/a", **media):
+    return DownloadRequest(
+        subscription=SubscriptionRef(namespace="tv", name="one"),
+        video=VideoRef(key="youtube.a", extractor="Youtube", id="a", url=url, title="Listed"),
+        launch=1,
+        media=MediaWish(**media),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        pytest.param(MediaWish(), ["lang", "res", "fps", "ext:mp4"], id="the default"),
+        pytest.param(MediaWish(max_height=720), ["lang", "res:720", "fps", "ext:mp4"], id="a height is a preference"),
+        pytest.param(MediaWish(container="mkv"), ["lang", "res", "fps"], id="mkv holds whatever is best"),
+        pytest.param(MediaWish(type=AUDIO), ["lang", "quality", "aext:m4a"], id="sound"),
+        pytest.param(
+            MediaWish(type=AUDIO, container="opus"), ["lang", "quality", "aext:webm"], id="opus comes in webm"
+        ),
+        pytest.param(MediaWish(type=AUDIO, container="flac"), ["lang"], id="what no site has"),
+    ],
+)
+def test_wishes_are_preferences(wish, expected):
+    assert expected == format_sort_of(wish)
+
+
+def test_there_is_always_a_fallback():
+    assert format_of(MediaWish()).split("/")[-1] == "bestvideo*"
+    assert format_of(MediaWish(type=AUDIO)).split("/")[-1] == "best"
+
+
+def test_nothing_of_yt_dlp_reads_files_or_leaves_its_own_downloaders():
+    asked = parameters(request_for(), allow_generic=False)
+    assert asked["external_downloader"] == {"default": "native"}
+    assert asked["allowed_extractors"] == ["default", "-generic"]
+    assert asked["cachedir"] is False
+    assert asked["skip_unavailable_fragments"] is False
+    assert asked["compat_opts"] == {"no-certifi"}
+    assert asked["merge_output_format"] == "mp4/mkv"
+    assert "proxy" not in asked
+    assert not {"cookiefile", "exec_cmd", "config_locations", "plugin_dirs"} & set(asked)
+
+
+def test_a_proxy_and_the_generic_extractor_are_asked_for():
+    request = request_for().model_copy(update={"proxy": "http://proxy:1"})
+    asked = parameters(request, allow_generic=True)
+    assert (asked["proxy"], asked["allowed_extractors"]) == ("http://proxy:1", ["default"])
+
+
+def test_sound_is_extracted():
+    asked = parameters(request_for(type=AUDIO, container="mp3"), allow_generic=False)
+    assert asked["postprocessors"] == [{"key": "FFmpegExtractAudio", "preferredcodec": "mp3", "preferredquality": "0"}]
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ytsearch:x", "ftp://x.test/a", ""])
+def test_only_web_addresses_are_fetched(url):
+    with pytest.raises(LaunchError) as raised, open_engine(request_for(url), progress=None, allow_generic=False):
+        pass
+    assert (raised.value.outcome, raised.value.reason) == (OutcomeClass.CONFIGURATION, "UnsupportedUrl")
+
+
+@pytest.mark.parametrize(
+    ("info", "published", "named_after"),
+    [
+        pytest.param({"upload_date": "20241225"}, date(2024, 12, 25), date(2024, 12, 25), id="the upload's"),
+        pytest.param({"release_date": "20241226"}, date(2024, 12, 26), date(2024, 12, 26), id="else the release's"),
+        pytest.param({}, None, TODAY, id="else today"),
+        pytest.param({"upload_date": "soon"}, None, TODAY, id="what is no date"),
+    ],
+)
+def test_the_date_in_names(info, published, named_after):
+    facts = facts_of(info, request_for(), TODAY)
+    assert (published, named_after) == (facts.published, facts.named_after)
+
+
+def test_what_the_site_does_not_tell_comes_from_the_listing():
+    facts = facts_of({"duration": 0}, request_for(), TODAY)
+    assert (facts.id, facts.title, facts.extractor, facts.url) == ("a", "Listed", "Youtube", "https://x.test/a")
+    assert (facts.channel, facts.duration_seconds, facts.has_video) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("formats", "has_video", "has_audio"),
+    [
+        pytest.param(
+            [{"vcodec": "avc1", "acodec": "none"}, {"vcodec": "none", "acodec": "opus"}], True, True, id="both"
+        ),
+        pytest.param([{"vcodec": "avc1", "acodec": "none"}], True, False, id="a silent film"),
+        pytest.param([{"vcodec": "none", "acodec": "mp3"}], False, True, id="a podcast"),
+        pytest.param([{}], None, None, id="a plain file"),
+    ],
+)
+def test_which_streams_exist(formats, has_video, has_audio):
+    facts = facts_of({"formats": formats}, request_for(), TODAY)
+    assert (has_video, has_audio) == (facts.has_video, facts.has_audio)
+
+
+@pytest.mark.parametrize(
+    ("info", "reason", "retry_at"),
+    [
+        pytest.param(
+            {"live_status": "is_upcoming", "release_timestamp": 99}, "Upcoming", 99, id="a premiere with a time"
+        ),
+        pytest.param({"live_status": "is_upcoming"}, "Upcoming", None, id="a premiere without"),
+        pytest.param({"live_status": "is_live", "release_timestamp": 99}, "Live", None, id="live now"),
+        pytest.param({"live_status": "post_live"}, "PostLive", None, id="its recording is being processed"),
+    ],
+)
+def test_what_is_not_there_yet_is_not_downloaded(info, reason, retry_at):
+    with pytest.raises(LaunchError) as raised:
+        refuse_unfinished(info)
+    assert (OutcomeClass.NOT_YET, reason, retry_at) == (
+        raised.value.outcome,
+        raised.value.reason,
+        raised.value.retry_at,
+    )
+
+
+@pytest.mark.parametrize("status", [None, "not_live", "was_live"])
+def test_what_is_there_is_downloaded(status):
+    refuse_unfinished({"live_status": status})
+
+
+def test_pictures_are_tried_best_first_and_only_from_the_web():
+    info = {
+        "thumbnails": [{"url": f"https://i.test/{n}"} for n in range(7)] + [{"url": "file:///etc/passwd"}, {}],
+        "thumbnail": "https://i.test/6",
+    }
+    assert thumbnail_urls(info) == [f"https://i.test/{n}" for n in (6, 5, 4, 3, 2)]
+    assert thumbnail_urls({}) == []
+
+
+def test_info_json_keeps_no_secrets_and_no_addresses_of_today():
+    info = {
+        "id": "a",
+        "title": "ü",
+        "url": "https://signed.test/?ip=192.0.2.1",
+        "formats": [
+            {"format_id": "1", "url": "https://signed.test/1", "cookies": "c", "http_headers": {}, "height": 720}
+        ],
+        "automatic_captions": {"en": []},
+        "requested_downloads": [{"filepath": "/library/x"}],
+    }
+    told = json.loads(info_json(info))
+    assert told["formats"] == [{"format_id": "1", "height": 720}]
+    assert (told["id"], told["title"]) == ("a", "ü")
+    assert not {"url", "automatic_captions", "requested_downloads"} & set(told)
+
+
+def facts(**fields):
+    return VideoFacts(extractor="Youtube", id="a", url="u", title="t", named_after=TODAY, **fields)
+
+
+FILM = facts(has_video=True, has_audio=True, duration_seconds=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "about", "kind", "expected"),
+    [
+        pytest.param(MediaFacts(("h264",), ("aac",), 1000.0), FILM, VIDEO, None, id="whole"),
+        pytest.param(MediaFacts(("h264",), ("aac",), 981.0), FILM, VIDEO, None, id="two per cent shorter"),
+        pytest.param(
+            MediaFacts(("h264",), ("aac",), 979.0), FILM, VIDEO, "979 s, the site announced 1000", id="cut off"
+        ),
+        pytest.param(MediaFacts(("h264",), ("aac",), 1021.0), FILM, VIDEO, "1021 s", id="too long"),
+        pytest.param(MediaFacts(("h264",), ("aac",), None), FILM, VIDEO, None, id="it does not tell how long it is"),
+        pytest.param(None, FILM, VIDEO, "cannot be opened", id="garbage"),
+        pytest.param(MediaFacts(("h264",), (), 1000.0), FILM, VIDEO, "no sound", id="the sound is missing"),
+        pytest.param(MediaFacts((), ("aac",), 1000.0), FILM, VIDEO, "no picture", id="the picture is missing"),
+        pytest.param(MediaFacts((), ("aac",), 1000.0), FILM, AUDIO, None, id="only sound was wanted"),
+        pytest.param(MediaFacts(("h264",), (), 1000.0), FILM, AUDIO, "no sound", id="sound was wanted"),
+        pytest.param(MediaFacts(("h264",), (), 9.0), facts(has_audio=False), VIDEO, None, id="a silent film"),
+        pytest.param(MediaFacts((), ("mp3",), 9.0), facts(has_video=False), VIDEO, None, id="a podcast"),
+        pytest.param(MediaFacts((), ("mp3",), 9.0), facts(), VIDEO, None, id="the site tells nothing"),
+        pytest.param(MediaFacts((), (), 9.0), facts(), VIDEO, "no picture", id="neither"),
+        pytest.param(
+            MediaFacts(("h264",), ("aac",), 8.0), facts(duration_seconds=4.0), VIDEO, None, id="a short one, rounded"
+        ),
+    ],
+)
+def test_a_file_that_is_not_the_video_is_found(found, about, kind, expected):
+    why = problem(found, about, MediaWish(type=kind))
+    assert why is None if expected is None else expected in str(why)
