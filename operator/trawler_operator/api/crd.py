@@ -12,6 +12,7 @@ written into every object.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -207,7 +208,8 @@ def _columns() -> list[dict[str, Any]]:
 
 
 def _dump(document: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+    # Through JSON, so that nothing is shared: YAML would write anchors for what is.
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False, width=120, allow_unicode=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

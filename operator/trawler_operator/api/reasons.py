@@ -83,70 +83,79 @@ class EndReason(StrEnum):
     """Neither the pod nor a known condition of its Job says how it ended."""
 
 
-MESSAGES: Mapping[Reason | EventReason | SkipReason | EndReason, str] = MappingProxyType(
+MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
     {
-        Reason.INVALID_SPEC: "{field}: {detail}",
-        Reason.SUSPENDED: "suspended by spec.suspend: no checks and no new downloads; running ones finish",
-        Reason.CLAIM_NOT_CONFIGURED: (
-            "spec.library.claimName is not set and the operator has no default claim: "
-            "name a PersistentVolumeClaim of namespace {namespace}"
-        ),
-        Reason.CLAIM_NOT_FOUND: (
-            "PersistentVolumeClaim {claim} does not exist in namespace {namespace}: "
-            "create it or change spec.library.claimName"
-        ),
-        Reason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
-        Reason.CA_BUNDLE_NOT_FOUND: (
-            "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
-            "create it or change spec.access.caBundleRef"
-        ),
-        Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
-        Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
-        Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
-        Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
-        Reason.CHECK_FAILED: "the last check failed: {detail}",
-        Reason.NOT_CHECKED_YET: "not checked yet",
-        Reason.WATCHING: "the last check went well",
-        Reason.LISTED: "the last listing was complete",
-        Reason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
-        Reason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
-        Reason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-        Reason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
-        Reason.LIBRARY_CHANGED: (
-            "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
-        ),
-        Reason.ENTRIES_READABLE: "every entry of the ledger can be read",
-        Reason.ENTRIES_BROKEN: (
-            "{count} entries of the ledger cannot be read and are left alone: {names}; "
-            "mend them with kubectl edit configmap"
-        ),
-        EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
-        EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
-        EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
-        EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
-        EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
-        EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
-        EventReason.CHECK_FAILED: "the check failed: {detail}",
-        EventReason.INVALID_SPEC: "{field}: {detail}",
-        EventReason.LEDGER_ENTRY_BROKEN: (
-            "entry {key} of ConfigMap {config_map} cannot be read and is left alone: {detail}"
-        ),
-        EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
-        EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
-        SkipReason.BEFORE_WINDOW: "not among the newest {newest} at the first run",
-        SkipReason.BACK_CATALOGUE: "older than everything known of its source",
-        SkipReason.KIND_NOT_SELECTED: "{kind}",
-        EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",
-        EndReason.OUT_OF_MEMORY: "killed for using more memory than its limit: raise spec.job.resources.limits.memory",
-        EndReason.KILLED: "killed from outside (exit code {code})",
-        EndReason.DISRUPTED: "the pod was evicted, preempted or its node drained",
-        EndReason.DEADLINE_EXCEEDED: "took longer than spec.job.activeDeadlineSeconds",
-        EndReason.EXITED: "ended with exit code {code} and without a report",
-        EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
+        Reason: {
+            Reason.INVALID_SPEC: "{field}: {detail}",
+            Reason.SUSPENDED: "suspended by spec.suspend: no checks and no new downloads; running ones finish",
+            Reason.CLAIM_NOT_CONFIGURED: (
+                "spec.library.claimName is not set and the operator has no default claim: "
+                "name a PersistentVolumeClaim of namespace {namespace}"
+            ),
+            Reason.CLAIM_NOT_FOUND: (
+                "PersistentVolumeClaim {claim} does not exist in namespace {namespace}: "
+                "create it or change spec.library.claimName"
+            ),
+            Reason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            Reason.CA_BUNDLE_NOT_FOUND: (
+                "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
+                "create it or change spec.access.caBundleRef"
+            ),
+            Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
+            Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
+            Reason.CHECK_FAILED: "the last check failed: {detail}",
+            Reason.NOT_CHECKED_YET: "not checked yet",
+            Reason.WATCHING: "the last check went well",
+            Reason.LISTED: "the last listing was complete",
+            Reason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
+            Reason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
+            Reason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
+            Reason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+            Reason.LIBRARY_CHANGED: (
+                "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
+            ),
+            Reason.ENTRIES_READABLE: "every entry of the ledger can be read",
+            Reason.ENTRIES_BROKEN: (
+                "{count} entries of the ledger cannot be read and are left alone: {names}; "
+                "mend them with kubectl edit configmap"
+            ),
+        },
+        EventReason: {
+            EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
+            EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
+            EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
+            EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
+            EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
+            EventReason.CHECK_FAILED: "the check failed: {detail}",
+            EventReason.INVALID_SPEC: "{field}: {detail}",
+            EventReason.LEDGER_ENTRY_BROKEN: (
+                "entry {key} of ConfigMap {config_map} cannot be read and is left alone: {detail}"
+            ),
+            EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
+            EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
+        },
+        SkipReason: {
+            SkipReason.BEFORE_WINDOW: "not among the newest {newest} at the first run",
+            SkipReason.BACK_CATALOGUE: "older than everything known of its source",
+            SkipReason.KIND_NOT_SELECTED: "{kind}",
+        },
+        EndReason: {
+            EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",
+            EndReason.OUT_OF_MEMORY: "needed more memory than its limit: raise spec.job.resources.limits.memory",
+            EndReason.KILLED: "killed from outside (exit code {code})",
+            EndReason.DISRUPTED: "the pod was evicted, preempted or its node drained",
+            EndReason.DEADLINE_EXCEEDED: "took longer than spec.job.activeDeadlineSeconds",
+            EndReason.EXITED: "ended with exit code {code} and without a report",
+            EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
+        },
     }
 )
+"""By the enumeration: a condition and an Event may have the same word and other words for people."""
 
 
 def message(reason: Reason | EventReason | SkipReason | EndReason, **values: object) -> str:
     """The text of a reason, its gaps filled by name; a missing value raises KeyError."""
-    return MESSAGES[reason].format(**values)
+    return MESSAGES[type(reason)][reason].format(**values)

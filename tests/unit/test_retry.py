@@ -1,0 +1,375 @@
+"""What an ending does to a video's entry, and to its Subscription's downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.download import DownloadResult, StepTimes
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, LedgerState, OutcomeClass
+from trawler_operator.api.subscription import Backoff
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.retry import next_backoff, settle
+
+KEY = "youtube.abcdefghijk"
+SEC, MIN, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def _ended(outcome: OutcomeClass, reason: str = "Why", **result: Any) -> ObservedOutcome:
+    report = DownloadResult(outcome=outcome, reason=reason, **result) if result else None
+    return ObservedOutcome(outcome, reason, "words", NOON, report)
+
+
+def _settle(entry: LedgerEntry, observed: ObservedOutcome, generation: int = 4) -> LedgerEntry:
+    return settle(KEY, entry, observed, max_attempts=3, generation=generation, now=NOON)
+
+
+def _deferred(outcome: OutcomeClass, times: int) -> LedgerEntry:
+    return ledger_entry(outcome=outcome, deferrals=times)
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    # status
+    entry: LedgerEntry
+    # environment
+    observed: ObservedOutcome
+    # expectation
+    state: LedgerState
+    failures: int = 0
+    deferrals: int = 0
+    after: timedelta | None = None
+    before: timedelta | None = None
+
+
+ROWS = (
+    Row("published", ledger_entry(), _ended(OutcomeClass.PUBLISHED, path="a"), LedgerState.SUCCEEDED),
+    Row(
+        "published at the third try: the history stays",
+        ledger_entry(failures=2, deferrals=3),
+        _ended(OutcomeClass.PUBLISHED, path="a"),
+        LedgerState.SUCCEEDED,
+        failures=2,
+    ),
+    Row("removed", ledger_entry(failures=1), _ended(OutcomeClass.TERMINAL), LedgerState.DEAD_LETTER, failures=1),
+    Row(
+        "first failure",
+        ledger_entry(),
+        _ended(OutcomeClass.TRANSIENT),
+        LedgerState.FAILED,
+        failures=1,
+        after=MIN,
+        before=1.2 * MIN,
+    ),
+    Row(
+        "second failure",
+        ledger_entry(failures=1),
+        _ended(OutcomeClass.TRANSIENT),
+        LedgerState.FAILED,
+        failures=2,
+        after=2 * MIN,
+        before=2.4 * MIN,
+    ),
+    Row(
+        "third failure of three",
+        ledger_entry(failures=2),
+        _ended(OutcomeClass.TRANSIENT),
+        LedgerState.DEAD_LETTER,
+        failures=3,
+    ),
+    Row(
+        "maxAttempts was lowered meanwhile",
+        ledger_entry(failures=7),
+        _ended(OutcomeClass.TRANSIENT),
+        LedgerState.DEAD_LETTER,
+        failures=8,
+    ),
+    Row(
+        "premiere without a time",
+        ledger_entry(),
+        _ended(OutcomeClass.NOT_YET),
+        LedgerState.WAITING,
+        deferrals=1,
+        after=HOUR,
+        before=1.2 * HOUR,
+    ),
+    Row(
+        "premiere at a time",
+        ledger_entry(),
+        _ended(OutcomeClass.NOT_YET, retry_at=int(NOON.timestamp()) + 7200),
+        LedgerState.WAITING,
+        deferrals=1,
+        after=2 * HOUR + MIN,
+        before=2 * HOUR + MIN,
+    ),
+    Row(
+        "premiere at a time that has passed",
+        _deferred(OutcomeClass.NOT_YET, 1),
+        _ended(OutcomeClass.NOT_YET, retry_at=int(NOON.timestamp()) - 1),
+        LedgerState.WAITING,
+        deferrals=2,
+        after=2 * HOUR,
+        before=2.4 * HOUR,
+    ),
+    Row(
+        "premiere in a century",
+        ledger_entry(),
+        _ended(OutcomeClass.NOT_YET, retry_at=9_999_999_999_999),
+        LedgerState.WAITING,
+        deferrals=1,
+        after=14 * DAY,
+        before=14 * DAY,
+    ),
+    Row(
+        "live for a long time",
+        _deferred(OutcomeClass.NOT_YET, 50),
+        _ended(OutcomeClass.NOT_YET),
+        LedgerState.WAITING,
+        deferrals=51,
+        after=DAY,
+        before=1.2 * DAY,
+    ),
+    Row(
+        "members only",
+        ledger_entry(failures=1),
+        _ended(OutcomeClass.NEEDS_ACCESS),
+        LedgerState.WAITING,
+        failures=1,
+        deferrals=1,
+        after=DAY,
+        before=1.2 * DAY,
+    ),
+    Row(
+        "members only, a site's time does not count",
+        ledger_entry(),
+        _ended(OutcomeClass.NEEDS_ACCESS, retry_at=int(NOON.timestamp()) + 60),
+        LedgerState.WAITING,
+        deferrals=1,
+        after=DAY,
+        before=1.2 * DAY,
+    ),
+    Row(
+        "members only for years",
+        _deferred(OutcomeClass.NEEDS_ACCESS, 99),
+        _ended(OutcomeClass.NEEDS_ACCESS),
+        LedgerState.WAITING,
+        deferrals=100,
+        after=14 * DAY,
+        before=16.8 * DAY,
+    ),
+    Row(
+        "rate limited",
+        ledger_entry(failures=2),
+        _ended(OutcomeClass.RATE_LIMITED),
+        LedgerState.PENDING,
+        failures=2,
+        deferrals=1,
+        after=MIN,
+        before=1.2 * MIN,
+    ),
+    Row(
+        "rate limited again and again",
+        _deferred(OutcomeClass.RATE_LIMITED, 9),
+        _ended(OutcomeClass.RATE_LIMITED),
+        LedgerState.PENDING,
+        deferrals=10,
+        after=HOUR,
+        before=1.2 * HOUR,
+    ),
+    Row(
+        "the volume after the site: begins anew",
+        _deferred(OutcomeClass.RATE_LIMITED, 9),
+        _ended(OutcomeClass.ENVIRONMENT),
+        LedgerState.PENDING,
+        deferrals=1,
+        after=MIN,
+        before=1.2 * MIN,
+    ),
+    Row(
+        "evicted",
+        ledger_entry(failures=2),
+        _ended(OutcomeClass.TERMINATED),
+        LedgerState.PENDING,
+        failures=2,
+        deferrals=1,
+        after=10 * SEC,
+        before=12 * SEC,
+    ),
+    Row("asked for the impossible", ledger_entry(), _ended(OutcomeClass.CONFIGURATION), LedgerState.DEAD_LETTER),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_settle(row: Row) -> None:
+    """One row per line of the state table, and its limits."""
+    settled = _settle(row.entry, row.observed)
+
+    assert (settled.state, settled.failures, settled.deferrals) == (row.state, row.failures, row.deferrals)
+    assert settled.outcome is row.observed.outcome
+    if row.after is None or row.before is None:
+        assert settled.retry_at is None
+    else:
+        assert settled.retry_at is not None
+        assert NOON + row.after <= settled.retry_at <= NOON + row.before
+
+
+@pytest.mark.parametrize("outcome", OutcomeClass)
+def test_every_ending_leaves_running(outcome: OutcomeClass) -> None:
+    """Nothing stays claimed, and what is free costs no try."""
+    settled = _settle(ledger_entry(), _ended(outcome))
+
+    assert settled.state is not LedgerState.RUNNING
+    if outcome in FREE_OUTCOMES:
+        assert settled.failures == 0
+
+
+def test_videos_that_failed_together_do_not_return_together() -> None:
+    """Their pauses differ, and each is the same whenever it is computed."""
+    pauses = {
+        settle(str(n), ledger_entry(), _ended(OutcomeClass.TRANSIENT), max_attempts=3, generation=1, now=NOON).retry_at
+        for n in range(100)
+    }
+
+    assert len(pauses) > 5
+
+
+def test_a_dead_letter_of_a_wrong_spec_remembers_the_generation() -> None:
+    """A newer one tries again; any later ending forgets it."""
+    dead = _settle(ledger_entry(), _ended(OutcomeClass.CONFIGURATION), generation=4)
+    again = _settle(replace(dead, state=LedgerState.RUNNING), _ended(OutcomeClass.TERMINAL))
+
+    assert (dead.generation, dead.waits_for_new_spec) == (4, True)
+    assert (again.generation, again.waits_for_new_spec) == (None, False)
+
+
+def test_the_report_goes_into_the_entry() -> None:
+    """Path, size, title as downloaded, engine and the times of the steps."""
+    entry = ledger_entry(title="as listed", times=LaunchTimes(claimed=NOON - HOUR))
+    started = NOON.timestamp() - 600
+    report = _ended(
+        OutcomeClass.PUBLISHED,
+        path="Numberline/Season 26/What (S26e1121).mp4",
+        bytes=123,
+        title="as downloaded",
+        published_date="2026-11-21",
+        duration_seconds=0,
+        engine="2026.11.01",
+        times=StepTimes(started=started + 0.7, published=started + 60),
+    )
+
+    assert _settle(entry, report) == replace(
+        entry,
+        state=LedgerState.SUCCEEDED,
+        outcome=OutcomeClass.PUBLISHED,
+        reason="Why",
+        message="words",
+        path="Numberline/Season 26/What (S26e1121).mp4",
+        bytes=123,
+        title="as downloaded",
+        published_date="2026-11-21",
+        duration_seconds=0,
+        engine="2026.11.01",
+        times=LaunchTimes(claimed=NOON - HOUR, started=NOON - 10 * MIN, published=NOON - 9 * MIN, finished=NOON),
+    )
+
+
+def test_what_a_report_leaves_out_stays_as_listed() -> None:
+    """A failed launch knows less than the listing did."""
+    entry = ledger_entry(duration_seconds=61, engine="before", path="old", bytes=1)
+    settled = _settle(entry, _ended(OutcomeClass.TERMINAL, retry_at=1))
+
+    assert (settled.title, settled.duration_seconds, settled.engine) == (entry.title, 61, "before")
+    assert (settled.path, settled.bytes) == ("old", 1)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e12, float("nan")])
+def test_times_that_no_clock_shows_are_none(seconds: float) -> None:
+    """A report is from a program that met the internet: no number of it may break the operator."""
+    report = DownloadResult.model_construct(
+        outcome=OutcomeClass.TERMINAL, reason="Why", times=StepTimes.model_construct(started=seconds)
+    )
+    observed = ObservedOutcome(OutcomeClass.TERMINAL, "Why", "", None, report)
+
+    assert _settle(ledger_entry(), observed).times == LaunchTimes(finished=NOON)
+
+
+RATE_LIMITED, ENVIRONMENT = OutcomeClass.RATE_LIMITED, OutcomeClass.ENVIRONMENT
+OVER, ONGOING = NOON - SEC, NOON + SEC
+
+
+def _limited(step: int, until: datetime) -> Backoff:
+    return Backoff(outcome=RATE_LIMITED, reason="Why", message="words", step=step, until_time=until)
+
+
+def _no_volume(step: int, until: datetime) -> Backoff:
+    return Backoff(outcome=ENVIRONMENT, reason="Why", message="words", step=step, until_time=until)
+
+
+@pytest.mark.parametrize(
+    ("name", "previous", "observed", "expected"),
+    [
+        ("nothing holds back", None, _ended(OutcomeClass.TRANSIENT), None),
+        ("first limit", None, _ended(RATE_LIMITED), _limited(1, NOON + MIN)),
+        (
+            "limited again",
+            _limited(1, OVER),
+            _ended(RATE_LIMITED),
+            _limited(2, NOON + 2 * MIN),
+        ),
+        (
+            "limited for days",
+            _limited(50, OVER),
+            _ended(RATE_LIMITED),
+            _limited(51, NOON + HOUR),
+        ),
+        (
+            "several met the same limit together",
+            _limited(1, ONGOING),
+            _ended(RATE_LIMITED),
+            _limited(1, ONGOING),
+        ),
+        (
+            "the volume now",
+            _limited(5, ONGOING),
+            _ended(ENVIRONMENT),
+            _no_volume(1, NOON + MIN),
+        ),
+        ("published: site and volume answer", _limited(5, OVER), _ended(OutcomeClass.PUBLISHED), None),
+        ("published: the volume answers", _no_volume(5, OVER), _ended(OutcomeClass.PUBLISHED), None),
+        (
+            "found on the volume: says nothing of the site",
+            _limited(5, OVER),
+            _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"),
+            _limited(5, OVER),
+        ),
+        (
+            "found on the volume: it answers",
+            _no_volume(5, OVER),
+            _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"),
+            None,
+        ),
+        ("removed: the site answers", _limited(5, OVER), _ended(OutcomeClass.TERMINAL), None),
+        ("a premiere: the site answers", _limited(5, OVER), _ended(OutcomeClass.NOT_YET), None),
+        (
+            "removed: says nothing of the volume",
+            _no_volume(5, OVER),
+            _ended(OutcomeClass.TERMINAL),
+            _no_volume(5, OVER),
+        ),
+        (
+            "evicted: proves nothing",
+            _limited(5, OVER),
+            _ended(OutcomeClass.TERMINATED),
+            _limited(5, OVER),
+        ),
+    ],
+)
+def test_next_backoff(name: str, previous: Backoff | None, observed: ObservedOutcome, expected: Backoff | None) -> None:
+    """When a Subscription's downloads pause, and what ends the pause."""
+    assert next_backoff(previous, observed, NOON) == expected
