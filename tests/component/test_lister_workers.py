@@ -201,3 +201,15 @@ def test_a_wrong_setting_ends_the_program(tmp_path: Path) -> None:
     )
     assert ended.returncode == 2
     assert "TRAWLER_LISTER_MAX_WORKERS" in ended.stderr
+
+
+def test_the_server_never_loads_yt_dlp() -> None:
+    """What parses the internet are the workers; the server stays small and out of reach."""
+    program = "import sys, trawler_downloader.lister.server; sys.exit('yt_dlp' in sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "downloader")},
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 0

@@ -23,8 +23,9 @@ class Settings:
     """Listings that run at a time."""
     worker_memory_mib: int = 384
     """Data memory of one worker; a 10,000-entry listing was measured at 71 MiB resident."""
-    queue_seconds: int = 15
-    """How long a request waits for a free worker before it is turned away with 503."""
+    queue_seconds: int = 8
+    """How long a request waits for a free worker before it is turned away with 503. With the last write still less than
+    the 15 s that the operator waits beyond the deadline."""
     shutdown_seconds: int = 10
     """How long running listings may go on after SIGTERM."""
     allow_generic: bool = False

@@ -58,7 +58,8 @@ def _is_hashed(folder: Path) -> bool:
 def _check(pem: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context.load_verify_locations(cadata=pem)
+        # Comments between the certificates may be in any language; Python takes ASCII only.
+        context.load_verify_locations(cadata=pem.encode("ascii", "replace").decode())
     except (ssl.SSLError, ValueError) as error:
         msg = "The CA bundle holds no readable PEM certificate (access.caBundleRef, key ca.crt)."
         raise CaBundleError(msg) from error
