@@ -325,9 +325,10 @@ def test_a_check_that_went_well_is_remembered() -> None:
     assert (status.source.id, status.source.title) == ("UCnumber", "Numberline")
 
 
-def test_a_complete_listing_counts_as_an_audit() -> None:
-    """Whatever it was made for."""
-    assert _build(check=replace(WELL, end=ListingEnd.COMPLETE, source_title=None)).last_audit_time == NOON
+@pytest.mark.parametrize("end", [ListingEnd.COMPLETE, ListingEnd.LIMIT])
+def test_a_walk_to_the_end_counts_as_an_audit(end: ListingEnd) -> None:
+    """Whatever it was made for; a source too long to be walked whole is not walked at every check."""
+    assert _build(check=replace(WELL, end=end, source_title=None)).last_audit_time == NOON
 
 
 def test_a_listing_without_sources_leaves_the_source_alone() -> None:

@@ -176,7 +176,7 @@ class SubscriptionStatus(StatusModel):
     last_successful_check_time: Time | None = None
     """When a listing was last complete."""
     last_audit_time: Time | None = None
-    """When everything there is was last listed."""
+    """When the source was last walked as far as it goes."""
     next_check_time: Time | None = None
     """When the source will be looked at again; absent while suspended."""
     last_check_generation: Annotated[int, Field(ge=0)] | None = None

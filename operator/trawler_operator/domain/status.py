@@ -201,7 +201,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
     else:
         outcome = OutcomeClass.ENVIRONMENT if check.end is None else check.outcome or OutcomeClass.TRANSIENT
         update |= {"last_check_outcome": outcome, "failed_checks": previous.failed_checks + 1}
-    if check.end is ListingEnd.COMPLETE:
+    if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
         title = None if check.source_title is None else check.source_title[:MAX_TEXT]
