@@ -168,6 +168,16 @@ class Catalogue:
             self._channels[channel.id] = channel
             self._changed()
 
+    def drop_channel(self, channel_id: str) -> tuple[str, ...]:
+        """Forget a channel and its videos, as if they had never been; returns the videos' ids."""
+        with self._lock:
+            gone = tuple(v.id for v in self._videos.values() if v.channel_id == channel_id)
+            for video_id in gone:
+                del self._videos[video_id]
+            self._channels.pop(channel_id, None)
+            self._changed()
+        return gone
+
     def put_videos(self, videos: Iterable[Video]) -> tuple[Video, ...]:
         """Publish videos (or change ones with the same id); returns them with their place in the order of arrival."""
         put = []

@@ -91,7 +91,9 @@ class Control:
         return self._summary()
 
     def _add_channel(self, spec: Json) -> Json:
-        return channel_json(specs.add_channel(self._catalogue, spec))
+        channel = specs.add_channel(self._catalogue, spec)
+        self._site.counts.forget_videos(v.id for v in self._catalogue.listing(channel.id, TABS))
+        return channel_json(channel)
 
     def _change_channel(self, name: str, spec: Json) -> Json:
         channel = self._catalogue.channel(name)

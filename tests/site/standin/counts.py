@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
 from typing import Any
 
 from standin.calls import Call
@@ -31,6 +32,14 @@ class Counts:
             self._media: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
             self._recent: deque[dict[str, Any]] = deque(maxlen=_RECENT)
             self._proxied = 0
+
+    def forget_videos(self, videos: Iterable[str]) -> None:
+        """Forget what was counted of these videos."""
+        with self._lock:
+            for video in videos:
+                self._media.pop(video, None)
+                for subjects in self._subjects.values():
+                    subjects.pop(video, None)
 
     def asked(self, call: Call, channel: str | None, proxied: bool) -> None:
         """A request came in; `channel` is the channel's handle at this moment."""

@@ -47,6 +47,10 @@ class _Sockets(ThreadingHTTPServer):
                 return
         with contextlib.suppress(*_GONE):
             _Handler(request, client_address, self, secure=self.tls is not None)
+        if self.tls is not None:
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+            request.close()
 
     def shutdown_request(self, request: Any) -> None:
         with contextlib.suppress(OSError):

@@ -118,6 +118,8 @@ def generated_video(channel: Channel, tab: str, index: int, published: datetime)
 def add_channel(catalogue: Catalogue, spec: Mapping[str, Any]) -> Channel:
     """Add a channel with so many generated videos per tab, and with those that `published` gives in full.
 
+    A channel that is there already, by its id, is replaced with all its videos.
+
     Raises:
         SpecError: a field cannot be understood.
     """
@@ -139,6 +141,7 @@ def add_channel(catalogue: Catalogue, spec: Mapping[str, Any]) -> Channel:
     for tab in TABS:
         count = field_of(spec, tab, int, 0)
         videos += (generated_video(channel, tab, n, newest - (count - n) * step) for n in range(1, count + 1))
+    catalogue.drop_channel(channel.id)
     catalogue.put_channel(channel)
     catalogue.put_videos(videos)
     for each in field_of(spec, "published", list, []):
