@@ -1,0 +1,52 @@
+"""kubectl for tests: commands in, JSON out; the cluster is the one that KUBECONFIG names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Manifest = Mapping[str, Any]
+
+
+class KubectlError(AssertionError):
+    """kubectl ended with an error; `stderr` holds what the API server said."""
+
+    def __init__(self, args: Sequence[str], stderr: str) -> None:
+        super().__init__(f"kubectl {' '.join(args)}: {stderr.strip()}")
+        self.stderr = stderr.strip()
+
+
+def kubectl(*args: str, stdin: str | None = None, timeout: float = 120) -> str:
+    """Run kubectl and return what it printed.
+
+    Raises:
+        KubectlError: it ended with another code than 0.
+    """
+    done = subprocess.run(["kubectl", *args], input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode:
+        raise KubectlError(args, done.stderr)
+    return done.stdout
+
+
+def get(*args: str) -> dict[str, Any]:
+    """`kubectl get … -o json`, parsed."""
+    parsed: dict[str, Any] = json.loads(kubectl("get", *args, "-o", "json"))
+    return parsed
+
+
+def items(*args: str) -> list[dict[str, Any]]:
+    """The items of a list."""
+    found: list[dict[str, Any]] = get(*args)["items"]
+    return found
+
+
+def apply(*manifests: Manifest) -> None:
+    """`kubectl apply` of all manifests at once."""
+    kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}))
+
+
+def delete(*args: str) -> None:
+    """`kubectl delete`, content when there is nothing to delete; waits until it is gone."""
+    kubectl("delete", "--ignore-not-found", "--wait=true", *args, timeout=180)

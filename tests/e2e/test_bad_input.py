@@ -1,0 +1,164 @@
+"""Bad input gets a clear word that names the field or the thing, and never a retry loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+from client import StandIn
+
+from e2e import kubectl as k
+from e2e.place import Place
+from e2e.waiting import throughout, until
+
+URL = "https://www.youtube.com/@nobody/videos"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        pytest.param({}, "spec.url", id="no url"),
+        pytest.param({"url": "youtube.com/@x"}, "spec.url", id="a url without a scheme"),
+        pytest.param({"url": "file:///etc/passwd"}, "spec.url", id="a url of another scheme"),
+        pytest.param(
+            {"url": URL, "schedule": {"intervalSeconds": 1}}, "spec.schedule.intervalSeconds", id="an interval of 1"
+        ),
+        pytest.param(
+            {"url": URL, "schedule": {"intervalSeconds": 3600, "cron": "5 4 * * *"}}, "cron", id="interval and cron"
+        ),
+        pytest.param({"url": URL, "media": {"type": "Film"}}, "spec.media.type", id="an unknown value"),
+        pytest.param(
+            {"url": URL, "library": {"path": "../elsewhere"}}, "spec.library.path", id="a path that leaves the claim"
+        ),
+        pytest.param({"url": URL, "job": {"runAsUser": 0}}, "spec.job.runAsUser", id="root on the NAS"),
+    ],
+)
+def test_the_api_server_refuses(place: Place, spec: dict[str, Any], said: str) -> None:
+    """What the schema can know is refused at `kubectl apply`, naming the field."""
+    with pytest.raises(k.KubectlError) as refused:
+        place.subscribe("bad", spec)
+    assert said in refused.value.stderr
+
+
+def test_an_unknown_field_is_refused_by_strict_apply(place: Place) -> None:
+    """A misspelt field does not silently do nothing: kubectl's own strict validation names it."""
+    with pytest.raises(k.KubectlError) as refused:
+        place.subscribe("bad", {"url": URL, "shedule": {"intervalSeconds": 60}})
+    assert "shedule" in refused.value.stderr
+
+
+def test_a_name_that_is_too_long_is_refused(place: Place) -> None:
+    """Names become labels: 63 characters at most, and the message says so."""
+    with pytest.raises(k.KubectlError) as refused:
+        place.subscribe("x" * 64, {"url": URL})
+    assert "63" in refused.value.stderr
+
+
+@pytest.mark.parametrize(
+    ("schedule", "field"),
+    [
+        pytest.param({"cron": "61 * * * *"}, "spec.schedule.cron", id="a bad cron expression"),
+        pytest.param(
+            {"cron": "5 4 * * *", "timeZone": "Europe/Atlantis"}, "spec.schedule.timeZone", id="a bad time zone"
+        ),
+    ],
+)
+def test_a_condition_names_the_field(place: Place, schedule: dict[str, str], field: str) -> None:
+    """What only the operator can know becomes `Ready=False` with the field's name, and is left at that."""
+    place.subscribe("bad", {"url": URL, "schedule": schedule})
+    condition = place.wait_condition("bad", "Ready", "False", "InvalidSpec")
+    assert field in condition["message"]
+    version = k.get("-n", place.namespace, "ytsub", "bad")["metadata"]["resourceVersion"]
+    throughout(
+        "nothing is written again",
+        lambda: k.get("-n", place.namespace, "ytsub", "bad")["metadata"]["resourceVersion"],
+        lambda seen: seen == version,
+        seconds=5,
+    )
+
+
+def test_a_claim_that_does_not_exist(place: Place, site: StandIn, handle: str) -> None:
+    """A condition names the claim; no Job is made; with the claim made, it goes on by itself."""
+    site.add_channel(handle=handle, videos=2)
+    place.subscribe(
+        "claimless", {"url": f"https://www.youtube.com/{handle}/videos", "library": {"claimName": "second"}}
+    )
+    condition = place.wait_condition("claimless", "Ready", "False", "ClaimNotFound")
+    assert "second" in condition["message"]
+    assert place.jobs("claimless") == []
+    place.add_claim("second", place.namespace)
+    place.wait_up_to_date("claimless", 2, timeout=300)
+
+
+def test_a_volume_without_its_marker(place: Place, site: StandIn, handle: str) -> None:
+    """The NAS is not mounted, only its folder is there: a condition, and nothing on the wrong disk."""
+    site.add_channel(handle=handle, videos=3)
+    place.subscribe("unmounted", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
+    place.wait_up_to_date("unmounted", 1)
+    aside = place.library.with_name(place.library.name + "-aside")
+    place.library.rename(aside)
+    place.library.mkdir()
+    place.library.chmod(0o777)
+    try:
+        site.publish(channel=handle, count=1)
+        place.check("unmounted", "with-the-nas-away")
+        place.wait_condition("unmounted", "Ready", "False", "VolumeUnavailable")
+        assert list(place.library.iterdir()) == []
+    finally:
+        place.library.rmdir()
+        aside.rename(place.library)
+    place.wait_up_to_date("unmounted", 2, timeout=400)
+
+
+def test_an_unreachable_site_blames_the_source_and_nobody_else(place: Place, site: StandIn, handle: str) -> None:
+    """`SourceReachable=False` with the cause; another Subscription goes on."""
+    site.add_channel(handle=handle, videos=2)
+    place.subscribe("broken", {"url": "https://nowhere.invalid/video.mp4"})
+    place.subscribe("nowhere", {"url": "https://www.youtube.com/@there-is-no-such-channel/videos"})
+    place.subscribe("fine", {"url": f"https://www.youtube.com/{handle}/videos"})
+    for name in ("broken", "nowhere"):
+        found = until(
+            f"{name} is shown as unreachable",
+            lambda name=name: place.condition(name, "SourceReachable"),
+            lambda c: c.get("status") == "False",
+        )
+        assert found["message"]
+    place.wait_up_to_date("fine", 2)
+
+
+def test_a_broken_ledger_value_is_shown_and_kept(place: Place, site: StandIn, handle: str) -> None:
+    """A value that somebody broke by hand: a condition, the value untouched, the video not taken for new."""
+    site.add_channel(handle=handle, videos=3)
+    place.subscribe("hurt", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 2}})
+    place.wait_up_to_date("hurt", 2)
+    key = next(key for key, entry in place.ledger("hurt").items() if entry["state"] == "Succeeded")
+    shard = k.items("-n", place.namespace, "configmaps", "-l", "trawler.dev/subscription=hurt")[0]["metadata"]["name"]
+    k.kubectl(
+        "-n", place.namespace, "patch", "configmap", shard, "--type=merge", "-p", json.dumps({"data": {key: "{oops"}})
+    )
+    k.kubectl("-n", "trawler-system", "rollout", "restart", "deployment/trawler")
+    k.kubectl("-n", "trawler-system", "rollout", "status", "deployment/trawler", "--timeout=120s")
+    place.check("hurt", "after-the-edit")
+    condition = until(
+        "the ledger is shown as hurt",
+        lambda: place.condition("hurt", "LedgerHealthy"),
+        lambda c: c.get("status") == "False",
+    )
+    assert key in condition["message"]
+    assert k.get("-n", place.namespace, "configmap", shard)["data"][key] == "{oops"
+    assert len(place.media()) == 2
+    assert place.launches("hurt") == 1
+
+
+def test_a_wrong_setting_stops_the_operator_at_once() -> None:
+    """An operator started with a wrong setting says which one and exits."""
+    done = subprocess.run(
+        [os.environ["DOCKER"], "run", "--rm", "--network=none", "-e", "TRAWLER_MAX_RUNNING_JOBS=many",
+         "trawler-operator:dev", "python", "-m", "trawler_operator"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "TRAWLER_MAX_RUNNING_JOBS" in done.stderr + done.stdout
