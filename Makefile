@@ -29,7 +29,7 @@ lint: venv
 
 .PHONY: types
 types: venv
-	$(BIN)/mypy operator downloader
+	$(BIN)/mypy operator downloader tests/site
 
 .PHONY: unit
 unit: venv
