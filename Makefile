@@ -63,6 +63,10 @@ demo-down: ## take the demo's cluster away; files stay in media/library
 images: ## build both images and print their sizes (TAG, REGISTRY, PLATFORM; PUSH=1 pushes)
 	@TAG="$(TAG)" REGISTRY="$(REGISTRY)" PLATFORM="$(PLATFORM)" PUSH="$(PUSH)" hack/images/build
 
+.PHONY: reload
+reload: ## a changed line of one program onto the cluster (PROGRAM=operator or downloader)
+	@hack/images/reload $(PROGRAM)
+
 .PHONY: crds
 crds: venv ## generate crds/ and the chart's copy from the pydantic models
 	PYTHONPATH=operator:downloader $(BIN)/python -m trawler_operator.api.crd
