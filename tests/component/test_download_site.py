@@ -208,6 +208,14 @@ def test_a_landed_video_costs_no_request(job):
     assert job.site.asked == 0
 
 
+def test_files_are_as_open_as_the_umask_lets_them(job):
+    """Also those that yt-dlp and ffmpeg made: a media server reads them as another user."""
+    job.run(job.request(umask="002", media=MediaWish(sidecars=tuple(Sidecar))))
+    landed = [job.library / name for name in job.tree()]
+    assert {oct(path.stat().st_mode & 0o777) for path in landed} == {"0o664"}
+    assert {oct(path.parent.stat().st_mode & 0o777) for path in landed} == {"0o775"}
+
+
 def test_fetch_and_publish_are_commands_of_their_own(job):
     """What was fetched is published later, without the site."""
     request = job.request()
