@@ -31,6 +31,7 @@ recipe() { # NAME
       ;;
     coredns) VERSION=v1.14.2 PACKAGES=github.com/coredns/coredns ;;
     local-path-provisioner) VERSION=v0.0.30 PACKAGES=github.com/rancher/local-path-provisioner ;;
+    registry) VERSION=v3.0.0 PACKAGES=github.com/distribution/distribution/v3/cmd/registry ;;
     pause) VERSION=v3.10 MODULE=pause PACKAGES=trawler/tools/pause ;;
     *) fail "there is no recipe for '$1' in hack/tools/recipes.sh" ;;
   esac
