@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import date
 
 import pytest
+import yt_dlp
+from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.downloader.hls import HlsFD
 
 from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, SubscriptionRef, VideoRef
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -13,6 +17,7 @@ from trawler_downloader.download.engine import facts_of, info_json, open_engine,
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.media import MediaFacts, problem
 from trawler_downloader.download.options import format_of, format_sort_of, parameters
+from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.library.manifest import VideoFacts
 
 TODAY = date(2026, 11, 21)
@@ -203,3 +208,19 @@ FILM = facts(has_video=True, has_audio=True, duration_seconds=1000.0)
 def test_a_file_that_is_not_the_video_is_found(found, about, kind, expected):
     why = problem(found, about, MediaWish(type=kind))
     assert why is None if expected is None else expected in str(why)
+
+
+def test_ffmpeg_never_gets_a_stream_from_the_network(monkeypatch):
+    """A playlist that yt-dlp's own downloader cannot read is handed to ffmpeg, past every option: there it ends."""
+    monkeypatch.setattr(FFmpegFD, "real_download", FFmpegFD.real_download)  # put back afterwards
+    monkeypatch.setattr("trawler_downloader.download.engine.require_tools", lambda: None)
+    playlist = '#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="https://x.test/key"\n#EXTINF:1,\nhttps://x.test/1.ts\n'
+    info = {"id": "a", "url": "https://x.test/a.m3u8", "ext": "mp4", "hls_media_playlist_data": playlist}
+    request = request_for()
+    with (
+        open_engine(request, ProgressReporter(io.StringIO(), float), allow_generic=False),
+        yt_dlp.YoutubeDL(parameters(request, allow_generic=False)) as engine,
+        pytest.raises(LaunchError, match="only ffmpeg could fetch") as raised,
+    ):
+        HlsFD(engine, engine.params).real_download("a.mp4", info)
+    assert raised.value.reason == "UnsupportedStream"
