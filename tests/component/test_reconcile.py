@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 
 import pytest
-from component.world import KEY, World, end_job, publish, request_of
 
+from component.world import KEY, Site, World, end_job, publish, request_of
 from trawler_downloader.contract.download import DownloadResult
-from trawler_downloader.contract.listing import ListingEnd, TrailerLine
+from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.admission import AdmissionLimits
 from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.naming import job_name
-from trawler_operator.reconcile.ports import RejectedError, UnavailableError
+from trawler_operator.reconcile.checking import ListingGate
+from trawler_operator.reconcile.ledger_store import LedgerBusyError
+from trawler_operator.reconcile.ports import RawListing, RejectedError, UnavailableError
 
 
 @pytest.fixture
@@ -40,18 +43,18 @@ async def test_first_run(world: World) -> None:
     assert videos(0, 1, 2, 3, 4) == {key for key, state in states.items() if state is LedgerState.SKIPPED}
     assert 3 == len(world.cluster.created) == len(set(world.cluster.created))
     status = world.cluster.subscription()["status"]
-    assert 3 == status["counts"]["downloaded"]
-    assert 3000 == status["bytes"]
-    assert ("True", "Watching") == world.cluster.condition("Ready")
-    assert ("True", "AllDownloaded") == world.cluster.condition("UpToDate")
-    assert "Numberline" == status["source"]["title"]
+    assert status["counts"]["downloaded"] == 3
+    assert status["bytes"] == 3000
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    assert world.cluster.condition("UpToDate") == ("True", "AllDownloaded")
+    assert status["source"]["title"] == "Numberline"
 
 
 async def test_first_jobs_are_the_oldest_of_the_window(world: World) -> None:
     """Downloads follow the order of publication."""
     world.cluster.subscribe({"select": {"newest": 3}})
     await world.settle(world.operator())
-    assert ["youtube.v5", "youtube.v6", "youtube.v7"] == [key for key, _ in world.launches]
+    assert [key for key, _ in world.launches] == ["youtube.v5", "youtube.v6", "youtube.v7"]
 
 
 async def test_nothing_new(world: World) -> None:
@@ -65,8 +68,8 @@ async def test_nothing_new(world: World) -> None:
     world.cluster.reads.clear()
     await operator.reconcile()
     assert listings + 1 == len(world.site.requests)
-    assert ["patch status"] == world.cluster.writes
-    assert ["get Subscription", "list shards", "get claim"] == world.cluster.reads
+    assert world.cluster.writes == ["patch status"]
+    assert world.cluster.reads == ["get Subscription", "list shards", "get claim"]
 
 
 async def test_pass_without_anything_to_do(world: World) -> None:
@@ -77,7 +80,7 @@ async def test_pass_without_anything_to_do(world: World) -> None:
     await operator.reconcile()
     world.cluster.writes.clear()
     pause = await operator.reconcile()
-    assert [] == world.cluster.writes
+    assert world.cluster.writes == []
     assert pause is not None
     assert timedelta(0) < pause <= timedelta(hours=1, minutes=6)
 
@@ -91,7 +94,7 @@ async def test_new_videos(world: World) -> None:
     world.clock.advance(timedelta(hours=2))
     await world.settle(operator)
     await world.settle(operator)
-    assert 4 == len(world.cluster.created)
+    assert len(world.cluster.created) == 4
     assert {"youtube.v6", "youtube.v7", "youtube.w1", "youtube.w2"} == {key for key, _ in world.launches}
     assert {"youtube.v6", "youtube.v7"} <= set(world.site.requests[-1].known["youtubetab.UCnumber.videos"])
 
@@ -102,7 +105,7 @@ async def test_history_of_jobs(world: World) -> None:
     operator = world.operator()
     await world.settle(operator)
     await operator.reconcile()
-    assert 3 == len(world.cluster.list("Job"))
+    assert len(world.cluster.list("Job")) == 3
 
 
 async def test_parallelism_and_caps(world: World) -> None:
@@ -110,9 +113,9 @@ async def test_parallelism_and_caps(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 3}})
     operator = world.operator(limits=AdmissionLimits(4, 2, timedelta(0)))
     await operator.reconcile()
-    assert 2 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 2
     await operator.reconcile()
-    assert 2 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 2
 
 
 async def test_spacing(world: World) -> None:
@@ -120,11 +123,11 @@ async def test_spacing(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 2}})
     operator = world.operator(limits=AdmissionLimits(4, 2, timedelta(seconds=5)))
     await operator.reconcile()
-    assert 1 == len(world.cluster.running_jobs())
-    assert {KEY: 5.0} == operator.woken
+    assert len(world.cluster.running_jobs()) == 1
+    assert operator.woken == {KEY: 5.0}
     world.clock.advance(timedelta(seconds=5))
     await operator.reconcile()
-    assert 2 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 2
 
 
 async def test_fair_turns(world: World) -> None:
@@ -145,7 +148,7 @@ async def test_fair_turns(world: World) -> None:
         while operator.woken:
             await operator.reconcile(next(iter(operator.woken)))
         world.clock.advance(timedelta(seconds=1))
-    assert ["numberline", "other"] * 4 == started
+    assert started == ["numberline", "other"] * 4
 
 
 async def test_failed_try_is_repeated(world: World) -> None:
@@ -157,13 +160,13 @@ async def test_failed_try_is_repeated(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile()
     entry = world.cluster.ledger()["youtube.v7"]
-    assert (LedgerState.FAILED, 1, 1) == (entry.state, entry.failures, entry.launches)
+    assert (entry.state, entry.failures, entry.launches) == (LedgerState.FAILED, 1, 1)
     failures = world.cluster.subscription()["status"]["recentFailures"]
-    assert ["youtube.v7"] == [failure["key"] for failure in failures]
+    assert [failure["key"] for failure in failures] == ["youtube.v7"]
     world.clock.advance(timedelta(minutes=2))
     await operator.reconcile()
     await world.settle(operator)
-    assert [("youtube.v7", 1), ("youtube.v7", 2)] == world.launches
+    assert world.launches == [("youtube.v7", 1), ("youtube.v7", 2)]
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 
 
@@ -176,9 +179,9 @@ async def test_tries_used_up(world: World) -> None:
         await operator.reconcile()
         world.finish_jobs()
         world.clock.advance(timedelta(minutes=20))
-    assert 2 == len(world.launches)
+    assert len(world.launches) == 2
     assert LedgerState.DEAD_LETTER is world.cluster.states()["youtube.v7"]
-    assert 1 == world.cluster.subscription()["status"]["counts"]["deadLetter"]
+    assert world.cluster.subscription()["status"]["counts"]["deadLetter"] == 1
     assert any(event.reason == "DownloadGivenUp" for event in operator.silent.events)
 
 
@@ -189,19 +192,19 @@ async def test_rate_limit_pauses_the_subscription(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 5}, "job": {"parallelism": 2}})
     operator = world.operator()
     await operator.reconcile()
-    assert 2 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 2
     world.finish_jobs()
     await operator.reconcile()
-    assert [] == world.cluster.running_jobs()
-    assert ("False", "RateLimited") == world.cluster.condition("Ready")
+    assert world.cluster.running_jobs() == []
+    assert world.cluster.condition("Ready") == ("False", "RateLimited")
     assert {LedgerState.PENDING} == {state for k, state in world.cluster.states().items() if k in videos(3, 4, 5, 6, 7)}
     assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
     world.clock.advance(timedelta(minutes=2))
     await operator.reconcile()
-    assert 1 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 1
     world.downloader = publish
     await world.settle(operator)
-    assert ("True", "Watching") == world.cluster.condition("Ready")
+    assert world.cluster.condition("Ready") == ("True", "Watching")
 
 
 async def test_claim_missing(world: World) -> None:
@@ -210,13 +213,13 @@ async def test_claim_missing(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     pauses = [await operator.reconcile() for _ in range(3)]
-    assert [] == world.cluster.created
-    assert ("False", "ClaimNotFound") == world.cluster.condition("Ready")
-    assert [5, 10, 20] == [pause.total_seconds() for pause in pauses if pause]
+    assert world.cluster.created == []
+    assert world.cluster.condition("Ready") == ("False", "ClaimNotFound")
+    assert [pause.total_seconds() for pause in pauses if pause] == [5, 10, 20]
     world.cluster.claim()
     await world.settle(operator)
-    assert ("True", "Watching") == world.cluster.condition("Ready")
-    assert 1 == len(world.cluster.created)
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    assert len(world.cluster.created) == 1
 
 
 async def test_ca_bundle_missing(world: World) -> None:
@@ -224,18 +227,18 @@ async def test_ca_bundle_missing(world: World) -> None:
     world.cluster.subscribe({"access": {"caBundleRef": {"name": "my-ca"}}})
     operator = world.operator()
     await operator.reconcile()
-    assert ("False", "CaBundleNotFound") == world.cluster.condition("Ready")
-    assert [] == world.site.requests
+    assert world.cluster.condition("Ready") == ("False", "CaBundleNotFound")
+    assert world.site.requests == []
     world.cluster.put("ConfigMap", {"metadata": {"namespace": "media", "name": "my-ca"}, "data": {"ca.crt": "PEM"}})
     await operator.reconcile()
-    assert ["PEM"] == [request.ca_bundle for request in world.site.requests]
+    assert [request.ca_bundle for request in world.site.requests] == ["PEM"]
 
 
 async def test_no_claim_configured(world: World) -> None:
     """Neither the spec nor the operator names a claim."""
     world.cluster.subscribe()
     await world.operator(defaults=JobDefaults(image="downloader:1")).reconcile()
-    assert ("False", "ClaimNotConfigured") == world.cluster.condition("Ready")
+    assert world.cluster.condition("Ready") == ("False", "ClaimNotConfigured")
 
 
 async def test_unreachable_source(world: World) -> None:
@@ -250,13 +253,13 @@ async def test_unreachable_source(world: World) -> None:
     world.cluster.subscribe()
     operator = world.operator()
     pause = await operator.reconcile()
-    assert ("False", "Unreachable") == world.cluster.condition("SourceReachable")
-    assert ("False", "CheckFailed") == world.cluster.condition("Ready")
-    assert {} == world.cluster.ledger()
+    assert world.cluster.condition("SourceReachable") == ("False", "Unreachable")
+    assert world.cluster.condition("Ready") == ("False", "CheckFailed")
+    assert world.cluster.ledger() == {}
     assert pause is not None
     assert timedelta(minutes=1) <= pause < timedelta(minutes=2)
     await operator.reconcile()
-    assert 1 == len(world.site.requests)
+    assert len(world.site.requests) == 1
 
 
 async def test_lister_down(world: World) -> None:
@@ -264,8 +267,8 @@ async def test_lister_down(world: World) -> None:
     world.site.down = True
     world.cluster.subscribe()
     await world.operator().reconcile()
-    assert ("False", "ListerUnavailable") == world.cluster.condition("Ready")
-    assert ("Unknown", "NotCheckedYet") == world.cluster.condition("SourceReachable")
+    assert world.cluster.condition("Ready") == ("False", "ListerUnavailable")
+    assert world.cluster.condition("SourceReachable") == ("Unknown", "NotCheckedYet")
 
 
 async def test_invalid_spec(world: World) -> None:
@@ -273,11 +276,11 @@ async def test_invalid_spec(world: World) -> None:
     world.cluster.subscribe({"schedule": {"cron": "61 * * * *"}})
     operator = world.operator()
     assert await operator.reconcile() is None
-    assert ("False", "InvalidSpec") == world.cluster.condition("Ready")
+    assert world.cluster.condition("Ready") == ("False", "InvalidSpec")
     world.cluster.writes.clear()
     assert await operator.reconcile() is None
-    assert [] == world.cluster.writes
-    assert ["InvalidSpec"] == [event.reason for event in operator.silent.events]
+    assert world.cluster.writes == []
+    assert [event.reason for event in operator.silent.events] == ["InvalidSpec"]
 
 
 async def test_suspended(world: World) -> None:
@@ -289,13 +292,13 @@ async def test_suspended(world: World) -> None:
     world.finish_jobs()
     world.clock.advance(timedelta(hours=5))
     await operator.reconcile()
-    assert 1 == Counter(world.cluster.states().values())[LedgerState.SUCCEEDED]
-    assert 1 == len(world.cluster.created)
-    assert 1 == len(world.site.requests)
-    assert ("True", "Suspended") == world.cluster.condition("Ready")
+    assert Counter(world.cluster.states().values())[LedgerState.SUCCEEDED] == 1
+    assert len(world.cluster.created) == 1
+    assert len(world.site.requests) == 1
+    assert world.cluster.condition("Ready") == ("True", "Suspended")
     world.cluster.merge("Subscription", *KEY, {"spec": {"suspend": False}, "metadata": {"generation": 3}})
     await world.settle(operator)
-    assert 3 == len(world.cluster.created)
+    assert len(world.cluster.created) == 3
 
 
 async def test_requested_check(world: World) -> None:
@@ -308,8 +311,8 @@ async def test_requested_check(world: World) -> None:
     await operator.reconcile()
     await operator.reconcile()
     assert before + 1 == len(world.site.requests)
-    assert "now-1" == world.cluster.subscription()["status"]["lastHandled"]["check"]["id"]
-    assert "now-1" == world.cluster.subscription()["metadata"]["annotations"][labels.CHECK_ANNOTATION]
+    assert world.cluster.subscription()["status"]["lastHandled"]["check"]["id"] == "now-1"
+    assert world.cluster.subscription()["metadata"]["annotations"][labels.CHECK_ANNOTATION] == "now-1"
 
 
 async def test_broken_value(world: World) -> None:
@@ -323,12 +326,12 @@ async def test_broken_value(world: World) -> None:
     world.clock.advance(timedelta(hours=2))
     await operator.reconcile()
     await world.settle(operator)
-    assert ("False", "EntriesBroken") == world.cluster.condition("LedgerIntact")
+    assert world.cluster.condition("LedgerIntact") == ("False", "EntriesBroken")
     assert broken == world.cluster.shards()[0]["data"]["youtube.v7"]
-    assert 1 == sum(1 for key, _ in world.launches if key == "youtube.v7")
+    assert sum(1 for key, _ in world.launches if key == "youtube.v7") == 1
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.w1"]
     events = [event for event in operator.silent.events if event.reason == "LedgerEntryBroken"]
-    assert 1 == len(events)
+    assert len(events) == 1
     assert "trawler-ledger-numberline-0" in events[0].message
 
 
@@ -342,7 +345,7 @@ async def test_mended_by_hand(world: World) -> None:
     world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v7": text}})
     world.downloader = publish
     await world.settle(operator)
-    assert [("youtube.v7", 1), ("youtube.v7", 2)] == world.launches
+    assert world.launches == [("youtube.v7", 1), ("youtube.v7", 2)]
 
 
 async def test_deleted_and_applied_again(world: World) -> None:
@@ -353,13 +356,13 @@ async def test_deleted_and_applied_again(world: World) -> None:
     world.cluster.delete("Subscription", *KEY)
     assert await operator.reconcile() is None
     world.cluster.collect_garbage()
-    assert [] == world.cluster.list("Job")
-    assert [KEY] == operator.silent.gone
+    assert world.cluster.list("Job") == []
+    assert operator.silent.gone == [KEY]
     world.cluster.subscribe({"select": {"newest": 3}})
     await operator.reconcile()
     await operator.reconcile()
-    assert 3 == len(world.cluster.created)
-    assert 3 == world.cluster.subscription()["status"]["counts"]["downloaded"]
+    assert len(world.cluster.created) == 3
+    assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 3
     assert any(event.reason == "LedgerAdopted" for event in operator.silent.events)
 
 
@@ -390,12 +393,13 @@ async def test_policy_delete(world: World) -> None:
     world.cluster.delete("Subscription", *KEY)
     await operator.reconcile()
     world.cluster.subscribe({"select": {"newest": 1}, "ledgerPolicy": "Delete"})
-    with pytest.raises(Exception, match="about to go"):
+    with pytest.raises(LedgerBusyError, match="about to go"):
         await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "LedgerBusy")
     world.cluster.collect_garbage()
-    assert [] == world.cluster.shards()
+    assert world.cluster.shards() == []
     await world.settle(operator)
-    assert 2 == len(world.cluster.created)
+    assert len(world.cluster.created) == 2
 
 
 @pytest.mark.parametrize(("policies", "owned"), [(("Retain", "Delete"), True), (("Delete", "Retain"), False)])
@@ -417,13 +421,13 @@ async def test_rejected_job(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     await operator.reconcile()
-    assert ("False", "JobRejected") == world.cluster.condition("Ready")
-    assert 0 == operator.admission.running
+    assert world.cluster.condition("Ready") == ("False", "JobRejected")
+    assert operator.admission.running == 0
     assert LedgerState.PENDING is world.cluster.states()["youtube.v7"]
     world.cluster.reject_jobs = None
     world.clock.advance(timedelta(minutes=2))
     await world.settle(operator)
-    assert ("True", "Watching") == world.cluster.condition("Ready")
+    assert world.cluster.condition("Ready") == ("True", "Watching")
 
 
 async def test_configuration_error_waits_for_a_new_spec(world: World) -> None:
@@ -434,7 +438,7 @@ async def test_configuration_error_waits_for_a_new_spec(world: World) -> None:
     await world.settle(operator)
     world.clock.advance(timedelta(days=3))
     await operator.reconcile()
-    assert 1 == len(world.cluster.created)
+    assert len(world.cluster.created) == 1
     world.downloader = publish
     world.cluster.merge("Subscription", *KEY, {"spec": {"media": {"container": "mkv"}}, "metadata": {"generation": 2}})
     await operator.reconcile()
@@ -451,7 +455,7 @@ async def test_volume_id_is_remembered(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile()
     second = request_of(world.cluster.running_jobs()[0])
-    assert (None, "volume-1") == (first.volume_id, second.volume_id)
+    assert (first.volume_id, second.volume_id) == (None, "volume-1")
 
 
 async def test_many_shards(world: World) -> None:
@@ -460,15 +464,15 @@ async def test_many_shards(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 2}})
     operator = world.operator()
     await world.settle(operator)
-    assert [200, 200, 200, 200, 200] == [len(shard["data"]) for shard in world.cluster.shards()]
+    assert [len(shard["data"]) for shard in world.cluster.shards()] == [200, 200, 200, 200, 200]
     sealed = ["trawler.dev/sealed" in shard["metadata"]["annotations"] for shard in world.cluster.shards()]
-    assert [True] * 5 == sealed
+    assert sealed == [True] * 5
     world.site.publish("new")
     world.clock.advance(timedelta(hours=2))
     await world.settle(operator)
     await world.settle(operator)
-    assert 6 == len(world.cluster.shards())
-    assert 3 == len(world.cluster.created)
+    assert len(world.cluster.shards()) == 6
+    assert len(world.cluster.created) == 3
 
 
 async def test_spec_changed_while_listing(world: World) -> None:
@@ -482,9 +486,9 @@ async def test_spec_changed_while_listing(world: World) -> None:
 
     world.site.during = change
     assert timedelta(0) == await operator.reconcile()
-    assert {} == world.cluster.ledger()
+    assert world.cluster.ledger() == {}
     await world.settle(operator)
-    assert 1 == len(world.cluster.created)
+    assert len(world.cluster.created) == 1
 
 
 async def test_deleted_by_hand_while_running(world: World) -> None:
@@ -496,9 +500,9 @@ async def test_deleted_by_hand_while_running(world: World) -> None:
     world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: "x"}}})
     operator = world.operator()
     await operator.reconcile()
-    assert 1 == len(world.cluster.running_jobs())
+    assert len(world.cluster.running_jobs()) == 1
     await world.settle(operator)
-    assert 1 == len(world.cluster.created)
+    assert len(world.cluster.created) == 1
 
 
 async def test_api_server_away(world: World) -> None:
@@ -508,10 +512,10 @@ async def test_api_server_away(world: World) -> None:
     operator.api.fail = lambda what: UnavailableError("away") if what == "create Job" else None
     with pytest.raises(UnavailableError):
         await operator.reconcile()
-    assert 0 == operator.admission.waiting
+    assert operator.admission.waiting == 0
     operator.api.fail = lambda what: None
     await world.settle(operator)
-    assert 2 == len(world.cluster.created)
+    assert len(world.cluster.created) == 2
 
 
 async def test_only_our_jobs_are_deleted(world: World) -> None:
@@ -530,3 +534,54 @@ async def test_only_our_jobs_are_deleted(world: World) -> None:
     }
     assert needed
     assert needed <= {job["metadata"]["name"] for job in world.cluster.list("Job")}
+
+
+async def test_configmap_in_the_way(world: World) -> None:
+    """A ConfigMap that bears a shard's name and is no ledger is neither overwritten nor adopted."""
+    name = "trawler-ledger-numberline-0"
+    world.cluster.put("ConfigMap", {"metadata": {"namespace": "media", "name": name}, "data": {"mine": "!"}})
+    world.cluster.subscribe()
+    with pytest.raises(LedgerBusyError, match="in the way"):
+        await world.operator().reconcile()
+    assert world.cluster.condition("Ready") == ("False", "LedgerBusy")
+    body = world.cluster.get("ConfigMap", "media", name)
+    assert body is not None
+    assert body["data"] == {"mine": "!"}
+
+
+async def test_listing_places(world: World) -> None:
+    """A check beyond the allowed listings waits in line without holding its worker, and is woken by a free place."""
+    keys = [KEY, ("media", "second"), ("media", "third")]
+    for _, name in keys:
+        world.cluster.subscribe(name=name)
+    operator = world.operator()
+    started, finish = asyncio.Semaphore(0), asyncio.Event()
+
+    async def list_slowly(request: ListRequest) -> RawListing:
+        started.release()
+        await finish.wait()
+        return await Site.list(world.site, request)
+
+    world.site.list = list_slowly  # type: ignore[method-assign]
+    passes = [asyncio.create_task(operator.reconcile(key)) for key in keys[:2]]
+    for _ in passes:
+        await started.acquire()
+    await operator.reconcile(keys[2])
+    assert operator.woken == {}
+    finish.set()
+    await asyncio.gather(*passes)
+    assert keys[2] in operator.woken
+    await operator.reconcile(keys[2])
+    assert world.cluster.condition("SourceReachable", keys[2]) == ("True", "Listed")
+
+
+async def test_place_passes_on(world: World) -> None:
+    """A Subscription that was woken for a free listing place but wants none passes it on."""
+    keys = [KEY, ("media", "second")]
+    woken: list[tuple[str, str]] = []
+    gate = ListingGate(1, woken.append)
+    assert gate.try_enter(("media", "first"))
+    assert [gate.try_enter(key) for key in keys] == [False, False]
+    gate.leave()
+    gate.withdraw(keys[0])
+    assert woken == keys

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from component.world import Killed, World, publish
 
+from component.world import Killed, World, publish
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState
 

@@ -6,6 +6,7 @@ collection, status as a subresource, metadata-only lists. Its Jobs end when the 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import json
@@ -15,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from builders import NOON, entry_line, source_line, subscription_body
-
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
@@ -454,10 +454,8 @@ class World:
     ) -> None:
         """Passes, ended Jobs and time, until no Job runs and nothing is queued; a pass that fails is made again."""
         for _ in range(rounds):
-            try:
+            with contextlib.suppress(ApiError, LedgerBusyError):
                 await operator.reconcile(key)
-            except (ApiError, LedgerBusyError):
-                pass
             self.finish_jobs()
             self.cluster.collect_garbage()
             self.clock.advance(step)

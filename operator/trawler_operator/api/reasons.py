@@ -21,6 +21,7 @@ class Reason(StrEnum):
     CLAIM_LOST = "ClaimLost"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     JOB_REJECTED = "JobRejected"
+    LEDGER_BUSY = "LedgerBusy"
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
     RATE_LIMITED = "RateLimited"
     LISTER_UNAVAILABLE = "ListerUnavailable"
@@ -102,7 +103,8 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "create it or change spec.access.caBundleRef"
             ),
             Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
-            Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
+        Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             Reason.CHECK_FAILED: "the last check failed: {detail}",

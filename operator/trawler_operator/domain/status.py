@@ -165,17 +165,18 @@ def build_status(
 
 def build_invalid_status(identity: Identity, error: InvalidSpecError, now: datetime) -> SubscriptionStatus:
     """The status of a Subscription whose spec breaks a rule: everything stays, Ready says what to mend."""
+    text = message(Reason.INVALID_SPEC, field=error.field, detail=error.message)
+    status = build_blocked_status(identity, Blocker(Reason.INVALID_SPEC, text), now)
+    return status.model_copy(update={"observed_generation": identity.generation, "next_check_time": None})
+
+
+def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) -> SubscriptionStatus:
+    """The status while nothing could even be looked at: everything stays, Ready says why."""
     judge = _Judge(identity.status.conditions, identity.generation, now)
-    ready = judge.invalid(error)
+    ready = judge.blocked(blocker)
     kept = {c.type: c for c in identity.status.conditions}
     others = (kept.get(kind) or judge.unknown(kind) for kind in ConditionType if kind is not ConditionType.READY)
-    return identity.status.model_copy(
-        update={
-            "observed_generation": identity.generation,
-            "next_check_time": None,
-            "conditions": (ready, *others),
-        }
-    )
+    return identity.status.model_copy(update={"conditions": (ready, *others)})
 
 
 def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict[str, Any] | None:
@@ -295,7 +296,7 @@ class _Judge:
         if subscription.spec.suspend:
             return self._set(kind, ConditionStatus.TRUE, Reason.SUSPENDED, message(Reason.SUSPENDED))
         if blocker is not None:
-            return self._set(kind, ConditionStatus.FALSE, blocker.reason, blocker.message)
+            return self.blocked(blocker)
         if status.backoff is not None:
             reason = _HELD_BACK.get(status.backoff.outcome, Reason.VOLUME_UNAVAILABLE)
             until = format_time(status.backoff.until_time)
@@ -349,10 +350,9 @@ class _Judge:
         text = message(Reason.ENTRIES_BROKEN, count=len(broken), names=names)
         return self._set(kind, ConditionStatus.FALSE, Reason.ENTRIES_BROKEN, text)
 
-    def invalid(self, error: InvalidSpecError) -> Condition:
-        """Ready, of a spec that breaks a rule."""
-        text = message(Reason.INVALID_SPEC, field=error.field, detail=error.message)
-        return self._set(ConditionType.READY, ConditionStatus.FALSE, Reason.INVALID_SPEC, text)
+    def blocked(self, blocker: Blocker) -> Condition:
+        """Ready, while a person has to mend something or the past has to go."""
+        return self._set(ConditionType.READY, ConditionStatus.FALSE, blocker.reason, blocker.message)
 
     def unknown(self, kind: ConditionType) -> Condition:
         """Nothing can be said yet."""

@@ -59,20 +59,23 @@ class ListingGate:
         if self._free <= 0:
             self._line.setdefault(key)
             return False
-        self._line.pop(key, None)
         self._free -= 1
+        self.withdraw(key)
         return True
 
     def leave(self) -> None:
-        """Give the place back and wake the first in line."""
+        """Give the place back."""
         self._free += 1
-        if self._line:
-            key, _ = self._line.popitem(last=False)
-            self._wake(key)
+        self._wake_first()
 
-    def forget(self, key: Key) -> None:
-        """The Subscription is gone."""
+    def withdraw(self, key: Key) -> None:
+        """It wants no place now (listed, suspended, deleted, failed): the line must not wait for it."""
         self._line.pop(key, None)
+        self._wake_first()
+
+    def _wake_first(self) -> None:
+        if self._free > 0 and self._line:
+            self._wake(next(iter(self._line)))
 
 
 class StaleSubscriptionError(Exception):

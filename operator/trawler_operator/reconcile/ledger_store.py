@@ -32,7 +32,7 @@ MAX_CONFLICTS = 5
 
 
 class LedgerBusyError(Exception):
-    """The ledger cannot be used yet: shards of an earlier Subscription of this name are still being deleted."""
+    """The ledger cannot be used yet, most often because an earlier Subscription's shards are still being deleted."""
 
 
 class LedgerStore:
@@ -117,7 +117,11 @@ class LedgerStore:
         name = ledger_name(subscription.name, write.number)
         version = ledger.resource_versions.get(write.number)
         if version is None:
-            body = await self._api.create_config_map(subscription.namespace, _new_shard(subscription, name, write))
+            try:
+                body = await self._api.create_config_map(subscription.namespace, _new_shard(subscription, name, write))
+            except AlreadyExistsError:
+                await self._refuse_foreign(subscription, name)
+                raise
         else:
             patch = {
                 "metadata": {"resourceVersion": version, "annotations": dict(write.annotations)},
@@ -125,6 +129,12 @@ class LedgerStore:
             }
             body = await self._api.patch_config_map(subscription.namespace, name, patch)
         ledger.applied(write, body["metadata"]["resourceVersion"])
+
+    async def _refuse_foreign(self, subscription: Subscription, name: str) -> None:
+        body = await self._api.get_config_map(subscription.namespace, name)
+        present = ((body or {}).get("metadata") or {}).get("labels") or {}
+        if body is not None and not labels.ledger_labels(subscription.name).items() <= present.items():
+            raise LedgerBusyError(f"ConfigMap {name} is in the way: it does not bear the labels of a ledger")
 
 
 def _refuse_dying(head: Manifest, uid: str) -> None:

@@ -11,6 +11,7 @@ from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
 from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.ports import Event, Key, Manifest
 
 
@@ -46,6 +47,10 @@ class Pass:
         missing: Running entries without a Job.
         busy: videos that a live Job works on although the ledger does not know.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
+        waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
+        asked_for_slots: admission knows what it wants.
+        blocker: what a person has to mend before Jobs can be created.
+        check: the check that was made.
     """
 
     subscription: Subscription
@@ -56,6 +61,10 @@ class Pass:
     missing: list[str] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
     waits_for_deletion: bool = False
+    waits_for_listing: bool = False
+    asked_for_slots: bool = False
+    blocker: Blocker | None = None
+    check: CheckReport | None = None
 
     @property
     def key(self) -> Key:

@@ -29,15 +29,15 @@ from trawler_operator.domain.plan import next_retry
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
 from trawler_operator.domain.status import (
     Blocker,
-    CheckReport,
     LedgerFacts,
+    build_blocked_status,
     build_invalid_status,
     build_status,
     status_patch,
 )
 from trawler_operator.reconcile.checking import Checker, ListingGate, StaleSubscriptionError
 from trawler_operator.reconcile.launching import Launcher
-from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
     Clock,
@@ -129,7 +129,7 @@ class Reconciler:
             ApiError: the cluster did not do its part; nothing is lost, the pass is to be made again.
             LedgerBusyError: the same, soon.
         """
-        asked = False
+        current: Pass | None = None
         try:
             body = await self._api.get_subscription(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
@@ -140,19 +140,26 @@ class Reconciler:
             except InvalidSpecError as error:
                 await self._report_invalid(key, body, error)
                 return None
-            current, blocker, check, asked = await self._work(subscription)
-            return await self._report(body, current, blocker, check)
+            try:
+                current = await self._work(subscription)
+            except LedgerBusyError as error:
+                blocker = Blocker(Reason.LEDGER_BUSY, message(Reason.LEDGER_BUSY, detail=error))
+                await self._write_status(key, body, build_blocked_status(subscription, blocker, self._clock.now()))
+                raise
+            return await self._report(body, current)
         except StaleSubscriptionError as change:
             logger.info("%s", change)
             return timedelta(0)
         finally:
-            if not asked:
-                # Suspended, blocked or failed: the line must not wait for one that does not ask.
+            # Suspended, blocked, failed or gone: no line must wait for one that does not ask.
+            if current is None or not current.asked_for_slots:
                 self._admission.withdraw(key)
+            if current is None or not current.waits_for_listing:
+                self._gate.withdraw(key)
             self._wake_next()
 
-    async def _work(self, subscription: Subscription) -> tuple[Pass, Blocker | None, CheckReport | None, bool]:
-        """Settle, check, launch; tells also what blocks downloads, the check if one was made, and whether it asked."""
+    async def _work(self, subscription: Subscription) -> Pass:
+        """Settle, check, launch."""
         key = (subscription.namespace, subscription.name)
         status = subscription.status
         ledger = await self._store.open(subscription)
@@ -166,42 +173,42 @@ class Reconciler:
         self._looked_at[key] = subscription.uid
 
         found = await look_at_prerequisites(self._api, subscription, self._policy.defaults)
+        current.blocker = found.blocker
         may_launch = found.blocker is None and not subscription.spec.suspend and not self._stopping
         self._hold(current)
         if may_launch and status.source is not None:
             await self._launcher.launch(current, status.source.title)
 
-        check: CheckReport | None = None
         if self._decide(subscription, status, current.now).due and found.can_list and not self._stopping:
             # A listing may take minutes: neither the free slots nor the line wait for it.
             self._hold(current)
             self._admission.withdraw(key)
             self._wake_next()
-            check = await self._checker.check(current, found.ca_bundle)
+            current.check = await self._checker.check(current, found.ca_bundle)
+            current.waits_for_listing = current.check is None
             current.now = self._clock.now()
         if may_launch:
-            title = check.source_title if check else None
+            title = current.check.source_title if current.check else None
             await self._launcher.launch(current, title or (status.source.title if status.source else None))
+        current.asked_for_slots = may_launch
         self._hold(current)
-        return current, found.blocker, check, may_launch
+        return current
 
     # -- reporting -----------------------------------------------------------------------------------------------
 
-    async def _report(
-        self, body: Manifest, current: Pass, blocker: Blocker | None, check: CheckReport | None
-    ) -> timedelta:
+    async def _report(self, body: Manifest, current: Pass) -> timedelta:
         """Write the status if it differs, then post Events; say when to come back."""
         subscription, ledger = current.subscription, current.ledger
         defaults = self._policy.defaults
-        shown = blocker
+        blocker = current.blocker
         if blocker is None and current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
-            shown = Blocker(Reason.JOB_REJECTED, current.backoff.message)
+            blocker = Blocker(Reason.JOB_REJECTED, current.backoff.message)
         status = build_status(
             subscription,
             _facts(subscription.name, ledger),
             library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
-            check=check,
-            blocker=shown,
+            check=current.check,
+            blocker=blocker,
             backoff=current.backoff,
             next_check=None,
             now=current.now,
@@ -213,7 +220,7 @@ class Reconciler:
         await self._recorder.record(body, current.events)
         videos = {state.value: count for state, count in ledger.counts.items()}
         self._measurements.subscription_seen(current.key, videos, status.last_successful_check_time)
-        return self._come_back(current, blocker, upcoming)
+        return self._come_back(current, upcoming)
 
     async def _report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
         """A spec that breaks a rule: said once, then nothing until it changes."""
@@ -247,7 +254,7 @@ class Reconciler:
                 return True
         raise ConflictError(f"the status of {key[0]}/{key[1]} is being changed by somebody else over and over")
 
-    def _come_back(self, current: Pass, blocker: Blocker | None, upcoming: PollDecision) -> timedelta:
+    def _come_back(self, current: Pass, upcoming: PollDecision) -> timedelta:
         """The earliest of the times at which there is something to do."""
         now, spec = current.now, current.subscription.spec
         times = [now + LOOK_AT_ALL]
@@ -255,7 +262,7 @@ class Reconciler:
             times.append(now + LOOK_AT_RUNNING)
         if current.waits_for_deletion:
             times.append(now + LOOK_AT_DELETION)
-        if blocker is None or spec.suspend:
+        if current.blocker is None or spec.suspend:
             self._blocked.pop(current.key, None)
         else:
             step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
@@ -308,7 +315,6 @@ class Reconciler:
         """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
         self._store.forget(key)
         self._admission.forget(key)
-        self._gate.forget(key)
         self._looked_at.pop(key, None)
         self._blocked.pop(key, None)
         self._measurements.subscription_gone(key)
