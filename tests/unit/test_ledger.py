@@ -1,0 +1,213 @@
+"""The ledger in memory: what it knows, and which writes a change needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.labels import SOURCES_ANNOTATION, VOLUMES_ANNOTATION
+from trawler_operator.domain.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
+from trawler_operator.domain.ledger_codec import encode_entry
+from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger_index import IndexRow, LedgerIndex
+
+SOURCE = "youtubetab.UCnumber.videos"
+
+
+def entries(first: int, count: int, state: LedgerState = LedgerState.PENDING) -> dict[str, LedgerEntry]:
+    return {f"youtube.v{seq}": ledger_entry(state, seq=seq, launches=0) for seq in range(first, first + count)}
+
+
+def apply(ledger: Ledger, changes: Changes) -> list[ShardWrite]:
+    """Write the changes as the store does, without a cluster."""
+    writes = ledger.plan_writes(changes)
+    for place, write in enumerate(writes):
+        ledger.applied(write, f"{write.number}.{place}.{len(ledger)}")
+    return writes
+
+
+def stored(writes: list[ShardWrite]) -> list[Shard]:
+    """The shards that these creations left."""
+    return [Shard(write.number, "1", write.data, write.annotations) for write in writes]
+
+
+def test_first_run_in_one_write() -> None:
+    """Entries and the source's mark are created together."""
+    ledger = Ledger()
+    writes = apply(ledger, Changes(entries(1, 3), {SOURCE: "2026-11-21T12:00:00Z"}))
+    assert [write.number for write in writes] == [0]
+    assert json.loads(writes[0].annotations[SOURCES_ANNOTATION]) == {SOURCE: "2026-11-21T12:00:00Z"}
+    assert {SOURCE} == ledger.sources.keys()
+    assert (len(ledger), ledger.next_seq) == (3, 4)
+
+
+def test_mark_comes_after_the_last_entry() -> None:
+    """A first run that fills several shards is marked last, so that a crash before makes it again."""
+    writes = Ledger().plan_writes(Changes(entries(1, SHARD_CAPACITY + 5), {SOURCE: "now"}))
+    assert [write.number for write in writes] == [0, 1, 0]
+    assert [SOURCES_ANNOTATION in write.annotations for write in writes] == [False, False, True]
+    assert writes[-1].data == {}
+
+
+def test_oldest_first() -> None:
+    """New entries are written in the order of their discovery, whatever order they come in."""
+    changes = dict(reversed(entries(1, SHARD_CAPACITY + 50).items()))
+    writes = Ledger().plan_writes(Changes(changes))
+    assert [len(write.data) for write in writes] == [SHARD_CAPACITY, 50]
+    assert max(e.seq for e in writes[0].entries.values()) < min(e.seq for e in writes[1].entries.values())
+
+
+def test_full_shard_is_sealed_before_the_next_is_created() -> None:
+    """The seal comes with the entry that fills it, or in a write of its own."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY - 1)))
+    writes = ledger.plan_writes(Changes(entries(SHARD_CAPACITY, 3)))
+    assert [(w.number, len(w.data), SEALED_ANNOTATION in w.annotations) for w in writes] == [
+        (0, 1, True),
+        (1, 2, False),
+    ]
+
+    unsealed = Shard(0, "1", {k: encode_entry(e) for k, e in entries(1, SHARD_CAPACITY).items()}, {})
+    ledger = Ledger()
+    ledger.load(unsealed)
+    writes = ledger.plan_writes(Changes(entries(SHARD_CAPACITY + 1, 1)))
+    assert [(w.number, len(w.data), SEALED_ANNOTATION in w.annotations) for w in writes] == [
+        (0, 0, True),
+        (1, 1, False),
+    ]
+
+
+def test_sealed_shard_takes_no_new_entries() -> None:
+    """Even if someone deleted keys from it."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SEALED_ANNOTATION: "true"}))
+    assert [write.number for write in ledger.plan_writes(Changes(entries(1, 1)))] == [1]
+
+
+def test_changed_entries_stay_in_their_shard() -> None:
+    """One write per shard, however many of its entries change."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 5)))
+    changed = {
+        key: replace(ledger.active[key], state=LedgerState.RUNNING, launches=1)
+        for key in ("youtube.v1", "youtube.v2", "youtube.v203")
+    }
+    writes = apply(ledger, Changes(changed))
+    assert [(0, {"youtube.v1", "youtube.v2"}), (1, {"youtube.v203"})] == [(w.number, set(w.data)) for w in writes]
+    assert changed == ledger.running()
+    assert ledger.counts[LedgerState.RUNNING] == 3
+
+
+def test_reload_equals_memory() -> None:
+    """What is read back is what was kept after the writes."""
+    ledger = Ledger()
+    writes = apply(ledger, Changes(entries(1, 3), {SOURCE: "now"}, {"library": "v-1"}))
+    again = Ledger()
+    for shard in stored(writes):
+        again.load(shard)
+    assert ledger.active == again.active
+    assert ledger.counts == again.counts
+    assert (ledger.sources, ledger.volumes, ledger.next_seq) == (again.sources, again.volumes, again.next_seq)
+    assert ledger.known_by_source(10) == again.known_by_source(10)
+
+
+def test_loading_a_shard_again_replaces_it() -> None:
+    """Counts, bytes and problems follow what stands there now."""
+    done = ledger_entry(LedgerState.SUCCEEDED, bytes=10, path="a.mp4")
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.a": encode_entry(done), "youtube.b": "{"}, {}))
+    assert (10, {"youtube.b"}) == (ledger.total_bytes, set(ledger.problems))
+    ledger.load(Shard(0, "2", {"youtube.b": encode_entry(ledger_entry(LedgerState.PENDING, launches=0))}, {}))
+    assert (ledger.total_bytes, ledger.problems) == (0, {})
+    assert not ledger.knows("youtube.a")
+    assert {LedgerState.PENDING} == {state for state, count in ledger.counts.items() if count}
+    ledger.drop(0)
+    assert len(ledger) == 0
+    assert ledger.active == {}
+
+
+def test_broken_value_is_known_and_never_written() -> None:
+    """Its key counts as known; a change of it is dropped."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.v1": "?"}, {}))
+    assert ledger.knows("youtube.v1")
+    assert ledger.plan_writes(Changes(entries(1, 1))) == []
+    assert (ledger.problems["youtube.v1"].shard, ledger.problems["youtube.v1"].key) == (0, "youtube.v1")
+
+
+def test_mangled_annotation() -> None:
+    """An annotation that is no JSON object counts as empty."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: "{", VOLUMES_ANNOTATION: "[1]"}))
+    assert (ledger.sources, ledger.volumes) == ({}, {})
+
+
+def test_volume_is_written_to_the_head() -> None:
+    """Learnt with a settled entry of another shard, in the head's annotation, beside those known before."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 1), {}, {"old": "v-0"}))
+    done = replace(ledger.active["youtube.v201"], state=LedgerState.SUCCEEDED, path="a.mp4", bytes=7)
+    writes = apply(ledger, Changes({"youtube.v201": done}, {}, {"library": "v-1"}))
+    assert [write.number for write in writes] == [1, 0]
+    assert ledger.volumes == {"old": "v-0", "library": "v-1"}
+    assert ledger.total_bytes == 7
+
+
+def test_recent_ones() -> None:
+    """The newest twenty of each kind, newest first."""
+    ledger = Ledger()
+    done = {
+        f"youtube.v{n}": ledger_entry(
+            LedgerState.SUCCEEDED if n % 2 else LedgerState.WAITING,
+            seq=n,
+            times=LaunchTimes(finished=NOON + timedelta(minutes=n)),
+        )
+        for n in range(100)
+    }
+    apply(ledger, Changes(done))
+    assert [f"youtube.v{n}" for n in range(99, 59, -2)] == [key for key, _ in ledger.recent_successes()]
+    assert [f"youtube.v{n}" for n in range(98, 58, -2)] == [key for key, _ in ledger.recent_failures()]
+
+
+def test_known_by_source() -> None:
+    """Newest first and bounded; back catalogue says nothing about where the newest stand."""
+    ledger = Ledger()
+    known = entries(1, 10)
+    known["youtube.v9"] = replace(known["youtube.v9"], state=LedgerState.SKIPPED, reason="BackCatalogue")
+    apply(ledger, Changes(known, {SOURCE: "now", "youtubetab.UCempty.videos": "now"}))
+    assert ledger.known_by_source(3) == {
+        SOURCE: ("youtube.v10", "youtube.v8", "youtube.v7"),
+        "youtubetab.UCempty.videos": (),
+    }
+
+
+def test_active_entries() -> None:
+    """Kept in full: what may change by itself, and what a new spec revives."""
+    ledger = Ledger()
+    states = dict.fromkeys(LedgerState, 1)
+    given = {f"youtube.{s.value}": ledger_entry(s, seq=n) for n, s in enumerate(states)}
+    config = ledger_entry(LedgerState.DEAD_LETTER, seq=50, outcome=OutcomeClass.CONFIGURATION)
+    apply(ledger, Changes({**given, "youtube.config": config}))
+    assert {"youtube.Pending", "youtube.Running", "youtube.Failed", "youtube.Waiting", "youtube.config"} == set(
+        ledger.active
+    )
+
+
+def test_index_rows_come_back() -> None:
+    """Every field survives the packing, at its extremes."""
+    index = LedgerIndex()
+    rows = {
+        "a": IndexRow(0, LedgerState.PENDING, 1, "s1", old=False),
+        "b": IndexRow(65_535, LedgerState.DEAD_LETTER, 2**40, "s2", old=True),
+        "c": IndexRow(3, None),
+    }
+    for key, row in rows.items():
+        index.put(key, row)
+    assert rows == dict(index.items())
+    assert (index.next_seq, len(index)) == (2**40 + 1, 3)
+    index.drop_shard(65_535)
+    assert {"a", "c"} == {key for key, _ in index.items()}
+    assert index.next_seq == 2**40 + 1

@@ -1,0 +1,132 @@
+"""Decisions about launches, each from what a pass sees."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.domain.plan import (
+    HistoryLimits,
+    LaunchAction,
+    busy_videos,
+    claim,
+    eligible_keys,
+    is_eligible,
+    jobs_to_delete,
+    judge_launch,
+    next_retry,
+)
+
+UID = "sub-1"
+LATER = NOON + timedelta(minutes=5)
+
+
+def job(name: str = "j", *, uid: str = UID, ended: str | None = None, at: int = 0, **metadata: Any) -> dict[str, Any]:
+    conditions = (
+        [{"type": ended, "status": "True", "lastTransitionTime": f"2026-11-21T12:{at:02}:00Z"}] if ended else []
+    )
+    return {
+        "metadata": {"name": name, "ownerReferences": [{"uid": uid}], "annotations": {}, **metadata},
+        "status": {"conditions": conditions},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        pytest.param(None, LaunchAction.CREATE, id="no such Job"),
+        pytest.param(job(), LaunchAction.ADOPT, id="ours, alive"),
+        pytest.param(job(ended="Complete"), LaunchAction.SETTLE, id="ours, complete"),
+        pytest.param(job(ended="Failed"), LaunchAction.SETTLE, id="ours, failed"),
+        pytest.param(job(uid="sub-0"), LaunchAction.WAIT, id="an earlier Subscription's, alive"),
+        pytest.param(job(uid="sub-0", ended="Complete"), LaunchAction.WAIT, id="an earlier Subscription's, complete"),
+        pytest.param(job(deletionTimestamp="2026-11-21T12:00:00Z"), LaunchAction.WAIT, id="ours, being deleted"),
+        pytest.param(job(ownerReferences=None), LaunchAction.WAIT, id="nobody's"),
+    ],
+)
+def test_judge_launch(found: dict[str, Any] | None, action: LaunchAction) -> None:
+    """What becomes of a Running entry."""
+    assert action is judge_launch(found, UID)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param(ledger_entry(LedgerState.PENDING), True, id="queued"),
+        pytest.param(ledger_entry(LedgerState.PENDING, retry_at=LATER), False, id="put off"),
+        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=LATER), False, id="failed, not yet"),
+        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=NOON), True, id="failed, its time has come"),
+        pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON), True, id="premiere, its time has come"),
+        pytest.param(ledger_entry(LedgerState.RUNNING), False, id="running"),
+        pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
+        pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
+        pytest.param(ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.TERMINAL), False, id="given up"),
+        pytest.param(
+            ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=2),
+            False,
+            id="same spec",
+        ),
+        pytest.param(
+            ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=1), True, id="new spec"
+        ),
+    ],
+)
+def test_is_eligible(entry: Any, expected: bool) -> None:
+    """What may be claimed at noon, under generation 2."""
+    assert expected == is_eligible(entry, 2, NOON)
+
+
+def test_order_of_turns() -> None:
+    """As discovered, oldest first; what a live Job works on is left out."""
+    active = {name: ledger_entry(LedgerState.PENDING, seq=seq) for name, seq in (("c", 3), ("a", 1), ("b", 2))}
+    assert eligible_keys(active, 1, NOON, busy={"b"}) == ["a", "c"]
+
+
+def test_next_retry() -> None:
+    """The earliest of the times that lie ahead; what is due already waits for a slot, not for a time."""
+    active = [
+        ledger_entry(LedgerState.PENDING),
+        ledger_entry(LedgerState.FAILED, retry_at=NOON - timedelta(minutes=1)),
+        ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=1)),
+        ledger_entry(LedgerState.FAILED, retry_at=LATER),
+    ]
+    assert next_retry(active, 1, NOON) == LATER
+    assert next_retry(active[:2], 1, NOON) is None
+
+
+def test_claim() -> None:
+    """The next launch, with its time; how the last one ended stays for the pauses to come."""
+    entry = ledger_entry(
+        LedgerState.FAILED, launches=2, failures=2, retry_at=NOON, outcome=OutcomeClass.TRANSIENT, reason="Reset"
+    )
+    claimed = claim(entry, NOON)
+    assert (claimed.state, claimed.launches, claimed.failures, claimed.retry_at) == (LedgerState.RUNNING, 3, 2, None)
+    assert (claimed.outcome, claimed.reason, claimed.times.claimed) == (OutcomeClass.TRANSIENT, None, NOON)
+
+
+def test_busy_videos() -> None:
+    """Live Jobs that no Running entry claims."""
+    jobs = [
+        job("claimed", annotations={"trawler.dev/video": "a"}),
+        job("stray", annotations={"trawler.dev/video": "b"}),
+        job("ended", ended="Complete", annotations={"trawler.dev/video": "c"}),
+    ]
+    assert {"b"} == busy_videos(jobs, {"claimed"})
+
+
+def test_jobs_to_delete() -> None:
+    """The oldest beyond the limits, successful and failed ones counted apart; never what is needed or not ours."""
+    jobs = [
+        *(job(f"ok-{at}", ended="Complete", at=at) for at in (3, 1, 2)),
+        *(job(f"bad-{at}", ended="Failed", at=at) for at in (6, 4, 5)),
+        job("needed", ended="Complete"),
+        job("alive"),
+        job("foreign", uid="sub-0", ended="Complete"),
+        job("going", ended="Complete", deletionTimestamp="x"),
+    ]
+    doomed = jobs_to_delete(jobs, {"needed"}, UID, HistoryLimits(successful=1, failed=2))
+    assert [found["metadata"]["name"] for found in doomed] == ["ok-1", "ok-2", "bad-4"]
