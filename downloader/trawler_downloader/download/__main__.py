@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from trawler_downloader.download.errors import TerminatedError
@@ -37,4 +38,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not sys.exit: taking yt-dlp apart costs 0.1 s (measured), and a heartbeat that hangs on a dead server would be
+    # waited for.
+    os._exit(code)
