@@ -10,6 +10,7 @@ REPO=$(cd "$HERE/../.." && pwd)
 . "$REPO/hack/tools/cache.sh"
 
 CLUSTER=${CLUSTER:-trawler}
+[[ $CLUSTER =~ ^[a-z0-9][a-z0-9.-]*$ ]] || fail "CLUSTER is '$CLUSTER': a cluster's name has small letters, digits, dots and dashes."
 CLUSTER_DIR=$CACHE/clusters/$CLUSTER
 ENGINE_DIR=$CACHE/engine
 ENGINE_SOCKET=$ENGINE_DIR/docker.sock

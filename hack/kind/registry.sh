@@ -25,9 +25,10 @@ ensure_registry() {
 # Ends it. What was pushed is kept for the next cluster as long as it is little, and in an engine of our own only.
 end_registry() {
   docker rm -f $REGISTRY >/dev/null 2>&1 || true
-  local kept
-  kept=$(du -sm "$ENGINE_DIR/data/volumes/$REGISTRY" 2>/dev/null | cut -f1)
-  if [ -z "$PRIVATE" ] || [ "${kept:-0}" -gt 3000 ]; then docker volume rm $REGISTRY >/dev/null 2>&1 || true; fi
+  local pushed=$ENGINE_DIR/data/volumes/$REGISTRY
+  if [ -z "$PRIVATE" ] || [ ! -d "$pushed" ] || [ "$(du -sm "$pushed" | cut -f1)" -gt 3000 ]; then
+    docker volume rm $REGISTRY >/dev/null 2>&1 || true
+  fi
 }
 
 # An image's name as the node knows it: `trawler-operator:dev` is `docker.io/library/trawler-operator:dev` there, in any tool.
