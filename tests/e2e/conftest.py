@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client import StandIn
 
+from client import StandIn
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
@@ -37,16 +37,35 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def standin() -> Iterator[StandIn]:
+def standin() -> Iterator[OwnFaults]:
     """The stand-in site's control API."""
-    with StandIn.in_cluster() as site:
+    with OwnFaults.in_cluster() as site:
+        assert isinstance(site, OwnFaults)
         yield site
 
 
+class OwnFaults(StandIn):
+    """The stand-in as one test sees it: it ends its own faults only, since other tests run at the same time."""
+
+    own: list[int]
+
+    def fault(self, kind: str, **fields: Any) -> int:
+        """Put a fault into force, and remember that it is this test's."""
+        identity = super().fault(kind, **fields)
+        self.own.append(identity)
+        return identity
+
+    def clear_faults(self, fault_id: int | None = None) -> None:
+        """End one fault, or all of this test's."""
+        for identity in [fault_id] if fault_id is not None else self.own:
+            super().clear_faults(identity)
+        self.own = [identity for identity in self.own if fault_id not in (None, identity)]
+
+
 @pytest.fixture
-def site(standin: StandIn) -> Iterator[StandIn]:
-    """The stand-in without faults of earlier tests."""
-    standin.clear_faults()
+def site(standin: OwnFaults) -> Iterator[StandIn]:
+    """The stand-in; faults of this test end with it."""
+    standin.own = []
     yield standin
     standin.clear_faults()
 
@@ -75,7 +94,7 @@ def _make(name: str) -> Place:
         nas=Path(os.environ["NAS_DIR"]),
         ca=Path(os.environ["STANDIN_CA_FILE"]).read_text(),
     )
-    place.unmake()
+    place.unmake(wait=True)
     place.make()
     return place
 

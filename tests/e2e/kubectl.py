@@ -47,6 +47,6 @@ def apply(*manifests: Manifest) -> None:
     kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}))
 
 
-def delete(*args: str) -> None:
-    """`kubectl delete`, content when there is nothing to delete; waits until it is gone."""
-    kubectl("delete", "--ignore-not-found", "--wait=true", *args, timeout=180)
+def delete(*args: str, wait: bool = True) -> None:
+    """`kubectl delete`, content when there is nothing to delete; normally waits until it is gone."""
+    kubectl("delete", "--ignore-not-found", f"--wait={str(wait).lower()}", *args, timeout=180)

@@ -88,9 +88,9 @@ class Place:
             },
         )
 
-    def unmake(self) -> None:
-        """Delete all of it, the files too."""
-        k.delete("namespace", self.namespace)
+    def unmake(self, *, wait: bool = False) -> None:
+        """Delete all of it, the files too; the namespace's own end is awaited only if asked."""
+        k.delete("namespace", self.namespace, wait=wait)
         for volume in k.items("persistentvolumes", "-l", "trawler-e2e=place"):
             if volume["spec"]["claimRef"]["namespace"] == self.namespace:
                 k.delete("persistentvolume", volume["metadata"]["name"])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from client import StandIn
+import pytest
 
+from client import StandIn
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.served import not_served_once
 from e2e.waiting import until
 
+SPEC = {"job": {"parallelism": 3}}
+
 
 def _subscribed(place: Place, site: StandIn, handle: str, newest: int = 1) -> str:
     site.add_channel(handle=handle, videos=120)
-    place.subscribe("sub", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": newest}})
+    place.subscribe("sub", {**SPEC, "url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": newest}})
     place.wait_up_to_date("sub", newest)
     return "sub"
 
@@ -57,6 +60,7 @@ def test_forty_new_videos_survive_a_failing_second_page(place: Place, site: Stan
     assert place.launches(sub) == 41
 
 
+@pytest.mark.disruptive
 def test_forty_new_videos_survive_the_operators_death(
     place: Place, site: StandIn, handle: str, operator: OperatorPod
 ) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from client import StandIn
+import pytest
 
+from client import StandIn
 from e2e import kubectl as k
 from e2e import media
 from e2e.operator_pod import OperatorPod, kill_container
@@ -12,6 +13,7 @@ from e2e.served import not_served_once
 from e2e.waiting import until
 
 
+@pytest.mark.disruptive
 def test_operator_killed_three_times_during_a_backfill(
     place: Place, site: StandIn, handle: str, operator: OperatorPod
 ) -> None:
@@ -53,6 +55,7 @@ def test_a_killed_download_pod_leaves_nothing_half_and_is_tried_again(place: Pla
     assert place.launches("killed") == 2
 
 
+@pytest.mark.disruptive
 def test_the_lister_dies_and_nobody_blames_the_source(
     place: Place, site: StandIn, handle: str, operator: OperatorPod
 ) -> None:

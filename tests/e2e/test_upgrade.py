@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from client import StandIn
+import pytest
 
+from client import StandIn
 from e2e import helm
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
@@ -11,6 +12,7 @@ from e2e.served import not_served_once
 from e2e.waiting import until
 
 
+@pytest.mark.disruptive
 def test_upgrade_in_the_middle_of_a_backfill(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """Another operator image takes over: no download is restarted, none is made twice."""
     site.add_channel(handle=handle, videos=15)
