@@ -8,6 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+WIDTH = 88
+"""Columns before the sizes."""
+
 
 def size(count: int) -> str:
     """Bytes for people."""
@@ -15,7 +18,7 @@ def size(count: int) -> str:
 
 
 def show(folder: Path, indent: str = "  ") -> None:
-    """Print what is in the folder, folders first in their order, and the same of each folder in it."""
+    """Print what is in the folder, folders first, and the same of each folder in it."""
     for path in sorted(folder.iterdir(), key=lambda p: (p.is_file(), p.name)):
         if path.name.startswith("."):
             continue
@@ -23,7 +26,7 @@ def show(folder: Path, indent: str = "  ") -> None:
             print(f"{indent}{path.name}/")
             show(path, indent + "  ")
         else:
-            print(f"{indent}{path.name}  ({size(path.stat().st_size)})")
+            print(f"{indent + path.name:<{WIDTH}} {size(path.stat().st_size):>8}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Shows how the Subscriptions of a namespace get on, until every one of them is up to date or has failed.
+"""Shows how the Subscriptions of a namespace get on, until nothing more is to be expected soon.
 
 Usage: python hack/demo/watch.py NAMESPACE
+Exits with 0 when everything selected was downloaded, and with 1, after saying what is wrong, when not.
 """
 
 from __future__ import annotations
@@ -9,17 +10,40 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 LOOK_SECONDS = 2
 PATIENCE_SECONDS = 1800
+HEARTBEAT_SECONDS = 30
+"""After so long without a change a line says that it goes on."""
+SOON = timedelta(seconds=90)
+"""What is tried again by itself within this time is worth waiting for."""
+
+
+CHECK_REASONS = {"CheckFailed", "ListerUnavailable"}
+"""Of Ready, when it speaks of the last check; the others say that none is made."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How one Subscription gets on."""
+
+    name: str
+    words: str
+    """In one line."""
+    finished: bool
+    """Nothing more is to be expected soon."""
+    problems: tuple[str, ...] = ()
+    """What went wrong, for people; a Subscription that is finished without any has all its videos."""
 
 
 def subscriptions(namespace: str) -> list[dict[str, Any]]:
     """All Subscriptions of the namespace."""
     shown = subprocess.run(
         ["kubectl", "-n", namespace, "get", "subscriptions.trawler.dev", "-o", "json"],
-        capture_output=True,
+        stdout=subprocess.PIPE,  # what kubectl complains about is for the reader
         text=True,
         check=True,
     ).stdout
@@ -27,40 +51,80 @@ def subscriptions(namespace: str) -> list[dict[str, Any]]:
     return items
 
 
-def line(subscription: dict[str, Any]) -> tuple[str, bool]:
-    """How one Subscription gets on, in words, and whether nothing more is to be waited for."""
+def state_of(subscription: dict[str, Any], now: datetime) -> State:
+    """What the status says, in words, and whether to wait for more."""
     name = subscription["metadata"]["name"]
     status = subscription.get("status", {})
-    counts = status.get("counts", {})
     conditions = {c["type"]: c for c in status.get("conditions", [])}
-    up_to_date = conditions.get("UpToDate", {}).get("status") == "True"
-    bad = [c for c in (conditions.get("Ready"), conditions.get("SourceReachable")) if c and c["status"] == "False"]
-    words = f"{name}: {counts.get('downloaded', 0)} downloaded, {counts.get('queued', 0)} queued"
-    words += f", {counts.get('running', 0)} running, {counts.get('failed', 0)} failed"
+    bad = [c for c in map(conditions.get, ("SourceReachable", "Ready")) if c and c["status"] == "False"]
+    blocked = any(c["type"] == "Ready" and c["reason"] not in CHECK_REASONS for c in bad)
+    if _awaits_check(subscription) and not blocked:
+        return State(name, "waits for its check", finished=False)
+    counts = status.get("counts", {})
+    missing = [f"{counts[count]} {count}" for count in ("running", "queued", "failed", "waiting") if counts.get(count)]
+    words = ", ".join([f"{counts.get('downloaded', 0)} downloaded", *missing])
+    problems = [_failure(failure) for failure in status.get("recentFailures", ())]
     if bad:
-        words += f" - {bad[0]['reason']}: {bad[0]['message']}"
-    return words, up_to_date or bool(bad)
+        problems = [f"{c['type']} is False, {c['reason']}: {c['message']}" for c in bad] + problems
+        words = f"{words} - {bad[0]['reason']}: {bad[0]['message']}"
+        return State(name, words, not counts.get("running") and not _comes_soon(status, now), tuple(problems))
+    up_to_date = conditions.get("UpToDate", {}).get("status") == "True"
+    return State(name, words, up_to_date, tuple(problems))
+
+
+def _awaits_check(subscription: dict[str, Any]) -> bool:
+    """Whether a change or the annotation asks for a check that was not made yet: then the status is an old one."""
+    metadata, status = subscription["metadata"], subscription.get("status", {})
+    asked = metadata.get("annotations", {}).get("trawler.dev/check")
+    handled = status.get("lastHandled", {}).get("check", {}).get("id")
+    return bool(asked != handled or status.get("lastCheckGeneration") != metadata["generation"])
+
+
+def _failure(failure: dict[str, Any]) -> str:
+    title = failure.get("title") or failure["key"]
+    return f"“{title}” is {failure['state']}, {failure.get('reason', 'Unknown')}: {failure.get('message', '')}"
+
+
+def _comes_soon(status: dict[str, Any], now: datetime) -> bool:
+    """Whether the operator looks again within SOON, after a check or a download that failed."""
+    times = [status.get("nextCheckTime"), status.get("backoff", {}).get("untilTime")]
+    return any(time_ and datetime.fromisoformat(time_) < now + SOON for time_ in times)
+
+
+def watch(namespace: str) -> list[State]:
+    """Print a line per Subscription whenever it changes; the last states, also when patience ends."""
+    told: dict[str, str] = {}
+    last_told = begun = time.monotonic()
+    while True:
+        states = [state_of(item, datetime.now(UTC)) for item in subscriptions(namespace)]
+        width = max((len(state.name) for state in states), default=0)
+        news = [state for state in states if told.get(state.name) != state.words]
+        if not news and time.monotonic() - last_told > HEARTBEAT_SECONDS:
+            news = [state for state in states if not state.finished]
+        for state in news:
+            told[state.name] = state.words
+            last_told = time.monotonic()
+            print(f"  {time.strftime('%H:%M:%S')}  {state.name:<{width}}  {state.words}", flush=True)
+        if all(state.finished for state in states) or time.monotonic() - begun > PATIENCE_SECONDS:
+            return states
+        time.sleep(LOOK_SECONDS)
 
 
 def main(namespace: str) -> int:
-    """Print a line per Subscription whenever it changes."""
-    told: dict[str, str] = {}
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        lines = [(item["metadata"]["name"], *line(item)) for item in subscriptions(namespace)]
-        for name, words, _ in lines:
-            if told.get(name) != words:
-                told[name] = words
-                print(f"  {time.strftime('%H:%M:%S')}  {words}", flush=True)
-        if all(done for *_, done in lines):
-            return 0
-        time.sleep(LOOK_SECONDS)
-    print(f"Not finished after {PATIENCE_SECONDS // 60} minutes; it goes on in the background.", file=sys.stderr)
-    return 1
+    """Watch, then say what is missing."""
+    states = watch(namespace)
+    for state in states:
+        if not state.finished:
+            print(f"\n{state.name}: not finished after {PATIENCE_SECONDS // 60} minutes, goes on in the background")
+        for problem in state.problems:
+            print(f"\n{state.name}: {problem}")
+    return int(any(state.problems or not state.finished for state in states))
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
     except KeyboardInterrupt:
-        sys.exit(0)
+        sys.exit(130)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"The cluster does not answer: kubectl ended with {error.returncode}.")
