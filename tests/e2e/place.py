@@ -207,7 +207,7 @@ class Place:
 
     def staged(self) -> list[Path]:
         """What lies in staging folders."""
-        return sorted(path for path in self.library.glob(".trawler/*/staging/*/*"))
+        return sorted(path for path in self.library.glob(".trawler/*/staging/**/*") if path.is_file())
 
     def diagnose(self) -> str:
         """What a person would look at after a failure: Events, Subscriptions, Jobs, pods and their logs."""

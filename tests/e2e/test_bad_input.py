@@ -27,8 +27,7 @@ def _create(name: str, spec: dict[str, Any]) -> None:
         "metadata": {"name": name, "namespace": "default"},
         "spec": spec,
     }
-    # The client's own validation is off: the server's words are the ones that every client sees.
-    k.kubectl("create", "--dry-run=server", "--validate=false", "-f", "-", stdin=json.dumps(manifest))
+    k.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(manifest))
 
 
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=bad.name) for bad in BAD_SPECS if bad.server_says is not None])

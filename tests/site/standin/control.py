@@ -113,6 +113,7 @@ class Control:
         given = [self._with_duration(fields) for fields in specs.field_of(spec, "videos", list, [])]
         spec = {**spec, "videos": given} if given else spec
         published = specs.publish(self._catalogue, spec, self._site.now())
+        self._site.counts.forget_videos(video.id for video in published)  # a channel made anew repeats its ids
         for video in published:
             if video.size_bytes is not None:
                 self._site.media.big(video)
