@@ -1,0 +1,70 @@
+"""`python -m bench [NAME...]`: run the benchmarks against the cluster that hack/bench/run brought up, print a table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import checks, downloads, listing, memory
+from bench.cluster import Cluster
+from bench.machine import Node
+from bench.table import Row, render
+from client import StandIn
+from e2e.operator_pod import OperatorPod
+from e2e.place import Place
+
+NAMES = ("checks", "listing", "downloads", "memory")
+ROUNDS = {"checks": 5, "listing": 5, "downloads": 6, "memory": 3}
+"""Runs of each side, by turns: what a quarter of an hour on two cores has room for."""
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="bench", description="Compare trawler with the usual way.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--rounds", type=int, help="runs of each side in place of the usual number")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
+    rows: list[Row] = []
+    node = Node(os.environ["DOCKER"], os.environ["CLUSTER"])
+    operator = OperatorPod(namespace="trawler-system")
+    with StandIn.in_cluster() as site:
+        for name in options.names or NAMES:
+            rounds = options.rounds or ROUNDS[name]
+            print(f"{name}: {rounds} rounds", file=sys.stderr)
+            with _place(f"bench-{name}") as place:
+                rows += _measure(name, place, site, operator, node, rounds)
+    print(render(rows))
+
+
+def _measure(name: str, place: Place, site: StandIn, operator: OperatorPod, node: Node, rounds: int) -> list[Row]:
+    cluster = Cluster(place.namespace)
+    if name == "checks":
+        return checks.measure(cluster, place, site, node, rounds)
+    if name == "listing":
+        return listing.measure(cluster, site, rounds)
+    if name == "downloads":
+        return downloads.measure(cluster, place, site, rounds)
+    return memory.measure(cluster, place, operator, node, rounds)
+
+
+@contextmanager
+def _place(name: str) -> Iterator[Place]:
+    ca = Path(os.environ["STANDIN_CA_FILE"]).read_text()
+    place = Place(namespace=name, nas=Path(os.environ["NAS_DIR"]), ca=ca)
+    place.unmake()
+    place.make()
+    try:
+        yield place
+    finally:
+        place.unmake()
+
+
+if __name__ == "__main__":
+    main()
