@@ -73,7 +73,8 @@ async def run(settings: Settings) -> None:
             listings=settings.max_concurrent_listings,
             wake=queue.add,
         )
-        await stack.enter_async_context(serve_http(settings.http_port, health, api.answers, measurements.render))
+        http = await stack.enter_async_context(AsyncExitStack())
+        await http.enter_async_context(serve_http(settings.http_port, health, api.answers, measurements.render))
         ready, stop, stop_watch = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(health.beat(), name="heartbeat")]
@@ -87,7 +88,9 @@ async def run(settings: Settings) -> None:
             ]
             helpers.append(group.create_task(_resync(api, reconciler, queue), name="resync"))
             helpers.append(group.create_task(_note_ready(ready, health, stop), name="ready"))
-            stopper = group.create_task(_stop_in_order(stop, reconciler, queue, workers, stop_watch), name="stopper")
+            stopper = group.create_task(
+                _stop_in_order(stop, reconciler, queue, workers, http, stop_watch), name="stopper"
+            )
             try:
                 await watch(queue.add, namespaces=settings.watch_namespaces, ready=ready, stop=stop_watch)
             finally:
@@ -171,6 +174,7 @@ async def _stop_in_order(
     reconciler: Reconciler,
     queue: KeyedDelayQueue[Key],
     workers: list[asyncio.Task[None]],
+    http: AsyncExitStack,
     stop_watch: asyncio.Event,
 ) -> None:
     """No new work, then the passes under way, then the watches."""
@@ -181,6 +185,8 @@ async def _stop_in_order(
     _, late = await asyncio.wait(workers, timeout=STOP_SECONDS)
     for worker in late:
         worker.cancel()
+    # Its connections would count as kopf's own tasks, and be waited for.
+    await http.aclose()
     stop_watch.set()
 
 

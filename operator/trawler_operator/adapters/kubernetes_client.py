@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -50,11 +50,20 @@ async def load_configuration() -> client.Configuration:
 
 
 class KubernetesClient:
-    """Requests to the API server. Close it when done."""
+    """Requests to the API server. Close it when done.
 
-    def __init__(self, configuration: client.Configuration) -> None:
-        # Retries are ours: the client's own do not cover PATCH and POST and know nothing of Retry-After on them.
-        configuration.retries = False
+    Args:
+        configuration: address and credentials.
+        sleep: waits between attempts; tests record it instead.
+    """
+
+    def __init__(
+        self, configuration: client.Configuration, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._sleep = sleep
+        # Retries are ours: the client's own cover neither PATCH nor POST. None and not False, which it takes for a
+        # number of attempts and then tries a GET without end (seen with kubernetes 37.0.2).
+        configuration.retries = None
         self._client = client.ApiClient(configuration)
         self._client.user_agent = "trawler-operator"
 
@@ -88,7 +97,7 @@ class KubernetesClient:
                     raise UnavailableError(f"{method} {path}: {again.why}") from again
                 delay = again.after if again.after is not None else 0.5 * 2.0 ** (attempt - 1)
                 logger.info("%s %s: %s; again in %.1f s", method, path, again.why, delay)
-                await asyncio.sleep(delay)
+                await self._sleep(delay)
         raise AssertionError("unreachable")
 
     async def _once(

@@ -11,6 +11,7 @@ import logging
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.http_exceptions import LineTooLong
 from pydantic import ValidationError
 
 from trawler_downloader.contract.listing import (
@@ -84,7 +85,7 @@ async def _read(stream: aiohttp.StreamReader) -> RawListing:
     while True:
         try:
             raw = await stream.readline()
-        except ValueError as error:  # aiohttp's own complaint about a line without an end
+        except LineTooLong as error:
             raise ListerError(f"a line of more than {MAX_LINE_BYTES} bytes") from error
         if not raw:
             raise ListerError("the listing was cut off before its trailer")
