@@ -6,6 +6,7 @@ collection, status as a subresource, metadata-only lists. Its Jobs end when the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import itertools
@@ -254,7 +255,12 @@ class FakeApi:
         self.calls = 0
         self.fail: Callable[[str], Exception | None] = lambda _: None
 
-    def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
+    def disarm(self) -> None:
+        """Die no more."""
+        self._kill_at = None
+
+    async def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
+        await asyncio.sleep(0)  # others may come in between, as with any request
         error = self.fail(what)
         if error is not None:
             raise error
@@ -269,23 +275,23 @@ class FakeApi:
         return answer
 
     async def get_subscription(self, key: tuple[str, str]) -> Object | None:
-        return self._call("get Subscription", lambda: self._cluster.get("Subscription", *key))
+        return await self._call("get Subscription", lambda: self._cluster.get("Subscription", *key))
 
     async def patch_subscription_status(
         self, key: tuple[str, str], resource_version: str, status: Mapping[str, Any]
     ) -> None:
         patch = {"metadata": {"resourceVersion": resource_version}, "status": json.loads(json.dumps(status))}
-        self._call("patch status", lambda: self._cluster.merge("Subscription", *key, patch), write=True)
+        await self._call("patch status", lambda: self._cluster.merge("Subscription", *key, patch), write=True)
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Object]:
         wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
-        return self._call("list Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
+        return await self._call("list Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
 
     async def list_all_jobs(self) -> list[Object]:
-        return self._call("list all Jobs", lambda: self._cluster.list("Job"))
+        return await self._call("list all Jobs", lambda: self._cluster.list("Job"))
 
     async def get_job(self, namespace: str, name: str) -> Object | None:
-        return self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
+        return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
 
     async def create_job(self, namespace: str, manifest: Object) -> None:
         def create() -> None:
@@ -294,7 +300,7 @@ class FakeApi:
             self._cluster.put("Job", json.loads(json.dumps(manifest)))
             self._cluster.created.append(manifest["metadata"]["name"])
 
-        self._call("create Job", create, write=True)
+        await self._call("create Job", create, write=True)
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         def delete() -> None:
@@ -303,31 +309,33 @@ class FakeApi:
                 self._cluster.delete("Job", namespace, name)
                 self._cluster.collect_garbage()
 
-        self._call("delete Job", delete, write=True)
+        await self._call("delete Job", delete, write=True)
 
     async def find_pod(self, namespace: str, job_name: str) -> Object | None:
         wanted = {"batch.kubernetes.io/job-name": job_name}
-        return self._call("find Pod", lambda: next(iter(self._cluster.list("Pod", namespace, **wanted)), None))
+        return await self._call("find Pod", lambda: next(iter(self._cluster.list("Pod", namespace, **wanted)), None))
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Object]:
         wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
-        shards = self._call("list shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted))
+        shards = await self._call("list shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted))
         return [{"metadata": shard["metadata"]} for shard in shards]
 
     async def get_config_map(self, namespace: str, name: str) -> Object | None:
-        return self._call(f"get ConfigMap/{name}", lambda: self._cluster.get("ConfigMap", namespace, name))
+        return await self._call(f"get ConfigMap/{name}", lambda: self._cluster.get("ConfigMap", namespace, name))
 
     async def create_config_map(self, namespace: str, manifest: Object) -> Object:
         name = manifest["metadata"]["name"]
-        return self._call(f"create ConfigMap/{name}", lambda: self._cluster.put("ConfigMap", manifest), write=True)
+        return await self._call(
+            f"create ConfigMap/{name}", lambda: self._cluster.put("ConfigMap", manifest), write=True
+        )
 
     async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
-        return self._call(
+        return await self._call(
             f"patch ConfigMap/{name}", lambda: self._cluster.merge("ConfigMap", namespace, name, patch), write=True
         )
 
     async def get_claim(self, namespace: str, name: str) -> Object | None:
-        return self._call("get claim", lambda: self._cluster.get("PersistentVolumeClaim", namespace, name))
+        return await self._call("get claim", lambda: self._cluster.get("PersistentVolumeClaim", namespace, name))
 
 
 @dataclass

@@ -1,0 +1,89 @@
+"""Liveness, readiness and metrics over real HTTP."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from builders import NOON
+from trawler_operator.adapters import health as health_module
+from trawler_operator.adapters.health import Health
+from trawler_operator.adapters.http_server import serve_http
+from trawler_operator.adapters.metrics import PrometheusMeasurements
+
+
+async def get(port: int, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+        return response.status, await response.text()
+
+
+class Clock:
+    """A monotonic clock that tests move."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(health_module, "time", clock)
+    return clock
+
+
+async def test_liveness_follows_the_loop_and_the_passes(clock: Clock) -> None:
+    """Alive while the loop turns and no pass hangs."""
+    health = Health(pass_deadline_seconds=10)
+    assert health.complaint() is None
+    clock.now += 60
+    assert "event loop" in str(health.complaint())
+    health = Health(pass_deadline_seconds=10)
+    health.pass_started(1)
+    clock.now += 11
+    assert "reconcile" in str(health.complaint())
+    health.pass_ended(1)
+    assert health.complaint() is None
+
+
+async def test_probes() -> None:
+    """500 and the complaint when stuck; not ready before the first list, nor without an API server."""
+    health, answers = Health(10), [True, False]
+
+    async def api_answers() -> bool:
+        return answers.pop(0)
+
+    async with serve_http(0, health, api_answers, lambda: b"x 1\n") as port:
+        assert await get(port, "/livez") == (200, "ok")
+        assert (await get(port, "/readyz"))[0] == 503
+        health.watching = True
+        assert await get(port, "/readyz") == (200, "ok")
+        assert await get(port, "/readyz") == (503, "the API server does not answer")
+        assert await get(port, "/metrics") == (200, "x 1\n")
+        health._last_beat -= 1000
+        assert (await get(port, "/livez"))[0] == 500
+
+
+def test_metrics() -> None:
+    """Counters, gauges, and no series of a Subscription that is gone."""
+    metrics = PrometheusMeasurements(lambda: 3, lambda: 2)
+    metrics.check_finished("complete", 0.2)
+    metrics.launch_finished("Published")
+    metrics.pass_finished(0.1, failed=True)
+    metrics.subscription_seen(("media", "a"), {"Succeeded": 5}, NOON)
+    metrics.subscription_seen(("media", "b"), {"Succeeded": 1}, None)
+    text = metrics.render().decode()
+    for line in (
+        'trawler_videos{name="a",namespace="media",state="Succeeded"} 5.0',
+        'trawler_last_successful_check_timestamp_seconds{name="a",namespace="media"}',
+        'trawler_checks_total{result="complete"} 1.0',
+        'trawler_launches_total{outcome="Published"} 1.0',
+        "trawler_reconcile_errors_total 1.0",
+        "trawler_queue_length 3.0",
+        "trawler_running_jobs 2.0",
+    ):
+        assert line in text
+    for key in (("media", "a"), ("media", "b"), ("media", "never seen")):
+        metrics.subscription_gone(key)
+    assert "media" not in metrics.render().decode()

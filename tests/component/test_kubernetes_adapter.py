@@ -1,0 +1,208 @@
+"""Requests to the API server over real HTTP: paths, content types, retries, errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from kubernetes.aio import client
+
+from builders import subscription_body
+from component.api_server import Answer, ApiServer, run_api_server
+from trawler_operator.adapters.event_recorder import MAX_PER_PASS, KubernetesEventRecorder
+from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
+from trawler_operator.adapters.kubernetes_client import ATTEMPTS, KubernetesClient
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    ApiError,
+    ConflictError,
+    Event,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+)
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with run_api_server() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """What the client would have slept."""
+    return []
+
+
+@pytest.fixture
+async def requests(server: ApiServer, pauses: list[float]) -> AsyncIterator[KubernetesClient]:
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    made = KubernetesClient(client.Configuration(host=server.url), sleep)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def api(requests: KubernetesClient) -> KubernetesAdapter:
+    return KubernetesAdapter(requests, ())
+
+
+def refused(status: int, reason: str, text: str = "no") -> Answer:
+    return Answer(status, {"kind": "Status", "reason": reason, "message": text})
+
+
+async def test_missing_objects(server: ApiServer, api: KubernetesAdapter) -> None:
+    """A read of something that is not there answers None."""
+    server.answers = [refused(404, "NotFound")] * 2
+    assert await api.get_subscription(("media", "a")) is None
+    assert await api.get_claim("media", "library") is None
+    assert [seen.path for seen in server.seen] == [
+        "/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/a",
+        "/api/v1/namespaces/media/persistentvolumeclaims/library",
+    ]
+
+
+async def test_status_patch(server: ApiServer, api: KubernetesAdapter) -> None:
+    """One merge patch of the status subresource, tied to a resourceVersion."""
+    server.answers = [Answer()]
+    await api.patch_subscription_status(("media", "a"), "7", {"bytes": 1, "backoff": None})
+    seen = server.seen[0]
+    assert (seen.method, seen.path) == (
+        "PATCH",
+        "/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/a/status",
+    )
+    assert seen.headers["Content-Type"] == "application/merge-patch+json"
+    assert seen.body == {"metadata": {"resourceVersion": "7"}, "status": {"bytes": 1, "backoff": None}}
+
+
+async def test_shards_without_their_data(server: ApiServer, api: KubernetesAdapter) -> None:
+    """A ledger's metadata alone, page by page."""
+    server.answers = [
+        Answer(body={"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "x-0"}}]}),
+        Answer(body={"metadata": {}, "items": [{"metadata": {"name": "x-1"}}]}),
+    ]
+    heads = await api.list_shard_heads("media", "x")
+    assert [head["metadata"]["name"] for head in heads] == ["x-0", "x-1"]
+    assert all("PartialObjectMetadataList" in seen.headers["Accept"] for seen in server.seen)
+    assert [seen.query.get("continue") for seen in server.seen] == [None, "more"]
+    assert server.seen[0].query["labelSelector"] == ("app.kubernetes.io/component=ledger,trawler.dev/subscription=x")
+
+
+async def test_delete_this_very_job(server: ApiServer, api: KubernetesAdapter) -> None:
+    """With its uid and its pod; one that is gone already is fine."""
+    server.answers = [Answer(), refused(404, "NotFound")]
+    await api.delete_job("media", "j", "uid-1")
+    await api.delete_job("media", "j", "uid-1")
+    assert server.seen[0].body == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
+
+
+async def test_newest_pod(server: ApiServer, api: KubernetesAdapter) -> None:
+    """Of a Job whose pod was replaced."""
+    pods = [{"metadata": {"name": name, "creationTimestamp": at}} for name, at in (("new", "2"), ("old", "1"))]
+    server.answers = [Answer(body={"items": pods}), Answer(body={"items": []})]
+    pod = await api.find_pod("media", "j")
+    assert pod is not None
+    assert pod["metadata"]["name"] == "new"
+    assert await api.find_pod("media", "j") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refused(409, "AlreadyExists"), AlreadyExistsError),
+        (refused(409, "Conflict"), ConflictError),
+        (refused(404, "NotFound"), NotFoundError),
+        (refused(403, "Forbidden", "exceeded quota: jobs"), RejectedError),
+        (refused(422, "Invalid"), RejectedError),
+        (Answer(418, {}), ApiError),
+    ],
+)
+async def test_errors(server: ApiServer, api: KubernetesAdapter, answer: Answer, error: type[Exception]) -> None:
+    """Each answer as the error that says who must act, with the API server's own words; not tried again."""
+    server.answers = [answer]
+    with pytest.raises(ApiError) as raised:
+        await api.create_job("media", {"metadata": {"name": "j"}})
+    assert type(raised.value) is error
+    assert str(answer.body.get("message", "418")) in str(raised.value)
+    assert len(server.seen) == 1
+
+
+async def test_retries(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
+    """Throttling and server errors are tried again, as late as the server says, else ever later."""
+    server.answers = [
+        Answer(429, {}, {"Retry-After": "3"}),
+        Answer(503, {}),
+        Answer(500, {}, {"Retry-After": "9999"}),
+        Answer(body={"metadata": {"name": "a"}}),
+    ]
+    assert await api.get_subscription(("media", "a")) == {"metadata": {"name": "a"}}
+    assert pauses == [3.0, 1.0, 30.0]
+
+
+async def test_gives_up(server: ApiServer, api: KubernetesAdapter) -> None:
+    """After some attempts, with the last reason."""
+    server.answers = [refused(503, "ServiceUnavailable", "storage is initializing")] * ATTEMPTS
+    with pytest.raises(UnavailableError, match="storage is initializing"):
+        await api.get_job("media", "j")
+    assert len(server.seen) == ATTEMPTS
+
+
+async def test_nobody_listens(pauses: list[float]) -> None:
+    """A connection that is refused counts as unavailable."""
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    made = KubernetesClient(client.Configuration(host="http://127.0.0.1:9"), sleep)
+    try:
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1"):
+            await made.request("GET", "/version")
+    finally:
+        await made.close()
+    assert len(pauses) == ATTEMPTS - 1
+
+
+async def test_answers(server: ApiServer, api: KubernetesAdapter) -> None:
+    """One attempt only: a probe must not wait."""
+    server.answers = [Answer(), Answer(503, {})]
+    assert [await api.answers(), await api.answers()] == [True, False]
+
+
+async def test_watched_namespaces(server: ApiServer, requests: KubernetesClient) -> None:
+    """With namespaces given, each is listed by itself."""
+    api = KubernetesAdapter(requests, ("media", "kids"))
+    listed = Answer(body={"items": [{"metadata": {"namespace": "n", "name": "s"}}]})
+    server.answers = [listed] * 4
+    assert await api.list_subscriptions() == [("n", "s")] * 2
+    assert len(await api.list_all_jobs()) == 2
+    assert {seen.path for seen in server.seen} == {
+        f"/apis/{group}/namespaces/{namespace}/{plural}"
+        for group, plural in (("trawler.dev/v1alpha1", "subscriptions"), ("batch/v1", "jobs"))
+        for namespace in ("media", "kids")
+    }
+
+
+async def test_events(server: ApiServer, requests: KubernetesClient) -> None:
+    """One Event per happening, never the same one twice in a row, never more than a few per pass."""
+    recorder = KubernetesEventRecorder(requests, "pod-1")
+    body = subscription_body()
+    happening = Event("VideosFound", "2 new videos", warning=False)
+    server.answers = [Answer()] * 20
+    await recorder.record(body, [happening, happening])
+    await recorder.record(body, [happening, Event("CheckFailed", "é" * 2000, warning=True)])
+    first, second = (seen.body for seen in server.seen)
+    assert (first["type"], first["reason"], first["regarding"]["name"]) == ("Normal", "VideosFound", "numberline")
+    assert (second["type"], len(second["note"])) == ("Warning", 1024)
+    await recorder.record(body, [Event("DownloadCreated", str(number)) for number in range(50)])
+    assert len(server.seen) == 2 + MAX_PER_PASS
+
+
+async def test_events_are_best_effort(server: ApiServer, requests: KubernetesClient) -> None:
+    """What cannot be posted is forgotten after one attempt."""
+    recorder = KubernetesEventRecorder(requests, "pod-1")
+    server.answers = [Answer(503, {})]
+    await recorder.record(subscription_body(), [Event("VideosFound", "x")])
+    assert len(server.seen) == 1

@@ -1,0 +1,106 @@
+"""The lister's stream as the operator reads it: whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from builders import entry_line, source_line
+from trawler_downloader.contract.listing import LIST_PATH, ListingEnd, ListRequest, TrailerLine
+from trawler_operator.adapters.lister_client import MAX_LINE_BYTES, ListerClient
+from trawler_operator.reconcile.ports import ListerError
+
+SOURCE = source_line().to_json()
+ENTRY = entry_line("a").to_json()
+TRAILER = TrailerLine(end=ListingEnd.STOPPED, engine="2026.10.26").to_json()
+REQUEST = ListRequest(url="https://www.youtube.com/@numberline/videos")
+
+Script = Callable[[list[str], int], None]
+
+
+class FakeLister:
+    """Answers with the lines it was given."""
+
+    def __init__(self, socket: Path) -> None:
+        self.address = f"unix://{socket}"
+        self.lines: list[str] = []
+        self.status = 200
+        self.bodies: list[str] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.text())
+        response = web.StreamResponse(status=self.status)
+        await response.prepare(request)
+        for line in self.lines:
+            await response.write(line.encode() + b"\n")
+        return response
+
+
+@pytest.fixture
+async def lister(tmp_path: Path) -> AsyncIterator[FakeLister]:
+    lister = FakeLister(tmp_path / "lister.sock")
+    app = web.Application()
+    app.router.add_post(LIST_PATH, lister.handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "lister.sock")).start()
+    yield lister
+    await runner.cleanup()
+
+
+async def test_listing(lister: FakeLister) -> None:
+    """Sources with their entries, in order, and the trailer."""
+    other = source_line("youtubetab.UCother.shorts").to_json()
+    lister.lines = [SOURCE, ENTRY, entry_line("b").to_json(), other, TRAILER]
+    listing = await ListerClient(lister.address).list(REQUEST)
+    assert [(source.key, [entry.key for entry in entries]) for source, entries in listing.sources] == [
+        ("youtubetab.UCnumber.videos", ["youtube.a", "youtube.b"]),
+        ("youtubetab.UCother.shorts", []),
+    ]
+    assert listing.trailer.end is ListingEnd.STOPPED
+    assert ListRequest.model_validate_json(lister.bodies[0]) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        pytest.param([], "cut off", id="nothing"),
+        pytest.param([SOURCE, ENTRY], "cut off", id="no trailer"),
+        pytest.param([SOURCE, ENTRY[:40]], "line 2", id="cut in a line"),
+        pytest.param([SOURCE, "{}", TRAILER], "line 2", id="no type"),
+        pytest.param([ENTRY, TRAILER], "line 1.*no source", id="an entry before its source"),
+        pytest.param([SOURCE, ENTRY.replace("UCnumber", "UCwrong"), TRAILER], "no source", id="another's entry"),
+        pytest.param([SOURCE, "x" * (MAX_LINE_BYTES * 5)], "more than", id="a line without an end"),
+        pytest.param([SOURCE, ENTRY[:-1] + ',"extra":1}', TRAILER], "line 2", id="a field that the contract lacks"),
+    ],
+)
+async def test_broken_streams(lister: FakeLister, lines: list[str], said: str) -> None:
+    """Nothing of a stream that breaks the protocol is used."""
+    lister.lines = lines
+    with pytest.raises(ListerError, match=said):
+        await ListerClient(lister.address).list(REQUEST)
+
+
+async def test_refused(lister: FakeLister) -> None:
+    """An HTTP error comes with its text."""
+    lister.status, lister.lines = 503, ["busy"]
+    with pytest.raises(ListerError, match="503: busy"):
+        await ListerClient(lister.address).list(REQUEST)
+
+
+@pytest.mark.parametrize("address", ["unix:///nowhere/lister.sock", "http://127.0.0.1:9"])
+async def test_nobody_listens(address: str) -> None:
+    """A lister that is not there."""
+    with pytest.raises(ListerError):
+        await ListerClient(address).list(REQUEST)
+
+
+async def test_entry_that_fits_in_no_ledger(lister: FakeLister) -> None:
+    """Left out; the others stay."""
+    long = entry_line("b").model_copy(update={"url": "https://x/" + "u" * 3000}).to_json()
+    lister.lines = [SOURCE, long, ENTRY, TRAILER]
+    listing = await ListerClient(lister.address).list(REQUEST)
+    assert [entry.key for entry in listing.sources[0][1]] == ["youtube.a"]
