@@ -54,7 +54,7 @@ async def test_probes() -> None:
     async def api_answers() -> bool:
         return answers.pop(0)
 
-    async with serve_http(0, health, api_answers, lambda: b"x 1\n") as port:
+    async with serve_http(0, health, api_answers, lambda: b"x 1\n", "127.0.0.1") as port:
         assert await get(port, "/livez") == (200, "ok")
         assert (await get(port, "/readyz"))[0] == 503
         health.watching = True

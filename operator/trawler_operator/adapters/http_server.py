@@ -13,9 +13,13 @@ from trawler_operator.adapters.health import Health
 
 @asynccontextmanager
 async def serve_http(
-    port: int, health: Health, api_answers: Callable[[], Awaitable[bool]], render_metrics: Callable[[], bytes]
+    port: int,
+    health: Health,
+    api_answers: Callable[[], Awaitable[bool]],
+    render_metrics: Callable[[], bytes],
+    host: str | None = None,
 ) -> AsyncIterator[int]:
-    """Serve while the context is open; yields the port (useful when asked for 0).
+    """Serve on all addresses, or on one, while the context is open; yields the port (useful when asked for 0).
 
     Liveness is answered by the loop that it judges: a stuck loop answers nothing, which fails the probe as well.
     """
@@ -39,7 +43,7 @@ async def serve_http(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, port=port)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         yield runner.addresses[0][1]
     finally:
