@@ -1,7 +1,7 @@
 """Shows how the Subscriptions of a namespace get on, until nothing more is to be expected soon.
 
 Usage: python hack/demo/watch.py NAMESPACE
-Exits with 0 when everything selected was downloaded, and with 1, after saying what is wrong, when not.
+Exits with 0 when everything selected was downloaded; when not, with 1, and says what is missing on standard error.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def state_of(subscription: dict[str, Any], now: datetime) -> State:
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     bad = [c for c in map(conditions.get, ("SourceReachable", "Ready")) if c and c["status"] == "False"]
     blocked = any(c["type"] == "Ready" and c["reason"] not in CHECK_REASONS for c in bad)
+    if blocked:
+        bad.reverse()
     if _awaits_check(subscription) and not blocked:
         return State(name, "waits for its check", finished=False)
     counts = status.get("counts", {})
@@ -65,7 +67,7 @@ def state_of(subscription: dict[str, Any], now: datetime) -> State:
     words = ", ".join([f"{counts.get('downloaded', 0)} downloaded", *missing])
     problems = [_failure(failure) for failure in status.get("recentFailures", ())]
     if bad:
-        problems = [f"{c['type']} is False, {c['reason']}: {c['message']}" for c in bad] + problems
+        problems = [f"{bad[0]['type']} is False, {bad[0]['reason']}: {bad[0]['message']}", *problems]
         words = f"{words} - {bad[0]['reason']}: {bad[0]['message']}"
         return State(name, words, not counts.get("running") and not _comes_soon(status, now), tuple(problems))
     up_to_date = conditions.get("UpToDate", {}).get("status") == "True"
@@ -115,9 +117,11 @@ def main(namespace: str) -> int:
     states = watch(namespace)
     for state in states:
         if not state.finished:
-            print(f"\n{state.name}: not finished after {PATIENCE_SECONDS // 60} minutes, goes on in the background")
+            print(
+                f"  {state.name}: not finished after {PATIENCE_SECONDS // 60} min, goes on by itself", file=sys.stderr
+            )
         for problem in state.problems:
-            print(f"\n{state.name}: {problem}")
+            print(f"  {state.name}: {problem}", file=sys.stderr)
     return int(any(state.problems or not state.finished for state in states))
 
 
