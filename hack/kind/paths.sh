@@ -26,14 +26,15 @@ private_engine_answers() { [ -S "$ENGINE_SOCKET" ] && private_docker info >/dev/
 
 # The user's CLI where it can build with BuildKit: from 23 on that takes the buildx plugin, which Debian's 20.10 does not need.
 user_docker_cli() {
-  local cli
-  for cli in "$(command -v docker)" /usr/bin/docker; do
+  local cli first
+  first=$(type -P docker) || first=docker
+  for cli in "$first" /usr/bin/docker; do
     if "$cli" buildx version >/dev/null 2>&1 || [[ "$("$cli" version -f '{{.Client.Version}}' 2>/dev/null)" =~ ^(19|20)\. ]]; then
       echo "$cli"
       return
     fi
   done
-  command -v docker
+  echo "$first"
 }
 
 # Points every later `docker` and `kind` at the engine to use: ours where it runs, else the user's.

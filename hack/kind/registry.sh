@@ -2,7 +2,7 @@
 # Sourced by load and down: a registry beside the cluster, reachable from this machine's loopback and from kind's network only.
 # Of a changed image only the changed layers travel through it, in a second, where `kind load` sends all of an image each time.
 
-REGISTRY=trawler-registry # container, and its name on kind's network; also the volume with what was pushed
+REGISTRY=trawler-registry-$ENGINE_KEY # container, and its name on kind's network; also the volume with what was pushed
 
 # Starts it where it is not running; prints its port on this machine.
 ensure_registry() {

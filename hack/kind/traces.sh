@@ -105,7 +105,7 @@ wipe_rules() {
 restore_machine() {
   [ -f "$BEFORE" ] || return 0
   if other_engine_runs; then
-    rm -f "$BEFORE"
+    rm -f "$BEFORE" "$ENGINE_DIR/ranges"
     return
   fi
   local what name value
