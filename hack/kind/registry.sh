@@ -7,8 +7,8 @@ REGISTRY=trawler-registry-$ENGINE_KEY # container, and its name on kind's networ
 # Starts it where it is not running; prints its port on this machine.
 ensure_registry() {
   local program image context
-  if [ "$(docker inspect -f '{{.State.Running}}' $REGISTRY 2>/dev/null)" != true ]; then
-    docker rm -f $REGISTRY >/dev/null 2>&1 || true
+  if [ "$(docker inspect -f '{{.State.Running}}' "$REGISTRY" 2>/dev/null)" != true ]; then
+    docker rm -f "$REGISTRY" >/dev/null 2>&1 || true
     program=$("$REPO/hack/tools/ensure" registry)
     image=trawler/registry:$(cat "$HERE"/registry/* "$program" | sha256sum | cut -c1-8)
     if ! docker image inspect "$image" >/dev/null 2>&1; then
@@ -17,17 +17,17 @@ ensure_registry() {
       logged "$CACHE/clusters/registry.log" docker build -q -t "$image" "$context"
       rm -rf "$context"
     fi
-    docker run -d --name $REGISTRY --network kind -p 127.0.0.1::5000 -v $REGISTRY:/images "$image" >/dev/null
+    docker run -d --name "$REGISTRY" --network kind -p 127.0.0.1::5000 -v "$REGISTRY":/images "$image" >/dev/null
   fi
-  docker port $REGISTRY 5000/tcp | sed 's/.*://'
+  docker port "$REGISTRY" 5000/tcp | sed 's/.*://'
 }
 
 # Ends it. What was pushed is kept for the next cluster as long as it is little, and in an engine of our own only.
 end_registry() {
-  docker rm -f $REGISTRY >/dev/null 2>&1 || true
+  docker rm -f "$REGISTRY" >/dev/null 2>&1 || true
   local pushed=$ENGINE_DIR/data/volumes/$REGISTRY
   if [ -z "$PRIVATE" ] || [ ! -d "$pushed" ] || [ "$(du -sm "$pushed" | cut -f1)" -gt 3000 ]; then
-    docker volume rm $REGISTRY >/dev/null 2>&1 || true
+    docker volume rm "$REGISTRY" >/dev/null 2>&1 || true
   fi
 }
 
