@@ -17,6 +17,11 @@ NODE_NAS_FOLDER = "/media/nas"
 MEDIA_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".m4a", ".mp3", ".opus"})
 
 
+def succeeded(ledger: dict[str, dict[str, Any]]) -> set[str]:
+    """Keys of the videos that a ledger has as downloaded."""
+    return {key for key, entry in ledger.items() if entry["state"] == "Succeeded"}
+
+
 @dataclass(frozen=True)
 class Place:
     """A namespace that enforces Pod Security `restricted`, a claim `library`, and the folder behind it."""
