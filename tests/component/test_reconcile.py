@@ -585,3 +585,73 @@ async def test_place_passes_on(world: World) -> None:
     gate.leave()
     gate.withdraw(keys[0])
     assert woken == keys
+
+
+async def test_pause_survives_a_pass_that_cannot_report(world: World) -> None:
+    """A site that asked to slow down is not asked again because the status could not be written."""
+    limited = DownloadResult(outcome=OutcomeClass.RATE_LIMITED, reason="BotCheck")
+    world.downloader = lambda request: limited
+    world.cluster.subscribe({"select": {"newest": 5}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    operator.api.fail = lambda what: UnavailableError("away") if what == "patch status" else None
+    with pytest.raises(UnavailableError):
+        await operator.reconcile()
+    operator.api.fail = lambda what: None
+    await operator.reconcile()
+    assert len(world.cluster.created) == 1
+    assert world.cluster.condition("Ready") == ("False", "RateLimited")
+
+
+async def test_status_of_another_is_not_overwritten(world: World) -> None:
+    """A Subscription that was deleted and applied again during a pass does not inherit the old one's status."""
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    await world.settle(operator)
+    world.clock.advance(timedelta(hours=2))
+
+    def replace() -> None:
+        world.site.during = lambda: None
+        world.cluster.delete("Subscription", *KEY)
+        world.cluster.subscribe({"select": {"newest": 2}})
+
+    world.site.during = replace
+    await operator.reconcile()
+    assert "status" not in world.cluster.subscription()
+
+
+async def test_status_conflict(world: World) -> None:
+    """A label that changes during a pass does not lose the check's result."""
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    world.site.during = lambda: world.cluster.merge("Subscription", *KEY, {"metadata": {"labels": {"a": "b"}}})
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    assert "lastCheckTime" in world.cluster.subscription()["status"]
+
+
+async def test_lost_claim(world: World) -> None:
+    """A claim whose volume is gone is named; one that waits for its first consumer is fine."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    world.cluster.merge("PersistentVolumeClaim", "media", "library", {"status": {"phase": "Lost"}})
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "ClaimLost")
+    world.cluster.merge("PersistentVolumeClaim", "media", "library", {"status": {"phase": "Pending"}})
+    await operator.reconcile()
+    assert len(world.cluster.created) == 1
+
+
+async def test_stopping(world: World) -> None:
+    """A process that was told to stop settles and reports, and starts neither checks nor downloads."""
+    world.cluster.subscribe({"select": {"newest": 3}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    operator.reconciler.stop()
+    world.clock.advance(timedelta(hours=3))
+    await operator.reconcile()
+    assert (len(world.cluster.created), len(world.site.requests)) == (1, 1)
+    assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 1
+    assert operator.woken == {}

@@ -51,6 +51,7 @@ class Pass:
         asked_for_slots: admission knows what it wants.
         blocker: what a person has to mend before Jobs can be created.
         check: the check that was made.
+        reported: the status was written, or needed no writing.
     """
 
     subscription: Subscription
@@ -65,6 +66,7 @@ class Pass:
     asked_for_slots: bool = False
     blocker: Blocker | None = None
     check: CheckReport | None = None
+    reported: bool = False
 
     @property
     def key(self) -> Key:

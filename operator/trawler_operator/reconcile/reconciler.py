@@ -15,6 +15,7 @@ from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import (
     MAX_KEY,
+    Backoff,
     InvalidSpecError,
     Subscription,
     SubscriptionStatus,
@@ -108,6 +109,7 @@ class Reconciler:
         self._launcher = Launcher(api, self._store, admission, policy, measurements)
         self._looked_at: dict[Key, str] = {}
         self._blocked: dict[Key, int] = {}
+        self._unsaved_backoffs: dict[Key, Backoff | None] = {}
         self._stopping = False
 
     def stop(self) -> None:
@@ -141,7 +143,8 @@ class Reconciler:
                 await self._report_invalid(key, body, error)
                 return None
             try:
-                current = await self._work(subscription)
+                current = await self._begin(subscription)
+                await self._work(current)
             except LedgerBusyError as error:
                 blocker = Blocker(Reason.LEDGER_BUSY, message(Reason.LEDGER_BUSY, detail=error))
                 await self._write_status(key, body, build_blocked_status(subscription, blocker, self._clock.now()))
@@ -151,23 +154,23 @@ class Reconciler:
             logger.info("%s", change)
             return timedelta(0)
         finally:
-            # Suspended, blocked, failed or gone: no line must wait for one that does not ask.
-            if current is None or not current.asked_for_slots:
-                self._admission.withdraw(key)
-            if current is None or not current.waits_for_listing:
-                self._gate.withdraw(key)
-            self._wake_next()
+            self._leave(key, current)
 
-    async def _work(self, subscription: Subscription) -> Pass:
-        """Settle, check, launch."""
-        key = (subscription.namespace, subscription.name)
-        status = subscription.status
+    async def _begin(self, subscription: Subscription) -> Pass:
+        """Bring the ledger up to date."""
+        key, status = (subscription.namespace, subscription.name), subscription.status
         ledger = await self._store.open(subscription)
-        current = Pass(subscription, ledger, self._clock.now(), status.backoff)
+        backoff = self._unsaved_backoffs.get(key, status.backoff)
+        current = Pass(subscription, ledger, self._clock.now(), backoff)
         if status.observed_generation is None and len(ledger):
             text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
             current.events.append(Event(EventReason.LEDGER_ADOPTED, text))
+        return current
 
+    async def _work(self, current: Pass) -> None:
+        """Settle, check, launch."""
+        key, subscription = current.key, current.subscription
+        status = subscription.status
         first_look = self._looked_at.get(key) != subscription.uid
         await settle_launches(current, self._api, self._store, self._policy, self._measurements, look=first_look)
         self._looked_at[key] = subscription.uid
@@ -192,7 +195,6 @@ class Reconciler:
             await self._launcher.launch(current, title or (status.source.title if status.source else None))
         current.asked_for_slots = may_launch
         self._hold(current)
-        return current
 
     # -- reporting -----------------------------------------------------------------------------------------------
 
@@ -216,6 +218,7 @@ class Reconciler:
         upcoming = self._decide(subscription, status, current.now)
         status = status.model_copy(update={"next_check_time": upcoming.at})
         await self._write_status(current.key, body, status)
+        current.reported = True
         current.events.extend(_ledger_events(subscription, ledger, status))
         await self._recorder.record(body, current.events)
         videos = {state.value: count for state, count in ledger.counts.items()}
@@ -311,12 +314,27 @@ class Reconciler:
         if turn is not None and not self._stopping:
             self._wake(turn.key, (turn.at - now).total_seconds())
 
+    def _leave(self, key: Key, current: Pass | None) -> None:
+        """What must be done however a pass ended."""
+        if current is not None and current.reported:
+            self._unsaved_backoffs.pop(key, None)
+        elif current is not None:
+            # Settled but not reported: a site that asked to slow down must not be asked again at once.
+            self._unsaved_backoffs[key] = current.backoff
+        # Suspended, blocked, failed or gone: no line waits for one that does not ask.
+        if current is None or not current.asked_for_slots:
+            self._admission.withdraw(key)
+        if current is None or not current.waits_for_listing:
+            self._gate.withdraw(key)
+        self._wake_next()
+
     def _forget(self, key: Key) -> None:
         """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
         self._store.forget(key)
         self._admission.forget(key)
         self._looked_at.pop(key, None)
         self._blocked.pop(key, None)
+        self._unsaved_backoffs.pop(key, None)
         self._measurements.subscription_gone(key)
 
 
