@@ -51,6 +51,21 @@ class Seen:
     body: Any
 
 
+def write_kubeconfig(folder: Path, url: str) -> Path:
+    """A kubeconfig that leads to an API server."""
+    path = folder / "kubeconfig"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "clusters": [{"name": "here", "cluster": {"server": url}}],
+        "users": [{"name": "me", "user": {"token": "secret"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
 class ApiServer:
     """State of the server: what is stored, what was asked, what comes next."""
 
@@ -75,17 +90,7 @@ class ApiServer:
 
     def kubeconfig(self, folder: Path) -> Path:
         """A file that leads here."""
-        path = folder / "kubeconfig"
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": self.url}}],
-            "users": [{"name": "me", "user": {"token": "secret"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-        }
-        path.write_text(yaml.safe_dump(document))
-        return path
+        return write_kubeconfig(folder, self.url)
 
     def run(self, started: threading.Event, stop: asyncio.Event) -> None:
         """The thread."""
@@ -121,7 +126,7 @@ class ApiServer:
         plural = request.path.rsplit("/", 1)[-1]
         if request.method == "GET" and plural in self.stored and not self.answers:
             return await self._watch(request, plural) if "watch" in request.query else self._list(plural)
-        answer = self.answers.pop(0)
+        answer = self.answers.pop(0) if self.answers else Answer()
         return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
     def _discover(self, path: str) -> Object | None:

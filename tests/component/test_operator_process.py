@@ -1,0 +1,107 @@
+"""The operator as a process, from its environment to its exit code, against an HTTP API server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from component.api_server import ApiServer, run_api_server, write_kubeconfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One operator process."""
+
+    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.log = log
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT}/operator:{ROOT}/downloader",
+            "KUBECONFIG": str(kubeconfig),
+            "TRAWLER_NAMESPACE": "trawler",
+            "TRAWLER_DOWNLOADER_IMAGE": "downloader:1",
+            "TRAWLER_HTTP_PORT": str(self.port),
+            **settings,
+        }
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "trawler_operator"]
+            self._process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+    def get(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def until(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 40
+        while not true():
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(40)
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(40)
+
+    def messages(self) -> list[str]:
+        """Every line of the log is a JSON object."""
+        return [json.loads(line)["message"] for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with run_api_server() as server:
+        yield server
+
+
+def test_from_start_to_stop(server: ApiServer, tmp_path: Path) -> None:
+    """Ready once it watches; on SIGTERM it stops in order and with exit code 0."""
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log")
+    try:
+        process.until(lambda: "watching" in process.log.read_text())
+        process.until(lambda: process.get("/readyz") == 200)
+        assert (process.get("/livez"), process.get("/metrics")) == (200, 200)
+        assert process.stop() == 0
+    finally:
+        process.end()
+    messages = process.messages()
+    assert messages[-1] == "stopped"
+    assert "stopping" in messages
+
+
+def test_api_server_away_at_the_start(tmp_path: Path) -> None:
+    """Alive and not ready: it waits and says so, instead of crashing over and over."""
+    process = Process(write_kubeconfig(tmp_path, "http://127.0.0.1:9"), tmp_path / "log")
+    try:
+        process.until(lambda: "cannot begin yet" in process.log.read_text())
+        assert (process.get("/livez"), process.get("/readyz")) == (200, 503)
+    finally:
+        process.end()
