@@ -104,7 +104,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
             Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
-        Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             Reason.CHECK_FAILED: "the last check failed: {detail}",
