@@ -69,7 +69,8 @@ def state_of(subscription: dict[str, Any], now: datetime) -> State:
     if bad:
         problems = [f"{bad[0]['type']} is False, {bad[0]['reason']}: {bad[0]['message']}", *problems]
         words = f"{words} - {bad[0]['reason']}: {bad[0]['message']}"
-        return State(name, words, not counts.get("running") and not _comes_soon(status, now), tuple(problems))
+        goes_on = bool(counts.get("running")) or _comes_soon(status, now)
+        return State(name, f"{words} (tried again soon)" if goes_on else words, not goes_on, tuple(problems))
     up_to_date = conditions.get("UpToDate", {}).get("status") == "True"
     return State(name, words, up_to_date, tuple(problems))
 
