@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-zA-Z_-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
+	@awk -F ':.*## ' '/^[a-zA-Z0-9_-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 
 .PHONY: venv
 venv:
