@@ -18,7 +18,7 @@ from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 
 NAMES = ("checks", "listing", "downloads", "memory")
-ROUNDS = {"checks": 5, "listing": 5, "downloads": 6, "memory": 3}
+ROUNDS = {"checks": 4, "listing": 5, "downloads": 6, "memory": 2}
 """Runs of each side, by turns: what a quarter of an hour on two cores has room for."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kubernetes import client, config, watch
@@ -17,6 +18,20 @@ GROUP, VERSION, PLURAL = "trawler.dev", "v1alpha1", "subscriptions"
 
 class JobFailedError(AssertionError):
     """A Job that was to be measured failed; its time means nothing."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A Job that is complete; times as a client saw them, in Unix seconds."""
+
+    name: str
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
 
 
 class Cluster:
@@ -60,22 +75,18 @@ class Cluster:
 
     # --- Jobs ------------------------------------------------------------------------------------------------------
 
-    def run_job(self, manifest: Mapping[str, Any], *, timeout: int = 300) -> float:
-        """Create a Job and wait until it is complete; seconds between the two, as a client sees them."""
+    def run_job(self, manifest: Mapping[str, Any], *, timeout: int = 300) -> Ran:
+        """Create a Job and wait until it is complete."""
         name = manifest["metadata"]["name"]
-        began = time.monotonic()
+        began = time.time()
         self._batch.create_namespaced_job(self.namespace, manifest)
         for job in self._watch_jobs(f"metadata.name={name}", "", timeout):
             if _complete(job):
-                return time.monotonic() - began
+                return Ran(name, began, time.time())
         raise TimeoutError(f"Job {name} did not end within {timeout} s")
 
-    def time_next_job(self, selector: str, start: Callable[[], object], *, timeout: int = 300) -> tuple[str, float]:
-        """Do something that makes somebody else create one Job, and time that Job.
-
-        Returns:
-            Its name, and the seconds from when a client saw it first until a client saw it complete.
-        """
+    def time_next_job(self, selector: str, start: Callable[[], object], *, timeout: int = 300) -> Ran:
+        """Do something that makes somebody else create one Job, and wait until that Job is complete."""
         version = self._batch.list_namespaced_job(self.namespace, label_selector=selector).metadata.resource_version
         start()
         appeared: dict[str, float] = {}
@@ -86,9 +97,9 @@ class Cluster:
             job = event["raw_object"]
             name = job["metadata"]["name"]
             if event["type"] == "ADDED":
-                appeared[name] = time.monotonic()
+                appeared[name] = time.time()
             elif event["type"] == "MODIFIED" and name in appeared and _complete(job):
-                return name, time.monotonic() - appeared[name]
+                return Ran(name, appeared[name], time.time())
         raise TimeoutError(f"no Job of {selector} ended within {timeout} s")
 
     def delete_job(self, name: str) -> None:

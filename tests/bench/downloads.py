@@ -6,13 +6,16 @@ also verifies the file, fetches the artwork, writes the metadata and syncs all o
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from datetime import datetime
 
-from bench.cluster import Cluster
+from bench.cluster import Cluster, Ran
 from bench.jobs import TRUST, job
 from bench.table import Row
 from client import StandIn
+from e2e import kubectl as k
 from e2e.place import Place
 
 HANDLE = "@bench-downloads"
@@ -35,16 +38,20 @@ def measure(cluster: Cluster, place: Place, site: StandIn, rounds: int) -> list[
     theirs: list[float] = []
 
     def by_trawler(number: int) -> None:
-        _, seconds = cluster.time_next_job(_OURS, lambda: place.ask_for_check(SUBSCRIPTION, f"download-{number}"))
-        ours.append(seconds)
+        ran = cluster.time_next_job(_OURS, lambda: place.ask_for_check(SUBSCRIPTION, f"download-{number}"))
+        ours.append(ran.seconds)
+        print(
+            f"  {_steps(ran, k.kubectl('-n', place.namespace, 'logs', f'job/{ran.name}', '--timestamps'))}",
+            file=sys.stderr,
+        )
         place.wait_up_to_date(SUBSCRIPTION, 2 + number)
 
     def by_ytdlp(number: int, video: str, *, sync: bool) -> None:
         url = f"https://www.youtube.com/watch?v={video}"
         command = f"yt-dlp {' '.join(TRUST)} --no-progress -P /media/usual {url}"
         name = f"download-{number}-{'synced' if sync else 'plain'}"
-        seconds = cluster.run_job(job(name, ("sh", "-c", f"{command} && sync /media/usual/*" if sync else command)))
-        (synced if sync else theirs).append(seconds)
+        ran = cluster.run_job(job(name, ("sh", "-c", f"{command} && sync /media/usual/*" if sync else command)))
+        (synced if sync else theirs).append(ran.seconds)
         cluster.delete_job(name)
         sizes = [path.stat().st_size for path in usual.iterdir()]
         assert len(sizes) == 1, sizes
@@ -68,3 +75,16 @@ def measure(cluster: Cluster, place: Place, site: StandIn, rounds: int) -> list[
         Row(what, "s", ours, theirs, "yt-dlp in a Job", GOAL),
         Row("… with the file on the disk for certain", "s", ours, synced, "yt-dlp and sync in a Job"),
     ]
+
+
+def _steps(ran: Ran, log: str) -> str:
+    """Where the time of one of trawler's Jobs went, from the first line of each phase in its log."""
+    began = {"pod start": ran.began}
+    for line in log.splitlines():
+        stamp, _, text = line.partition(" ")
+        if found := re.search(r'"phase":"(\w+)"', text):
+            began.setdefault(found[1], datetime.fromisoformat(stamp[:26] + "+00:00").timestamp())
+    names, times = list(began), [*began.values(), ran.ended]
+    return (
+        ", ".join(f"{name} {end - start:.2f}" for name, start, end in zip(names, times, times[1:], strict=True)) + " s"
+    )

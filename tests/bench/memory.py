@@ -43,7 +43,6 @@ def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, r
     for number in range(SUBSCRIPTIONS):
         cluster.create_config_map(_ledger(number))
     with_history = _after_starts(operator, node, SUBSCRIPTIONS, rounds)
-    k.delete("-n", place.namespace, "subscriptions.trawler.dev", "--all")
     theirs = "without any"
     return [
         Row(f"operator's memory with {SUBSCRIPTIONS:,} Subscriptions", "MiB", full, empty, theirs),
