@@ -655,3 +655,26 @@ async def test_stopping(world: World) -> None:
     assert (len(world.cluster.created), len(world.site.requests)) == (1, 1)
     assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 1
     assert operator.woken == {}
+
+
+async def test_download_that_does_not_start(world: World) -> None:
+    """A pod that waits for its volume or image is named after a while, and no longer once it runs."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    name = world.cluster.created[0]
+    world.cluster.merge("Job", "media", name, {"status": {"active": 1, "startTime": "2026-11-21T12:00:00Z"}})
+    waiting = {"name": "download", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    pod = {
+        "metadata": {"namespace": "media", "name": "pod-1", "labels": {"batch.kubernetes.io/job-name": name}},
+        "status": {"phase": "Pending", "containerStatuses": [waiting]},
+    }
+    world.cluster.put("Pod", pod)
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    world.clock.advance(timedelta(minutes=3))
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
+    world.cluster.merge("Job", "media", name, {"status": {"ready": 1}})
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("True", "Watching")

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     JOB_REJECTED = "JobRejected"
     LEDGER_BUSY = "LedgerBusy"
+    DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
     RATE_LIMITED = "RateLimited"
     LISTER_UNAVAILABLE = "ListerUnavailable"
@@ -104,6 +105,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
             Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
+            Reason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",

@@ -47,6 +47,7 @@ class Pass:
         missing: Running entries without a Job.
         busy: videos that a live Job works on although the ledger does not know.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
+        start_trouble: why a Job that should run does not.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
         blocker: what a person has to mend before Jobs can be created.
@@ -62,6 +63,7 @@ class Pass:
     missing: list[str] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
     waits_for_deletion: bool = False
+    start_trouble: str | None = None
     waits_for_listing: bool = False
     asked_for_slots: bool = False
     blocker: Blocker | None = None

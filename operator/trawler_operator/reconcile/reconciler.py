@@ -202,15 +202,12 @@ class Reconciler:
         """Write the status if it differs, then post Events; say when to come back."""
         subscription, ledger = current.subscription, current.ledger
         defaults = self._policy.defaults
-        blocker = current.blocker
-        if blocker is None and current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
-            blocker = Blocker(Reason.JOB_REJECTED, current.backoff.message)
         status = build_status(
             subscription,
             _facts(subscription.name, ledger),
             library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
             check=current.check,
-            blocker=blocker,
+            blocker=_shown_blocker(current),
             backoff=current.backoff,
             next_check=None,
             now=current.now,
@@ -336,6 +333,16 @@ class Reconciler:
         self._blocked.pop(key, None)
         self._unsaved_backoffs.pop(key, None)
         self._measurements.subscription_gone(key)
+
+
+def _shown_blocker(current: Pass) -> Blocker | None:
+    """What the status names as keeping videos from being downloaded."""
+    if current.blocker is None and current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
+        return Blocker(Reason.JOB_REJECTED, current.backoff.message)
+    if current.blocker is None and current.start_trouble is not None:
+        text = message(Reason.DOWNLOAD_NOT_STARTING, detail=current.start_trouble)
+        return Blocker(Reason.DOWNLOAD_NOT_STARTING, text)
+    return current.blocker
 
 
 def _facts(name: str, ledger: Ledger) -> LedgerFacts:

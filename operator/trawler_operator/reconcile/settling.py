@@ -14,6 +14,7 @@ from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import LaunchAction, busy_videos, jobs_to_delete, judge_launch
 from trawler_operator.domain.retry import next_backoff, settle
+from trawler_operator.domain.start_trouble import describe_start_trouble, is_late
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy, claim_of
 from trawler_operator.reconcile.ports import Event, KubernetesApi, Manifest, Measurements
@@ -44,7 +45,7 @@ async def settle_launches(
     """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
 
     Args:
-        current: the pass; gets `missing`, `busy`, `waits_for_deletion` and `backoff`.
+        current: the pass; gets `missing`, `busy`, `waits_for_deletion`, `start_trouble` and `backoff`.
         api: the cluster.
         store: writes the ledger.
         policy: chart values.
@@ -68,6 +69,9 @@ async def settle_launches(
                 current.waits_for_deletion = True
             case LaunchAction.SETTLE if job is not None:
                 endings[video] = await _ending(api, entry, job)
+            case LaunchAction.ADOPT if job is not None and is_late(job, current.now):
+                trouble = describe_start_trouble(job, await api.find_pod(namespace, name))
+                current.start_trouble = current.start_trouble or trouble
             case _:
                 continue
     await write_endings(current, endings, store, measurements)
