@@ -33,7 +33,7 @@ types: venv
 
 .PHONY: unit
 unit: venv
-	$(PYTEST) -q -m "not e2e and not image" tests
+	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests
 
 .PHONY: test
 test: ## everything: make check, the component tests inside the downloader image, and the end-to-end suite on kind

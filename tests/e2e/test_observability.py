@@ -14,9 +14,9 @@ def _fetch(operator: OperatorPod, path: str) -> str:
     return k.kubectl("get", "--raw", f"/api/v1/namespaces/{operator.namespace}/pods/{pod}:8080/proxy{path}")
 
 
-def _sample(metrics: str, name: str, **labels: str) -> float | None:
+def _sample(metrics: str, series: str, /, **labels: str) -> float | None:
     for line in metrics.splitlines():
-        if line.startswith(f"{name}{{") and all(f'{label}="{value}"' in line for label, value in labels.items()):
+        if line.startswith(f"{series}{{") and all(f'{label}="{value}"' in line for label, value in labels.items()):
             return float(line.rsplit(" ", 1)[1])
     return None
 
