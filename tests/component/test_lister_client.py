@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -39,16 +42,23 @@ class FakeLister:
         return response
 
 
-@pytest.fixture
-async def lister(tmp_path: Path) -> AsyncIterator[FakeLister]:
-    lister = FakeLister(tmp_path / "lister.sock")
+@asynccontextmanager
+async def serving(lister: FakeLister, socket: Path) -> AsyncIterator[None]:
     app = web.Application()
     app.router.add_post(LIST_PATH, lister.handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.UnixSite(runner, str(tmp_path / "lister.sock")).start()
-    yield lister
+    await web.UnixSite(runner, str(socket)).start()
+    yield
     await runner.cleanup()
+
+
+@pytest.fixture
+async def lister(tmp_path: Path) -> AsyncIterator[FakeLister]:
+    socket = tmp_path / "lister.sock"
+    lister = FakeLister(socket)
+    async with serving(lister, socket):
+        yield lister
 
 
 async def test_listing(lister: FakeLister) -> None:
@@ -93,9 +103,21 @@ async def test_refused(lister: FakeLister) -> None:
 
 @pytest.mark.parametrize("address", ["unix:///nowhere/lister.sock", "http://127.0.0.1:9"])
 async def test_nobody_listens(address: str) -> None:
-    """A lister that is not there."""
-    with pytest.raises(ListerError):
-        await ListerClient(address).list(REQUEST)
+    """A lister that does not come is told by its address."""
+    with pytest.raises(ListerError, match=f"nothing takes connections at {re.escape(address)}"):
+        await ListerClient(address, patience=0).list(REQUEST)
+
+
+async def test_a_lister_that_still_starts_is_waited_for(tmp_path: Path) -> None:
+    """It comes up some seconds after the operator: nothing is wrong with that."""
+    socket = tmp_path / "lister.sock"
+    lister = FakeLister(socket)
+    lister.lines = [SOURCE, ENTRY, TRAILER]
+    listing = asyncio.create_task(ListerClient(lister.address).list(REQUEST))
+    await asyncio.sleep(0)
+    assert not listing.done()
+    async with serving(lister, socket):
+        assert (await listing).trailer.end is ListingEnd.STOPPED
 
 
 async def test_entry_that_fits_in_no_ledger(lister: FakeLister) -> None:

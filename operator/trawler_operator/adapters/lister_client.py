@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -35,6 +36,10 @@ MAX_ID_LENGTH = 512
 GRACE_SECONDS = 15
 """Beyond the request's own deadline, at which the lister ends the listing with a trailer."""
 CONNECT_SECONDS = 5
+PATIENCE_SECONDS = 20
+"""Until the lister counts as away. It starts beside the operator and takes some seconds more (4 s, measured); a listing
+that gave up at once would show trouble after every upgrade."""
+TRY_AGAIN_SECONDS = 0.5
 
 
 class ListerClient:
@@ -42,9 +47,12 @@ class ListerClient:
 
     Args:
         address: `unix:///path/of/socket` or `http://host:port`.
+        patience: seconds for which a lister that takes no connection is waited for.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, patience: float = PATIENCE_SECONDS) -> None:
+        self._address = address
+        self._patience = patience
         parts = urlsplit(address)
         if parts.scheme == "unix":
             self._socket: str | None = parts.path
@@ -59,6 +67,17 @@ class ListerClient:
         Raises:
             ListerError: no connection, a cut stream, a line that is none, or no end in time.
         """
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return await self._list(request)
+            except aiohttp.ClientConnectorError as error:
+                if time.monotonic() >= deadline:
+                    reason = error.os_error.strerror or error.os_error
+                    raise ListerError(f"nothing takes connections at {self._address}: {reason}") from error
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+
+    async def _list(self, request: ListRequest) -> RawListing:
         connector = aiohttp.UnixConnector(self._socket) if self._socket else aiohttp.TCPConnector()
         timeout = aiohttp.ClientTimeout(total=request.deadline_seconds + GRACE_SECONDS, connect=CONNECT_SECONDS)
         try:
@@ -73,6 +92,8 @@ class ListerClient:
                     text = (await response.content.read(500)).decode("utf-8", "replace")
                     raise ListerError(f"HTTP {response.status}: {text.strip()}")
                 return await _read(response.content)
+        except aiohttp.ClientConnectorError:
+            raise
         except TimeoutError as error:
             raise ListerError(f"no end of the listing within {timeout.total:.0f} s") from error
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
