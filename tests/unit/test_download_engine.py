@@ -224,3 +224,20 @@ def test_ffmpeg_never_gets_a_stream_from_the_network(monkeypatch):
     ):
         HlsFD(engine, engine.params).real_download("a.mp4", info)
     assert raised.value.reason == "UnsupportedStream"
+
+
+def test_half_characters_of_a_site_do_not_cost_the_video():
+    """JavaScript cuts texts in the middle of an emoji; no JSON and no file name can hold what is left."""
+    half = "\ud83d"
+    info = {"id": f"a{half}", "title": f"b{half}", "channel": f"c{half}", "description": f"d{half}", "duration": 1}
+    facts = facts_of(info, request_for(), TODAY)
+    assert (facts.id, facts.title, facts.channel, facts.description) == ("a?", "b?", "c?", "d?")
+    assert facts == VideoFacts.model_validate_json(facts.model_dump_json())
+
+
+def test_a_duration_or_a_time_without_end_is_none():
+    info = {"id": "a", "duration": float("inf"), "live_status": "is_upcoming", "release_timestamp": float("nan")}
+    assert facts_of(info, request_for(), TODAY).duration_seconds is None
+    with pytest.raises(LaunchError) as raised:
+        refuse_unfinished(info)
+    assert raised.value.retry_at is None

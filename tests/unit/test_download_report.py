@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
+import trustme
 
 from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
@@ -16,6 +18,7 @@ from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import fitted, report, result_of
 from trawler_downloader.download.settings import request_of, settings_of
+from trawler_downloader.download.trust import trust
 
 REQUEST = {
     "subscription": {"namespace": "tv", "name": "one"},
@@ -179,3 +182,26 @@ def test_pins_are_the_exact_requirements():
 )
 def test_another_yt_dlp_than_the_pinned_one_is_found(installed, imported, expected):
     assert expected == mismatches({"yt-dlp": "2026.10.26"}, lambda _name: installed, imported)
+
+
+def test_a_message_with_half_a_character_can_be_told():
+    """A file name on the volume that is no UTF-8, or a site's text that was cut in the middle of an emoji."""
+    result = result_of(LaunchError(OutcomeClass.ENVIRONMENT, "VolumeError", "caf\udce9 \ud83d"), "1")
+    assert DownloadResult.model_validate_json(fitted(result)).message == "caf? ?"
+
+
+def test_comments_of_a_ca_bundle_may_be_in_any_language(tmp_path, monkeypatch):
+    """The lister takes them too: a bundle that lists must also download."""
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    bundle = tmp_path / "ca.crt"
+    bundle.write_text("# Behörde für Köln\n" + trustme.CA().cert_pem.bytes().decode(), encoding="utf-8")
+    trust(bundle)
+    assert bundle.read_text(encoding="utf-8") in Path(os.environ["SSL_CERT_FILE"]).read_text(encoding="utf-8")
+    Path(os.environ["SSL_CERT_FILE"]).unlink()
+
+
+def test_a_ca_bundle_without_a_certificate_names_its_field(tmp_path):
+    (tmp_path / "ca.crt").write_text("nothing")
+    with pytest.raises(LaunchError, match=r"access\.caBundleRef") as raised:
+        trust(tmp_path / "ca.crt")
+    assert raised.value.outcome is OutcomeClass.CONFIGURATION

@@ -283,3 +283,8 @@ def test_when_to_try_again(error: BaseException, expected: int | None) -> None:
 def test_no_time_without_a_clock() -> None:
     """Without the caller's clock there is no point in time."""
     assert classify(_said("Premieres in 3 hours")).retry_at is None
+
+
+def test_half_a_character_in_a_message_is_replaced() -> None:
+    """No JSON writer takes it, and the ending would get lost with it."""
+    assert classify(_said("Premieres soon \ud83d")).message == "Premieres soon ?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ class YtDlp:
         wanted = self._request.media.sidecars
         made: list[StagedFile] = []
         if Sidecar.DESCRIPTION in wanted:
-            made.append(_write(folder, Role.DESCRIPTION, str(self._info.get("description") or "").encode()))
+            made.append(_write(folder, Role.DESCRIPTION, _clean(self._info.get("description") or "").encode()))
         if Sidecar.INFO_JSON in wanted:
             made.append(_write(folder, Role.INFO_JSON, info_json(self._info)))
         if Sidecar.THUMBNAIL in wanted:
@@ -179,7 +180,7 @@ def refuse_unfinished(info: Mapping[str, Any]) -> None:
     if status in _NOT_YET:
         reason, words = _NOT_YET[status]
         at = info.get("release_timestamp")
-        ready = int(at) if status == "is_upcoming" and isinstance(at, int | float) else None
+        ready = int(at) if status == "is_upcoming" and isinstance(at, int | float) and math.isfinite(at) else None
         raise LaunchError(
             OutcomeClass.NOT_YET, reason, f"the video is {words}" if reason != "PostLive" else words, ready
         )
@@ -190,20 +191,20 @@ def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> 
 
     The date in names is the upload's (UTC, as yt-dlp gives it), else the release's, else the day of the download.
     """
-    video_id = str(info.get("id") or request.video.id)
+    video_id = _clean(info.get("id") or request.video.id)
     published = _day(info.get("upload_date")) or _day(info.get("release_date"))
     duration = info.get("duration")
     formats = info.get("formats") or [info]
     return VideoFacts(
-        extractor=str(info.get("extractor_key") or request.video.extractor or "unknown"),
+        extractor=_clean(info.get("extractor_key") or request.video.extractor or "unknown"),
         id=video_id,
-        url=str(info.get("webpage_url") or request.video.url),
-        title=str(info.get("title") or request.video.title or video_id),
+        url=_clean(info.get("webpage_url") or request.video.url),
+        title=_clean(info.get("title") or request.video.title or video_id),
         channel=_text(info.get("channel")) or _text(info.get("uploader")) or _text(info.get("creator")),
         published=published,
         named_after=published or today,
-        duration_seconds=float(duration) if isinstance(duration, int | float) and duration > 0 else None,
-        description=str(info.get("description") or ""),
+        duration_seconds=float(duration) if isinstance(duration, int | float) and 0 < duration < math.inf else None,
+        description=_clean(info.get("description") or ""),
         has_video=_has(formats, "vcodec"),
         has_audio=_has(formats, "acodec"),
     )
@@ -265,4 +266,9 @@ def _day(value: object) -> date | None:
 
 
 def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    return _clean(value).strip() or None if isinstance(value, str) else None
+
+
+def _clean(value: object) -> str:
+    """Text without lone surrogates: sites cut texts in the middle of characters, and no JSON holds the halves."""
+    return str(value).encode("utf-8", "replace").decode()

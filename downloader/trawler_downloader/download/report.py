@@ -31,8 +31,10 @@ def fitted(result: DownloadResult) -> str:
 
 def result_of(error: LaunchError, engine: str) -> DownloadResult:
     """How a launch without a published file is told."""
+    # Names of files on the volume may hold bytes that are no UTF-8.
+    message = error.message.encode("utf-8", "replace").decode()
     return DownloadResult(
-        outcome=error.outcome, reason=error.reason, message=error.message, retry_at=error.retry_at, engine=engine
+        outcome=error.outcome, reason=error.reason, message=message, retry_at=error.retry_at, engine=engine
     )
 
 

@@ -24,7 +24,8 @@ def trust(extra: Path | None) -> None:
         return
     try:
         pem = extra.read_text(encoding="utf-8", errors="replace")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+        # Comments between the certificates may be in any language; Python takes ASCII only.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.encode("ascii", "replace").decode())
     except (OSError, ssl.SSLError, ValueError) as error:
         raise configuration(
             "CaBundleInvalid", f"access.caBundleRef: its key ca.crt holds no readable PEM certificate ({error})"
@@ -35,6 +36,6 @@ def trust(extra: Path | None) -> None:
         if candidate.is_file():
             bundles.insert(0, candidate.read_text(encoding="utf-8", errors="replace"))
             break
-    with tempfile.NamedTemporaryFile("w", prefix="trawler-ca-", suffix=".pem", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="trawler-ca-", suffix=".pem", delete=False) as file:
         file.write("\n".join(bundles) + "\n")
     os.environ["SSL_CERT_FILE"] = file.name

@@ -101,7 +101,8 @@ def clean_message(text: str) -> str:
     """One line for people: yt-dlp's prefixes, advice for its command line, bug-report texts and secrets taken out."""
     for noise in _NOISE:
         text = noise.sub("", text)
-    text = without_secrets(" ".join(text.split()))
+    # Without lone surrogates, which no JSON writer takes.
+    text = without_secrets(" ".join(text.split())).encode("utf-8", "replace").decode()
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 
