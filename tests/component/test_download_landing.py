@@ -8,7 +8,18 @@ from datetime import date
 
 import pytest
 
-from component.landing import MEDIA, FakeEngine, land, launch_of, next_launch, request_for, tree
+from component.landing import (
+    KILLED,
+    MEDIA,
+    CountingFiles,
+    FakeEngine,
+    land,
+    land_and_die,
+    launch_of,
+    next_launch,
+    request_for,
+    tree,
+)
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType, MediaWish, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download import program
@@ -55,7 +66,7 @@ def test_the_state_folder_is_hidden_from_media_servers(tmp_path):
         ".plexignore",
         "names",
         "tv.one",
-        "volume.json",
+        "volume-id",
     ]
 
 
@@ -267,3 +278,51 @@ def test_another_wish_does_not_take_what_was_fetched_for_the_first(tmp_path):
 def test_dates_before_and_after_the_century(tmp_path):
     land(plain(), tmp_path, bare(published=date(1999, 1, 2)))
     assert tree(tmp_path) == ["A channel/Season 99/A title (S99E0102).mp4"]
+
+
+def test_a_folder_keeps_the_case_that_it_was_made_with(tmp_path):
+    """The channel was renamed from `A channel` to `A CHANNEL`, and the video's file is gone: it lands where it was."""
+    first = land(request_for(), tmp_path)
+    for path in (tmp_path / "A channel").rglob("*.mp4"):
+        path.unlink()
+    again = land(next_launch(request_for()), tmp_path, FakeEngine(channel="A CHANNEL"))
+    assert (again.reason, again.path) == ("Published", first.path)
+    assert {name.split("/")[0] for name in tree(tmp_path)} == {"A channel"}
+
+
+def test_a_reservation_that_was_broken_by_hand_is_left_to_a_person(tmp_path):
+    """A new one would give the video a second name."""
+    first = land(plain(), tmp_path, bare())
+    (tmp_path / str(first.path)).unlink()
+    for path in (tmp_path / ".trawler/names").rglob("claim.json"):
+        path.write_text("{")
+    with pytest.raises(LaunchError) as raised:
+        land(next_launch(plain()), tmp_path, bare())
+    assert (raised.value.outcome, raised.value.reason) == (OutcomeClass.ENVIRONMENT, "ReservationUnreadable")
+
+
+def test_what_a_failed_download_leaves_is_removed_at_once(tmp_path):
+    """On a full volume the next try needs the room."""
+
+    def fail():
+        raise LaunchError(OutcomeClass.TRANSIENT, "ServerError", "no")
+
+    with pytest.raises(LaunchError):
+        land(plain(), tmp_path, bare(before_fetch=fail))
+    assert list(ClaimPaths(tmp_path, plain().subscription).stagings.iterdir()) == []
+
+
+def test_metadata_that_a_media_server_rewrote_does_not_cost_the_download(tmp_path):
+    """The launch dies before the media file has its name, and the show's file changes before the next one."""
+    claim, downloads = tmp_path / "claim", tmp_path / "downloads"
+    claim.mkdir()
+    counted = CountingFiles()
+    (tmp_path / "counted").mkdir()
+    land(request_for(), tmp_path / "counted", FakeEngine(), counted)
+    point = counted.operations.index(("rename", "A title (S24E1225).mp4"))
+    assert land_and_die(request_for(), claim, FakeEngine(counter=downloads), point) == KILLED
+    (claim / "A channel/tvshow.nfo").write_text("rewritten")
+    result = land(next_launch(request_for()), claim, FakeEngine(counter=downloads))
+    assert (claim / str(result.path)).read_bytes() == MEDIA
+    assert (claim / "A channel/tvshow.nfo").read_text() == "rewritten"
+    assert len(downloads.read_text().split()) == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from component.landing import MEDIA, CountingFiles, FakeEngine, land, launch_of, next_launch, request_for, tree
+from trawler_downloader.contract.download import SubscriptionRef
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download import program
 from trawler_downloader.download import staging as staging_module
@@ -124,7 +125,7 @@ def test_staging_of_other_subscriptions_is_not_ours_to_sweep(tmp_path):
     other = ClaimPaths(tmp_path, request_for(subscription="two").subscription).stagings / "1-dead"
     other.mkdir(parents=True)
     old(other)
-    identify_in = tmp_path / ".trawler/volume.json"
+    identify_in = tmp_path / ".trawler/volume-id"
     identify_in.write_text('{"id": "v"}')
     land(REQUEST, tmp_path)
     assert other.is_dir()
@@ -251,10 +252,9 @@ def test_a_full_volume_is_seen_before_the_site_is_asked(tmp_path):
 
 def test_a_half_written_reservation_is_taken_back(tmp_path):
     """A full disk leaves no reservation that nobody holds."""
-    path = tmp_path / "reservation"
     with pytest.raises(OSError, match="No space"):
-        FailingFiles("write", "reservation", errno.ENOSPC).create(path, b"{}")
-    assert not path.exists()
+        FailingFiles("write", "claim.json", errno.ENOSPC).create(tmp_path / "a/claim.json", b"{}", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_rename_that_failed_is_an_error(tmp_path):
@@ -262,3 +262,10 @@ def test_a_rename_that_failed_is_an_error(tmp_path):
     with pytest.raises(NotADirectoryError):
         Files().move(tmp_path / "a", tmp_path / "a/b")
     assert (tmp_path / "a").read_text() == "x"
+
+
+def test_a_subscription_of_any_name_leaves_the_marker_alone(tmp_path):
+    """`json` in the namespace `volume`: its folder would be what the marker once might have been called."""
+    request = request_for().model_copy(update={"subscription": SubscriptionRef(namespace="volume", name="json")})
+    assert land(request, tmp_path).reason == "Published"
+    assert "." not in paths(tmp_path).marker.name

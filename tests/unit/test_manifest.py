@@ -88,7 +88,7 @@ def test_a_broken_manifest_names_what_is_wrong(text, named):
 
 def test_paths_on_a_claim():
     paths = ClaimPaths(Path("/library"), SubscriptionRef(namespace="tv", name="one"))
-    assert paths.marker == Path("/library/.trawler/volume.json")
+    assert paths.marker == Path("/library/.trawler/volume-id")
     assert paths.stagings == Path("/library/.trawler/tv.one/staging")
     assert paths.manifest("youtube.a") == Path("/library/.trawler/tv.one/videos/41/youtube.a.json")
-    assert paths.reservation("abcdef") == Path("/library/.trawler/names/ab/abcdef")
+    assert paths.reservation("abcdef") == Path("/library/.trawler/names/ab/abcdef/claim.json")

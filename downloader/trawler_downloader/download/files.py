@@ -32,23 +32,28 @@ class Files:
             self.step("mkdir", folder)
             folder.mkdir(exist_ok=True)
 
-    def create(self, path: Path, data: bytes) -> bool:
-        """Makes the file unless it exists, with O_EXCL: of many who try at once, one is told True.
+    def create(self, path: Path, data: bytes, prepared: Path) -> bool:
+        """Makes the file, alone in a folder of its own, unless it is there: of many who try at once, one is told True.
 
-        Dying between creation and writing leaves an empty file: it holds its place and belongs to nobody.
+        The folder is made under the name `prepared` and renamed, so it appears with its content or not at all: a file
+        made with O_EXCL is empty at first, and who reads it then does not learn whose it is.
         """
-        self.step("create", path)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
+        if path.exists():
             return False
+        self.make_folder(prepared)
         try:
-            self._fill(descriptor, path, data)
+            self.write(prepared / path.name, data)
+            self.sync_folder(prepared)
+            self.make_folder(path.parent.parent)
+            created = self.move_folder(prepared, path.parent)
         except OSError:
-            path.unlink(missing_ok=True)
+            self.remove_tree(prepared)
             raise
-        self.sync_folder(path.parent)
-        return True
+        if created:
+            self.sync_folder(path.parent.parent)
+        else:
+            self.remove_tree(prepared)
+        return created
 
     def write(self, path: Path, data: bytes) -> None:
         """Writes the file through to the disk; dying in between leaves a part of it."""

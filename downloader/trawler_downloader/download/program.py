@@ -120,10 +120,22 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
     if landed is not None:
         return _result(landed, volume_id, already=True)
     staging = open_staging(files, launch.paths, request, launch.pod)
+    if read_record(staging, request) is not None:
+        with Heartbeat(staging):
+            sweep(files, launch.paths, staging)
+        return None
+    try:
+        return _fill(launch, staging, started, volume_id)
+    except Exception:
+        # Of no use to the next launch, which on a full volume needs the room.
+        files.remove_tree(staging)
+        raise
+
+
+def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> DownloadResult | None:
+    request, files = launch.request, launch.files
     with Heartbeat(staging):
         sweep(files, launch.paths, staging)
-        if read_record(staging, request) is not None:
-            return None
         media_folder = clear(files, staging)
         with launch.engine() as engine:
             facts = engine.describe()
@@ -142,6 +154,9 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
             verified = launch.now()
             launch.report(Phase.PROCESSING)
             sidecars = engine.sidecars(staging)
+        for file in (media, *(staging / sidecar.name for sidecar in sidecars)):
+            # Before the record says that it is whole: after a power failure it is all that the next launch looks at.
+            files.sync_file(file)
         record = StagingRecord(
             key=request.video.key,
             media=request.media,

@@ -115,25 +115,28 @@ class Publisher:
     def _finish(self, manifest: Manifest) -> Manifest:
         """Renames what is still staged, the media file last, and commits."""
         staging = self._paths.stagings / (manifest.staging or "")
+        media_path = manifest.media.path
         for file in sorted(manifest.files, key=lambda file: file.role is Role.MEDIA):
             if file.staged is None:
                 continue
             source, target = staging / file.staged, self._final(file)
-            if not source.exists():
-                continue
-            if file.role in {Role.MEDIA, Role.SHOW_NFO} and target.exists():
-                continue  # the same video by another Subscription; the show's file by another video
+            if file.role is Role.MEDIA:
+                there = landed_media(self._paths.root, PurePosixPath(file.path).with_suffix(""))
+                if there is not None:  # the same video by another Subscription, in whichever container
+                    media_path = str(there)
+                    continue
+            if not source.exists() or (file.role in {Role.MEDIA, Role.SHOW_NFO} and target.exists()):
+                continue  # the show's file by another video
             self._files.move(source, target)
         for folder in sorted({self._final(file).parent for file in manifest.files}):
             self._files.sync_folder(folder)
-        media = self._final(manifest.media)
+        media = {"path": media_path, "bytes": (self._paths.root / media_path).stat().st_size}
         finished = manifest.model_copy(
             update={
                 "committed": True,
                 "staging": None,
                 "files": tuple(
-                    file.model_copy(update={"bytes": media.stat().st_size} if file.role is Role.MEDIA else {})
-                    for file in manifest.files
+                    file.model_copy(update=media) if file.role is Role.MEDIA else file for file in manifest.files
                 ),
                 "times": manifest.times.model_copy(update={"published": self._now()}),
             }
@@ -147,7 +150,9 @@ class Publisher:
         candidates = [self._final(file)]
         if file.staged is not None and manifest.staging is not None:
             candidates.append(self._paths.stagings / manifest.staging / file.staged)
-        return any(path.is_file() and path.stat().st_size == file.bytes for path in candidates)
+        # Media servers write their own words into metadata files: only the media file must be as it was.
+        sizes = [path.stat().st_size for path in candidates if path.is_file()]
+        return file.bytes in sizes if file.role is Role.MEDIA else bool(sizes)
 
     def _write_nfo(self, record: StagingRecord, staging: Path, placement: Placement) -> list[StagedFile]:
         """The metadata files that need the episode's number."""

@@ -1,13 +1,15 @@
 """Who may use which name: a video's episode number and its stem, claimed on the volume for ever.
 
-The volume is what all Subscriptions on a claim share, so it is where they agree: a reservation is a file made with
-O_EXCL whose name is the hash of what is claimed and whose content says for which video. The same video in the same
-folder shares its reservations whichever Subscription brings it; a later launch may repeat a claim with the same end.
+The volume is what all Subscriptions on a claim share, so it is where they agree: a reservation is a file that appears
+once and whole, whose name is the hash of what is claimed and whose content says for which video. The same video in the
+same folder shares its reservations whichever Subscription brings it; a later launch may repeat a claim with the same
+end. What decides is the last one, of the video: who comes second takes the place that it names.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +25,8 @@ from trawler_downloader.library.state import ClaimPaths
 
 MAX_UPLOADS_PER_DAY = 9999
 """Of one show; beyond this something is wrong with the dates."""
+CLAIM = "claim-"
+"""Prefix of the folders in which reservations are prepared."""
 _MEDIA_SUFFIXES = frozenset(
     {".mp4", ".mkv", ".webm", ".mov", ".m4v", ".flv", ".avi", ".ts", ".3gp", ".mpg", ".ogv", ".wmv"}
     | {".m4a", ".mp3", ".opus", ".ogg", ".aac", ".flac", ".wav", ".mka", ".weba"}
@@ -62,22 +66,23 @@ class Reservations:
         path = self._path("video", str(self.folder), self.layout.value, self._holder)
         try:
             stored = json.loads(path.read_bytes())
-            number = stored.get("number")
+            stem, number = PurePosixPath(stored["stem"]), stored.get("number")
             return Placement(
-                self.folder,
-                PurePosixPath(stored["stem"]),
+                # As it was written then: the channel's name may have changed its case since.
+                stem.parent.parent if self.layout is Layout.SHOW else stem.parent,
+                stem,
                 None if number is None else EpisodeNumber(date.fromisoformat(number["day"]), int(number["index"])),
             )
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None  # its writer died: the claims below are repeated with the same end
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise environment("ReservationUnreadable", f"{path}: restore it, or remove its folder") from error
 
     def claim(self, facts: VideoFacts) -> Placement:
         """This video's place in this folder, now and for ever.
 
         Raises:
-            LaunchError: Environment, no name is free.
+            LaunchError: Environment, no name is free, or what is reserved cannot be read.
         """
         known = self.find()
         if known is not None:
@@ -93,9 +98,10 @@ class Reservations:
         if number is not None:
             content["number"] = {"day": number.day.isoformat(), "index": number.index}
         path = self._path("video", str(self.folder), self.layout.value, self._holder)
-        self.files.make_folder(path.parent)
-        self.files.replace(path, self._content(**content))
-        return Placement(self.folder, stem, number)
+        placement = Placement(self.folder, stem, number)
+        if self._create(path, **content):
+            return placement
+        return self.find() or placement  # another Subscription was quicker, and may have met another title
 
     def _claim_number(self, facts: VideoFacts) -> EpisodeNumber:
         for index in range(1, MAX_UPLOADS_PER_DAY):
@@ -112,13 +118,17 @@ class Reservations:
         return self._hold(path, stem=str(stem))
 
     def _hold(self, path: Path, **about: object) -> bool:
-        self.files.make_folder(path.parent)
-        if self.files.create(path, self._content(**about)):
+        if self._create(path, **about):
             return True
         try:
             return bool(json.loads(path.read_bytes())["video"] == self._holder)
         except (ValueError, KeyError, TypeError):
-            return False  # empty: its maker died, nobody knows for which video
+            return False  # broken: nobody knows for which video
+
+    def _create(self, path: Path, **about: object) -> bool:
+        # Among the staging folders, where it is swept when this launch dies.
+        prepared = self.paths.stagings / f"{CLAIM}{os.urandom(8).hex()}"
+        return self.files.create(path, self._content(**about), prepared)
 
     def _path(self, kind: str, *subject: str) -> Path:
         return self.paths.reservation(reservation_name(kind, *subject))

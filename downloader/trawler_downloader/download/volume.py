@@ -35,7 +35,7 @@ def identify(files: Files, paths: ClaimPaths, expected: str | None) -> str:
     if found is None and expected is not None:
         raise environment(
             "VolumeMarkerMissing",
-            f"the volume bears no .trawler/volume.json, {expected} was expected: is the NAS mounted on the node?",
+            f"the volume bears no .trawler/volume-id, {expected} was expected: is the NAS mounted on the node?",
         )
     if found is None:
         found = _make(files, paths)
@@ -79,6 +79,6 @@ def _make(files: Files, paths: ClaimPaths) -> str:
     if made is None:
         raise environment(
             "VolumeMarkerMissing",
-            "there is a folder .trawler without volume.json: restore the file, or remove the folder",
+            "there is a folder .trawler without volume-id: restore the file, or remove the folder",
         )
     return made

@@ -1,8 +1,8 @@
 """The state folder of a claim: which path means what. Computes paths only.
 
 - `.trawler/` is hidden from media servers by `.ignore` and `.plexignore`;
-- `.trawler/volume.json` is the volume's marker;
-- `.trawler/names/<2 hex>/<sha256>` are reservations, shared by all Subscriptions on the claim;
+- `.trawler/volume-id` is the volume's marker; without a dot, for with one it could be a Subscription's folder;
+- `.trawler/names/<2 hex>/<sha256>/claim.json` are reservations, shared by all Subscriptions on the claim;
 - `.trawler/<namespace>.<name>/` is one Subscription's own: `staging/<launch>-<pod>/` holds what was fetched and has no
   final name yet, `videos/<2 hex>/<key>.json` are manifests.
 """
@@ -38,7 +38,7 @@ class ClaimPaths:
     @property
     def marker(self) -> Path:
         """The volume's marker."""
-        return self.state / "volume.json"
+        return self.state / "volume-id"
 
     @property
     def own(self) -> Path:
@@ -56,4 +56,4 @@ class ClaimPaths:
 
     def reservation(self, name: str) -> Path:
         """The reservation of that name (see `layouts.reservation_name`)."""
-        return self.state / "names" / name[:2] / name
+        return self.state / "names" / name[:2] / name / "claim.json"
