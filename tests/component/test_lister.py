@@ -283,6 +283,7 @@ async def test_hostile_titles_arrive_as_they_are(lister: Lister, standin: Standi
         pytest.param("file:///etc/passwd", "UnsupportedUrl", id="a file"),
         pytest.param("ytsearch:sea", "UnsupportedUrl", id="a search"),
         pytest.param("not a url", "UnsupportedUrl", id="no URL"),
+        pytest.param("https://[x/", "UnsupportedUrl", id="a host that cannot be read"),
         pytest.param(f"{YOUTUBE}/@sea/playlists", "UnsupportedUrl", id="a tab that lists no videos"),
     ],
 )

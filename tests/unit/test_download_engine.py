@@ -150,10 +150,12 @@ def test_what_is_there_is_downloaded(status):
 
 def test_pictures_are_tried_best_first_and_only_from_the_web():
     info = {
-        "thumbnails": [{"url": f"https://i.test/{n}"} for n in range(7)] + [{"url": "file:///etc/passwd"}, {}],
+        "thumbnails": [{"url": f"https://i.test/{n}"} for n in range(7)]
+        + [{"url": "file:///etc/passwd"}, {"url": "http://[x/"}, {}],
         "thumbnail": "https://i.test/6",
     }
-    assert thumbnail_urls(info) == [f"https://i.test/{n}" for n in (6, 5, 4, 3, 2)]
+    best = ["http://[x/", *(f"https://i.test/{n}" for n in (6, 5, 4, 3))]
+    assert thumbnail_urls(info) == best, "one that cannot be fetched fails by itself"
     assert thumbnail_urls({}) == []
 
 

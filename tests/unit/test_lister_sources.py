@@ -63,6 +63,7 @@ def test_other_sites_are_left_alone() -> None:
         pytest.param("ytsearch5:whales", "http", id="a search of yt-dlp's own"),
         pytest.param("file:///etc/passwd", "http", id="a file"),
         pytest.param("https:///x", "host", id="no host"),
+        pytest.param("https://[x/", "host", id="a host that cannot be read"),
     ],
 )
 def test_what_cannot_be_subscribed_to_says_so(url: str, says: str) -> None:

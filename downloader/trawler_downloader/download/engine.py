@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 os.environ["YTDLP_NO_PLUGINS"] = "1"  # plugins are code from folders; read by yt_dlp when it is imported
 
@@ -165,7 +164,7 @@ def open_engine(request: DownloadRequest, progress: ProgressReporter, *, allow_g
     Raises:
         LaunchError: Configuration, the URL is no web address; Environment, a tool is missing.
     """
-    if urlsplit(request.video.url).scheme not in {"http", "https"}:
+    if not _is_web(request.video.url):
         raise configuration("UnsupportedUrl", f"{request.video.url!r} is neither http nor https")
     require_tools()
     # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
@@ -213,7 +212,7 @@ def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> 
 def thumbnail_urls(info: Mapping[str, Any]) -> list[str]:
     """Web addresses of pictures, best first."""
     listed = [thumbnail.get("url") for thumbnail in reversed(info.get("thumbnails") or [])]
-    urls = [url for url in [*listed, info.get("thumbnail")] if url and urlsplit(url).scheme in {"http", "https"}]
+    urls = [url for url in [*listed, info.get("thumbnail")] if url and _is_web(url)]
     return list(dict.fromkeys(urls))[:PICTURES_TRIED]
 
 
@@ -267,6 +266,10 @@ def _day(value: object) -> date | None:
 
 def _text(value: object) -> str | None:
     return _clean(value).strip() or None if isinstance(value, str) else None
+
+
+def _is_web(url: str) -> bool:
+    return url.lower().startswith(("https://", "http://"))
 
 
 def _clean(value: object) -> str:

@@ -134,12 +134,19 @@ async def _stream(request: web.Request, listing: ListRequest) -> web.StreamRespo
                 request.transport.abort()
             return response
     await response.write_eof()
-    url = urlsplit(listing.url)
     log.info(
-        "listed %s%s in %.2f s: %s",
-        url.hostname,
-        url.path,
+        "listed %s in %.2f s: %s",
+        _where(listing.url),
         time.monotonic() - began,
         last.rstrip().rpartition(b"\n")[2].decode(errors="replace"),
     )
     return response
+
+
+def _where(url: str) -> str:
+    """Host and path: a query may hold what is nobody's business."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "what is no URL"
+    return f"{parts.hostname}{parts.path}"

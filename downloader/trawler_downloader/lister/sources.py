@@ -39,6 +39,22 @@ class Planned:
         return KINDS.get(self.tab)
 
 
+def web_address(url: str) -> SplitResult:
+    """The parts of an address that can be asked for.
+
+    Raises:
+        NotAListingError: another scheme, no host, or one that cannot be read.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts
+    except ValueError:  # brackets of an IPv6 address that do not match, and the like
+        pass
+    msg = "The URL must begin with http:// or https:// and name a host."
+    raise NotAListingError(msg)
+
+
 def plan_listings(url: str, kinds: Sequence[Kind], *, is_channel: bool) -> tuple[Planned, ...]:
     """The listings that a URL means, in the order of the tabs on a channel's page.
 
@@ -50,10 +66,7 @@ def plan_listings(url: str, kinds: Sequence[Kind], *, is_channel: bool) -> tuple
     Raises:
         NotAListingError: another scheme, or a tab that lists no videos.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = "The URL must begin with http:// or https:// and name a host."
-        raise NotAListingError(msg)
+    parts = web_address(url)
     channel = _channel(parts) if is_channel else None
     if channel is None:
         return (Planned(url),)

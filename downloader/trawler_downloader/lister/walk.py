@@ -27,7 +27,7 @@ from trawler_downloader.contract.listing import (
 )
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
-from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings
+from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings, web_address
 from trawler_downloader.outcomes import classify
 
 MAX_REDIRECTS = 5
@@ -73,6 +73,7 @@ def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
         NotAListingError: the URL names nothing to subscribe to.
         Exception: whatever yt-dlp raised; see `outcomes.classify`.
     """
+    web_address(request.url)  # before yt-dlp's extractors look at it
     extractor = engine.extractor_for(request.url)
     is_channel = extractor is not None and extractor.ie_key() == YoutubeTabIE.ie_key()
     progress = Progress()
