@@ -31,9 +31,13 @@ lint: venv
 types: venv
 	$(BIN)/mypy operator downloader tests/site
 
+# The pure core: every branch of it is taken by a unit test.
+COVERED := trawler_operator.domain trawler_downloader.contract trawler_downloader.library
+
 .PHONY: unit
 unit: venv
-	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests
+	$(PYTEST) -q -n auto --dist worksteal tests/unit $(COVERED:%=--cov=%) --cov-branch --cov-fail-under=100
+	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests --ignore=tests/unit
 
 .PHONY: test
 test: ## everything: make check, the component tests inside the downloader image, and the end-to-end suite on kind

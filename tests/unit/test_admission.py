@@ -91,3 +91,12 @@ def test_full_house_wakes_nobody() -> None:
     slots.request(A, 1, 1, NOON)
     slots.request(B, 1, 1, NOON)
     assert (slots.next_turn(NOON), 1) == (None, slots.waiting)
+
+
+def test_holding_is_told_not_counted() -> None:
+    """What a pass says of its Jobs replaces whatever was granted."""
+    slots = admission(total=3)
+    slots.hold(A, 2)
+    assert slots.running == 2
+    slots.hold(A, 1)
+    assert slots.running == 1

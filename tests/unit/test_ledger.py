@@ -211,3 +211,42 @@ def test_index_rows_come_back() -> None:
     index.drop_shard(65_535)
     assert {"a", "c"} == {key for key, _ in index.items()}
     assert index.next_seq == 2**40 + 1
+
+
+def test_shards_come_and_go_one_by_one() -> None:
+    """Only the head bears sources and volumes: another shard's coming and going leaves them."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: json.dumps({SOURCE: "now"})}))
+    ledger.load(Shard(1, "1", {"youtube.v1": encode_entry(ledger_entry(LedgerState.PENDING, launches=0))}, {}))
+    assert ledger.resource_versions == {0: "1", 1: "1"}
+    ledger.drop(1)
+    assert ledger.resource_versions == {0: "1"}
+    assert {SOURCE} == ledger.sources.keys()
+    assert not ledger.knows("youtube.v1")
+
+
+def test_changes_are_true_when_there_are_any() -> None:
+    """Nothing to write is told from something."""
+    assert not Changes()
+    assert Changes(volumes={"library": "v-1"})
+
+
+def test_where_a_key_stands() -> None:
+    """Shard and state of a known key, nothing of an unknown one."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, 1)))
+    row = ledger.row("youtube.v1")
+    assert row is not None
+    assert (row.shard, row.state) == (0, LedgerState.PENDING)
+    assert ledger.row("youtube.other") is None
+
+
+def test_more_sources_than_can_be_numbered() -> None:
+    """Beyond the index's room a key is known all the same, only its source is not."""
+    index = LedgerIndex()
+    many = 5000
+    for number in range(many):
+        index.put(f"k{number}", IndexRow(0, LedgerState.PENDING, number, f"source-{number}"))
+    assert len(index) == many
+    assert index.get(f"k{many - 1}") == IndexRow(0, LedgerState.PENDING, many - 1, None)
+    assert index.get("k0") == IndexRow(0, LedgerState.PENDING, 0, "source-0")

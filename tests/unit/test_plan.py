@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, ledger_entry
+from builders import NOON, entry_line, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.plan import (
     HistoryLimits,
@@ -18,8 +18,10 @@ from trawler_operator.domain.plan import (
     is_eligible,
     jobs_to_delete,
     judge_launch,
+    new_entries,
     next_retry,
 )
+from trawler_operator.domain.selection import NewEntry
 
 UID = "sub-1"
 LATER = NOON + timedelta(minutes=5)
@@ -45,7 +47,7 @@ def job(name: str = "j", *, uid: str = UID, ended: str | None = None, at: int = 
         pytest.param(job(uid="sub-0"), LaunchAction.WAIT, id="an earlier Subscription's, alive"),
         pytest.param(job(uid="sub-0", ended="Complete"), LaunchAction.WAIT, id="an earlier Subscription's, complete"),
         pytest.param(job(deletionTimestamp="2026-11-21T12:00:00Z"), LaunchAction.WAIT, id="ours, being deleted"),
-        pytest.param(job(ownerReferences=None), LaunchAction.WAIT, id="nobody's"),
+        pytest.param(job(ownerReferences=None), LaunchAction.ADOPT, id="nobody's, left behind as an orphan"),
     ],
 )
 def test_judge_launch(found: dict[str, Any] | None, action: LaunchAction) -> None:
@@ -130,3 +132,14 @@ def test_jobs_to_delete() -> None:
     ]
     doomed = jobs_to_delete(jobs, {"needed"}, UID, HistoryLimits(successful=1, failed=2))
     assert [found["metadata"]["name"] for found in doomed] == ["ok-1", "ok-2", "bad-4"]
+
+
+def test_new_entries_are_numbered_in_their_order() -> None:
+    """Ledger entries carry what was listed, and the number of their discovery."""
+    chosen = NewEntry(entry_line("a"), LedgerState.PENDING)
+    left = NewEntry(entry_line("b"), LedgerState.SKIPPED, "BeforeWindow", "not among the newest 1")
+    made = new_entries((left, chosen), 7, NOON)
+    assert [(key, entry.seq, entry.state, entry.reason, entry.added_at) for key, entry in made.items()] == [
+        (left.line.key, 7, LedgerState.SKIPPED, "BeforeWindow", NOON),
+        (chosen.line.key, 8, LedgerState.PENDING, None, NOON),
+    ]

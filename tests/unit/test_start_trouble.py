@@ -63,3 +63,14 @@ def test_describe(found: dict[str, Any] | None, said: str) -> None:
 def test_runs_after_all(phase: str) -> None:
     """The Job's status lags behind its pod's."""
     assert describe_start_trouble(JOB, pod(phase=phase)) is None
+
+
+def test_a_condition_that_is_no_trouble_is_passed_over() -> None:
+    """A scheduled pod whose container waits says what the container waits for; one that runs says nothing."""
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    found = pod(
+        phase="Pending",
+        conditions=[scheduled],
+        containerStatuses=[{"name": "sidecar", "state": {"running": {}}}, {"name": "download", "state": {}}],
+    )
+    assert describe_start_trouble(JOB, found) == "pod p waits: see kubectl describe pod p"

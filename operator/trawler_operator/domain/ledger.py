@@ -296,8 +296,8 @@ class Ledger:
             return
         shard = self._shards[row.shard]
         shard.count -= 1
-        if row.state is not None:
-            self._counts[row.state] -= 1
+        assert row.state is not None, "a value that cannot be read is never rewritten"
+        self._counts[row.state] -= 1
         self.active.pop(key, None)
         _forget_recent(shard.recent_successes, key)
         _forget_recent(shard.recent_failures, key)
