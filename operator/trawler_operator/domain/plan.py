@@ -63,8 +63,12 @@ def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
 
 
 def is_owned(job: _Job, uid: str) -> bool:
-    """Whether the Job belongs to this very Subscription, not to an earlier one of its name."""
-    return any(owner.get("uid") == uid for owner in job["metadata"].get("ownerReferences") or ())
+    """Whether the Job belongs to this very Subscription, not to an earlier one of its name.
+
+    One that lost its owner (`kubectl delete --cascade=orphan`) does: its name is ours, and nothing will take it away.
+    """
+    owners = job["metadata"].get("ownerReferences") or ()
+    return not owners or any(owner.get("uid") == uid for owner in owners)
 
 
 def is_eligible(entry: LedgerEntry, generation: int, now: datetime) -> bool:
