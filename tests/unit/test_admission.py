@@ -100,3 +100,10 @@ def test_holding_is_told_not_counted() -> None:
     assert slots.running == 2
     slots.hold(A, 1)
     assert slots.running == 1
+
+
+def test_clock_set_back() -> None:
+    """A start that lies in the future after the clock was mended holds up nobody."""
+    admission = Admission(AdmissionLimits(2, 2, timedelta(seconds=5)))
+    assert admission.request(("media", "a"), 1, 1, NOON + timedelta(hours=3)) == 1
+    assert admission.request(("media", "b"), 1, 1, NOON) == 1

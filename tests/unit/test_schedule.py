@@ -86,6 +86,7 @@ ROWS = (
     ),
     Row("a minute and its jitter ago, minutely", MINUTELY, history=_checked(66 * SEC), due=True),
     Row("the clock went back", history=_checked(-HOUR), after=2 * HOUR, before=2 * HOUR + 5 * MIN),
+    Row("the clock was ahead by a year", history=_checked(-365 * DAY), due=True, why=Why.FIRST),
     Row("overdue, suspended", suspended=True, history=_checked(DAY), why=Why.SUSPENDED),
     Row("not due, asked for", requested=True, due=True, why=Why.REQUESTED),
     Row("asked for while suspended", requested=True, suspended=True, why=Why.SUSPENDED),

@@ -118,5 +118,7 @@ class Admission:
         """Who is first in line and when it may start; None while nobody waits or every slot is taken."""
         if not self._line or self.running >= self._limits.max_running:
             return None
-        at = now if self._last_start is None else max(now, self._last_start + self._limits.start_spacing)
+        at = now
+        if self._last_start is not None and self._last_start <= now:  # else the clock was set back
+            at = max(now, self._last_start + self._limits.start_spacing)
         return Turn(next(iter(self._line)), at)

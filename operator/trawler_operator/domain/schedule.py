@@ -24,6 +24,8 @@ JITTER_SHARE = 0.1
 MAX_JITTER = timedelta(minutes=5)
 CATCH_UP_SPREAD = timedelta(minutes=5)
 """Over which the checks that an absent operator missed are spread."""
+CLOCK_TOLERANCE = timedelta(days=1)
+"""A clock that is set back by less only makes a check later."""
 FIRST_BACKOFF = timedelta(minutes=1)
 MAX_BACKOFF = timedelta(hours=1)
 AUDIT_JITTER_SHARE = 0.1
@@ -110,7 +112,8 @@ def poll_decision(
         return PollDecision(due=False, at=None, why=Why.SUSPENDED)
     if requested:
         return PollDecision(due=True, at=now, why=Why.REQUESTED)
-    if history.last_check is None:
+    if history.last_check is None or history.last_check > now + CLOCK_TOLERANCE:
+        # A check in the future was noted by a clock that ran ahead: waiting for it could take years.
         return PollDecision(due=True, at=now, why=Why.FIRST)
     if history.generation != generation:
         return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
