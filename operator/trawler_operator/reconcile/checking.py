@@ -10,7 +10,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
 from trawler_downloader.contract.outcomes import LedgerState
@@ -39,6 +39,9 @@ from trawler_operator.reconcile.ports import (
 logger = logging.getLogger(__name__)
 
 LISTER_FAILED = "lister-error"
+AUDIT_RETRY = timedelta(days=1)
+"""An audit that failed is tried again then. Ordinary checks go on meanwhile: a source too long for the deadline would
+otherwise never be listed again."""
 
 
 class ListingGate:
@@ -100,6 +103,12 @@ class Checker:
         self._gate = gate
         self._policy = policy
         self._measurements = measurements
+        self._next_audits: dict[Key, datetime] = {}
+        """Where the last audit failed: not before this time."""
+
+    def forget(self, key: Key) -> None:
+        """The Subscription is gone."""
+        self._next_audits.pop(key, None)
 
     async def check(self, current: Pass, ca_bundle: str | None) -> CheckReport | None:
         """List the source and record what is new.
@@ -113,10 +122,13 @@ class Checker:
         if not self._gate.try_enter(current.key):
             return None
         try:
-            listing = await self._list(current, ca_bundle)
+            request = self._request(current, ca_bundle)
+            listing = await self._list(current, request)
         finally:
             self._gate.leave()
         at = current.now
+        if request.audit:
+            self._note_audit(current, listing)
         requested = current.subscription.annotations.get(CHECK_ANNOTATION)
         if isinstance(listing, ListerError):
             logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
@@ -138,8 +150,13 @@ class Checker:
             requested=requested,
         )
 
-    async def _list(self, current: Pass, ca_bundle: str | None) -> RawListing | ListerError:
-        request = self._request(current, ca_bundle)
+    def _note_audit(self, current: Pass, listing: RawListing | ListerError) -> None:
+        if isinstance(listing, ListerError) or listing.trailer.end is ListingEnd.ERROR:
+            self._next_audits[current.key] = current.now + AUDIT_RETRY
+        else:
+            self._next_audits.pop(current.key, None)
+
+    async def _list(self, current: Pass, request: ListRequest) -> RawListing | ListerError:
         began = time.monotonic()
         result = LISTER_FAILED
         try:
@@ -161,12 +178,17 @@ class Checker:
     def _request(self, current: Pass, ca_bundle: str | None) -> ListRequest:
         subscription = current.subscription
         spec = subscription.spec
-        audit = bool(current.ledger.sources) and audit_due(
-            last_audit=subscription.status.last_audit_time,
-            created_at=subscription.creation_timestamp,
-            uid=subscription.uid,
-            interval=timedelta(seconds=self._policy.audit_interval_seconds),
-            now=current.now,
+        put_off_until = self._next_audits.get(current.key)
+        audit = (
+            bool(current.ledger.sources)
+            and (put_off_until is None or current.now >= put_off_until)
+            and audit_due(
+                last_audit=subscription.status.last_audit_time,
+                created_at=subscription.creation_timestamp,
+                uid=subscription.uid,
+                interval=timedelta(seconds=self._policy.audit_interval_seconds),
+                now=current.now,
+            )
         )
         return ListRequest(
             url=spec.url,

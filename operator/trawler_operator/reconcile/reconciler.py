@@ -171,9 +171,10 @@ class Reconciler:
         """Settle, check, launch."""
         key, subscription = current.key, current.subscription
         status = subscription.status
-        first_look = self._looked_at.get(key) != subscription.uid
-        await settle_launches(current, self._api, self._store, self._policy, self._measurements, look=first_look)
-        self._looked_at[key] = subscription.uid
+        # An empty ledger may have lost what runs, and a Job that it does not know is watched until it ends.
+        look = self._looked_at.get(key) != subscription.uid or not len(current.ledger)
+        await settle_launches(current, self._api, self._store, self._policy, self._measurements, look=look)
+        self._looked_at[key] = "" if current.busy else subscription.uid
 
         found = await look_at_prerequisites(self._api, subscription, self._policy.defaults)
         current.blocker = found.blocker
@@ -213,7 +214,7 @@ class Reconciler:
             now=current.now,
         )
         upcoming = self._decide(subscription, status, current.now)
-        status = status.model_copy(update={"next_check_time": upcoming.at})
+        status = status.model_copy(update={"next_check_time": _shown_next_check(subscription, upcoming, current.now)})
         await self._write_status(current.key, body, status)
         current.reported = True
         current.events.extend(_ledger_events(subscription, ledger, status))
@@ -328,6 +329,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
         self._store.forget(key)
+        self._checker.forget(key)
         self._admission.forget(key)
         self._looked_at.pop(key, None)
         self._blocked.pop(key, None)
@@ -343,6 +345,12 @@ def _shown_blocker(current: Pass) -> Blocker | None:
         text = message(Reason.DOWNLOAD_NOT_STARTING, detail=current.start_trouble)
         return Blocker(Reason.DOWNLOAD_NOT_STARTING, text)
     return current.blocker
+
+
+def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: datetime) -> datetime | None:
+    """What is due and cannot be made stays due since when it was: "now" would be another status in every pass."""
+    shown = subscription.status.next_check_time
+    return shown if upcoming.due and shown is not None and shown <= now else upcoming.at
 
 
 def _facts(name: str, ledger: Ledger) -> LedgerFacts:

@@ -1,0 +1,128 @@
+"""What must not stop a Subscription for ever: Jobs without an owner, audits that fail, entries too long to keep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from component.world import KEY, World, publish, request_of
+from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api import labels
+from trawler_operator.domain.naming import job_name
+from trawler_operator.reconcile.ports import ListerError, RawListing
+
+WEEK = timedelta(days=7)
+OVERDUE = WEEK * 1.2
+"""An audit comes a week after the last one, and up to a tenth later."""
+
+
+@pytest.fixture
+def world() -> World:
+    """A claim, and a channel of eight videos."""
+    world = World()
+    world.cluster.claim()
+    world.site.publish(*(f"v{number}" for number in range(8)))
+    return world
+
+
+async def test_orphaned_job_is_adopted(world: World) -> None:
+    """A Job that lost its owner (`kubectl delete --cascade=orphan`) is taken up when the name is used again."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.cluster.delete("Subscription", *KEY)
+    await operator.reconcile()
+    (job,) = world.cluster.running_jobs()
+    world.cluster.merge("Job", "media", job["metadata"]["name"], {"metadata": {"ownerReferences": []}})
+    world.cluster.subscribe({"select": {"newest": 1}})
+    assert timedelta(minutes=1) < (await operator.reconcile() or timedelta(0))
+    await world.settle(operator)
+    assert len(world.cluster.created) == 1
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
+
+
+async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
+    """A second launch that runs while the ledger is deleted gets no rival, in none of the passes until it ends."""
+    world.downloader = lambda request: 1
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=2))
+        await operator.reconcile()
+    assert [request.launch for request in map(request_of, world.cluster.running_jobs())] == [2]
+    world.cluster.delete("Job", "media", job_name(*KEY, "youtube.v7", 1))  # as the history limits do in time
+    world.cluster.delete("ConfigMap", "media", "trawler-ledger-numberline-0")
+    for value in "abc":
+        world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
+        await operator.reconcile()
+        assert len(world.cluster.running_jobs()) == 1
+    world.downloader = publish
+    await world.settle(operator)
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
+
+
+@pytest.mark.parametrize("cut_off", [False, True], ids=["ends as an error", "is cut off"])
+async def test_failing_audit_does_not_hide_new_videos(world: World, cut_off: bool) -> None:
+    """An audit that cannot be finished is put off for a day; ordinary checks go on and find what is new."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await world.settle(operator)
+    audits: list[bool] = []
+    listed = world.site.list
+
+    async def no_audits(request: ListRequest) -> RawListing:
+        audits.append(request.audit)
+        if not request.audit:
+            return await listed(request)
+        if cut_off:
+            raise ListerError("the listing was cut off before its trailer")
+        trailer = TrailerLine(
+            end=ListingEnd.ERROR, outcome=OutcomeClass.TRANSIENT, reason="DeadlineExceeded", engine=""
+        )
+        return RawListing((), trailer)
+
+    world.site.list = no_audits  # type: ignore[method-assign]
+    world.clock.advance(OVERDUE)
+    await operator.reconcile()
+    world.site.publish("w1")
+    for _ in range(4):
+        world.clock.advance(timedelta(hours=2))
+        await world.settle(operator)
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.w1"]
+    assert audits[0]
+    assert not any(audits[1:])
+    world.clock.advance(timedelta(days=1))
+    await operator.reconcile()
+    assert audits[-1]
+
+
+async def test_blocked_first_check_writes_once(world: World) -> None:
+    """A check that is due and cannot be made does not rewrite the status in every pass."""
+    world.cluster.subscribe({"access": {"caBundleRef": {"name": "home-ca"}}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.cluster.writes.clear()
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=1))
+        await operator.reconcile()
+    assert world.cluster.writes == []
+
+
+async def test_clock_that_was_ahead(world: World) -> None:
+    """A node whose clock ran a year ahead for a while does not stop the checks for a year."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    right = world.clock.time
+    world.clock.advance(timedelta(days=365))
+    operator = world.operator()
+    await world.settle(operator)
+    world.clock.time = right
+    world.site.publish("w1")
+    operator = world.operator()
+    await world.settle(operator)
+    world.clock.advance(timedelta(hours=2))
+    await world.settle(operator)
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.w1"]
