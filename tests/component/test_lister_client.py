@@ -120,9 +120,18 @@ async def test_a_lister_that_still_starts_is_waited_for(tmp_path: Path) -> None:
         assert (await listing).trailer.end is ListingEnd.STOPPED
 
 
-async def test_entry_that_fits_in_no_ledger(lister: FakeLister) -> None:
-    """Left out; the others stay."""
-    long = entry_line("b").model_copy(update={"url": "https://x/" + "u" * 3000}).to_json()
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"url": "https://x/" + "u" * 3000}, id="a long URL"),
+        pytest.param({"url": "https://x/" + "é" * 1500}, id="not ASCII"),
+        pytest.param({"url": "https://x/?" + '"' * 1500}, id="to be escaped"),
+        pytest.param({"url": "https://x/" + "u" * 1900, "id": "i" * 500}, id="with its id"),
+    ],
+)
+async def test_entry_that_fits_in_no_ledger(lister: FakeLister, change: dict[str, str]) -> None:
+    """Left out; the others stay. An entry that the ledger refuses would fail every pass of its Subscription."""
+    long = entry_line("b").model_copy(update=change).to_json()
     lister.lines = [SOURCE, long, ENTRY, TRAILER]
     listing = await ListerClient(lister.address).list(REQUEST)
     assert [entry.key for entry in listing.sources[0][1]] == ["youtube.a"]

@@ -7,6 +7,7 @@ line, lines, time. A stream that ends without its trailer is not a listing.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from urllib.parse import urlsplit
@@ -31,8 +32,8 @@ logger = logging.getLogger(__name__)
 MAX_LINE_BYTES = 64 * 1024
 MAX_LINES = 2 * MAX_ENTRIES
 """Entries may come once per tab; more than this is no listing any more."""
-MAX_URL_LENGTH = 2048
-MAX_ID_LENGTH = 512
+MAX_IDENTITY_BYTES = 2048
+"""Of what the ledger never cuts (URL, id, source), as it writes it: the path of the file must fit beside it."""
 GRACE_SECONDS = 15
 """Beyond the request's own deadline, at which the lister ends the listing with a trailer."""
 CONNECT_SECONDS = 5
@@ -126,7 +127,12 @@ async def _read(stream: aiohttp.StreamReader) -> RawListing:
             case EntryLine():
                 if not sources or sources[-1][0].key != line.source:
                     raise ListerError(f"line {lines} of the listing belongs to no source that was announced")
-                if len(line.url) > MAX_URL_LENGTH or len(line.id) > MAX_ID_LENGTH:
+                if _identity_bytes(line) > MAX_IDENTITY_BYTES:
                     logger.warning("left out an entry of %s: its URL or id is too long to keep", line.source)
                     continue
                 sources[-1][1].append(line)
+
+
+def _identity_bytes(line: EntryLine) -> int:
+    text = json.dumps([line.url, line.id, line.source, line.extractor], ensure_ascii=False)
+    return len(text.encode("utf-8", "replace"))
