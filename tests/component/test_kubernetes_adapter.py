@@ -195,7 +195,7 @@ async def test_events(server: ApiServer, requests: KubernetesClient) -> None:
     await recorder.record(body, [happening, Event("CheckFailed", "é" * 2000, warning=True)])
     first, second = (seen.body for seen in server.seen)
     assert (first["type"], first["reason"], first["regarding"]["name"]) == ("Normal", "VideosFound", "numberline")
-    assert (second["type"], len(second["note"])) == ("Warning", 1024)
+    assert (second["type"], len(second["note"].encode())) == ("Warning", 1024)
     await recorder.record(body, [Event("DownloadCreated", str(number)) for number in range(50)])
     assert len(server.seen) == 2 + MAX_PER_PASS
 

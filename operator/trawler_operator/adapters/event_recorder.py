@@ -17,6 +17,7 @@ from typing import Any
 
 from trawler_operator.adapters.kubernetes_client import KubernetesClient
 from trawler_operator.api import labels
+from trawler_operator.domain.ledger_codec import cut_bytes
 from trawler_operator.reconcile.ports import ApiError, Event, Manifest
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ QUIET_SECONDS = 600.0
 MAX_REMEMBERED = 10_000
 MAX_PER_PASS = 10
 """Fifty videos that were found are one Event; the rest of a busy pass is in the log."""
-MAX_NOTE_LENGTH = 1024
-"""The API's limit."""
+MAX_NOTE_BYTES = 1024
+"""The API's limit, in bytes of UTF-8."""
 
 
 class KubernetesEventRecorder:
@@ -69,7 +70,7 @@ class KubernetesEventRecorder:
             "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,
-            "note": event.message.encode("utf-8", "replace").decode()[:MAX_NOTE_LENGTH],
+            "note": cut_bytes(event.message, MAX_NOTE_BYTES) or "",
             "action": "Reconcile",
             "reportingController": f"{labels.GROUP}/operator",
             "reportingInstance": self._instance[:128],
