@@ -143,13 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind == "hang":
             self.server.standin.stopping.wait(fault.number("seconds", 3600))
         counts.answered(call, "", path, 0)
+        with contextlib.suppress(OSError):
+            # A reset: what was sent and not yet read is lost too.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self._cut()
 
     def _cut(self) -> None:
-        """End the connection in the middle."""
+        """End the connection in the middle; what was sent arrives."""
         self.close_connection = True
         with contextlib.suppress(OSError):
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, reply: Reply, call: Call | None = None, fault: Fault | None = None) -> None:
