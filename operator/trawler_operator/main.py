@@ -79,7 +79,8 @@ async def run(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(health.beat(), name="heartbeat")]
             # Before anything may start: what already runs, and that the API is there and lets us read it.
-            await _first_look(api, admission)
+            for key in await _first_look(api, admission):
+                queue.add(key)
             workers = [
                 group.create_task(
                     work(number, queue, reconciler, measurements, health, pass_deadline), name=f"worker {number}"
@@ -125,8 +126,13 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
     )
 
 
-async def _first_look(api: KubernetesAdapter, admission: Admission) -> None:
-    """Learn which Jobs hold slots; wait for an API server that answers, and for the CRD and the rights to be there."""
+async def _first_look(api: KubernetesAdapter, admission: Admission) -> set[Key]:
+    """Learn which Jobs hold slots; wait for an API server that answers, and for the CRD and the rights to be there.
+
+    Returns:
+        Whose Jobs they are. One that is gone gives its slots back only when it is looked at, and nothing else asks for
+        that: its last Job may vanish before the watch begins.
+    """
     while True:
         try:
             await api.list_subscriptions()
@@ -144,6 +150,7 @@ async def _first_look(api: KubernetesAdapter, admission: Admission) -> None:
             running[key] = running.get(key, 0) + 1
     admission.rebuild(running)
     logger.info("%d downloads are running", sum(running.values()))
+    return set(running)
 
 
 async def _resync(api: KubernetesAdapter, reconciler: Reconciler, queue: KeyedDelayQueue[Key]) -> None:

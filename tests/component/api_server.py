@@ -74,6 +74,8 @@ class ApiServer:
         self.stored: dict[str, list[Object]] = {plural["name"]: [] for plural in _RESOURCES.values()}
         self.answers: list[Answer] = []
         """For paths that are neither discovery nor lists, in order."""
+        self.missing: set[str] = set()
+        """Paths of objects that are not there."""
         self.url = ""
         self._streams: dict[str, list[asyncio.Queue[Object]]] = {name: [] for name in self.stored}
         self._watching = threading.Event()
@@ -123,6 +125,8 @@ class ApiServer:
         found = self._discover(request.path)
         if found is not None:
             return web.json_response(found)
+        if request.path in self.missing:
+            return web.json_response({"reason": "NotFound", "message": "not found"}, status=404)
         plural = request.path.rsplit("/", 1)[-1]
         if request.method == "GET" and plural in self.stored and not self.answers:
             return await self._watch(request, plural) if "watch" in request.query else self._list(plural)

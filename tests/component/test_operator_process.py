@@ -55,6 +55,10 @@ class Process:
         except OSError:
             return 0
 
+    def text(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            return str(response.read().decode())
+
     def until(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 40
         while not true():
@@ -103,5 +107,18 @@ def test_api_server_away_at_the_start(tmp_path: Path) -> None:
     try:
         process.until(lambda: "cannot begin yet" in process.log.read_text())
         assert (process.get("/livez"), process.get("/readyz")) == (200, 503)
+    finally:
+        process.end()
+
+
+def test_job_whose_subscription_is_gone(server: ApiServer, tmp_path: Path) -> None:
+    """It was deleted while the operator was away: its Jobs go, and their events may come before the watch."""
+    server.missing = {"/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/gone"}
+    metadata = {"namespace": "media", "name": "gone-1", "labels": {"trawler.dev/subscription": "gone"}}
+    server.stored["jobs"] = [{"metadata": metadata}]
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log")
+    try:
+        process.until(lambda: "1 downloads are running" in process.log.read_text())
+        process.until(lambda: "trawler_running_jobs 0.0" in process.text("/metrics"))
     finally:
         process.end()
