@@ -273,3 +273,24 @@ def test_jitter_is_spread_over_its_range() -> None:
 
     assert all(0 <= value < 1 for value in values)
     assert 0.45 < sum(values) / 1000 < 0.55
+
+
+@pytest.mark.parametrize("minute", [1, 15, 29])
+def test_hour_that_comes_twice(minute: int) -> None:
+    """A check in the second run of an autumn night's hour waits for the next night, it is not due again at once."""
+    nightly = Schedule(cron="30 2 * * *", time_zone="Europe/Paris")
+    last_check = datetime(2026, 10, 25, 1, minute, tzinfo=UTC)
+    decision = poll_decision(
+        nightly,
+        CheckHistory(last_check=last_check, generation=1),
+        uid="u",
+        generation=1,
+        suspended=False,
+        requested=False,
+        started_at=last_check - DAY,
+        now=last_check,
+    )
+    next_night = datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+    assert not decision.due
+    assert decision.at is not None
+    assert next_night <= decision.at <= next_night + 5 * MIN

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
+from itertools import dropwhile, islice
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -164,5 +164,7 @@ def _regular(schedule: Schedule, last_check: datetime) -> tuple[datetime, timede
         return last_check + period, period
     zone = ZoneInfo(schedule.time_zone) if schedule.time_zone else UTC
     # Compared in UTC: the difference of two times of one zone would ignore its clock changes.
-    first, second = (time.astimezone(UTC) for time in islice(CronSim(schedule.cron, last_check.astimezone(zone)), 2))
+    times = (time.astimezone(UTC) for time in CronSim(schedule.cron, last_check.astimezone(zone)))
+    # In an hour that a clock change repeats, cronsim answers with a time of its first run, which has passed.
+    first, second = islice(dropwhile(lambda time: time <= last_check, times), 2)
     return first, second - first
