@@ -173,6 +173,7 @@ BAD_SPECS = (
         "match pattern",
         "should match",
     ),
+    BadSpec("umask that shuts its owner out", _with(job={"umask": "777"}), "spec.job.umask", "pattern", "should match"),
     BadSpec("umask of no octal digits", _with(job={"umask": "089"}), "spec.job.umask", "pattern", "should match"),
     BadSpec("unknown ledger policy", _with(ledgerPolicy="Keep"), "spec.ledgerPolicy", "'Retain'", "Unsupported value"),
     BadSpec("field of another version", _with(retention={}), "spec.retention", "is not a field", "unknown field"),

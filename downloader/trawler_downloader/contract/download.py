@@ -102,7 +102,8 @@ class DownloadRequest(Message):
     proxy: str | None = None
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
-    umask: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "022"
+    umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
+    """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
 
 
 class StepTimes(Message):

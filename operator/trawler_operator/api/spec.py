@@ -69,7 +69,7 @@ CRON_RULE = "must be five fields: minute, hour, day of month, month, day of week
 
 DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
-UMASK_PATTERN = r"^0?[0-7]{3}$"
+UMASK_PATTERN = r"^0?0[0-7]{2}$"
 
 
 def _cel(*rules: tuple[str, str]) -> dict[str, JsonValue]:
