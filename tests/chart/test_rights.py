@@ -29,11 +29,6 @@ OPERATOR = {
     ("events.k8s.io", "events", "create"),
     ("events.k8s.io", "events", "patch"),
 }
-LEASE = {
-    ("coordination.k8s.io", "leases", "get"),
-    ("coordination.k8s.io", "leases", "create"),
-    ("coordination.k8s.io", "leases", "patch"),
-}
 
 
 def rights(role: Manifest) -> set[tuple[str, str, str]]:
@@ -63,17 +58,17 @@ def bound(manifests: list[Manifest]) -> dict[str, set[tuple[str, str, str]]]:
 
 def test_by_default_rights_end_at_the_own_namespace() -> None:
     """One Role in the release's namespace."""
-    assert bound(render({})) == {"media": OPERATOR | LEASE}
+    assert bound(render({})) == {"media": OPERATOR}
 
 
 def test_each_watched_namespace_grants_the_same() -> None:
-    """A Role per watched namespace; the own one, not watched, has the Lease alone."""
-    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR, "media": LEASE}
+    """A Role per watched namespace; none in the own one, which is not watched."""
+    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR}
 
 
 def test_watching_everything_grants_the_same_everywhere_and_no_more() -> None:
     """One ClusterRole with the very rules of the Role."""
-    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR, "media": LEASE}
+    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR}
 
 
 def every_right(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
