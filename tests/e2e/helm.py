@@ -17,7 +17,8 @@ def helm(*args: str) -> str:
     return done.stdout
 
 
-def upgrade(*args: str) -> None:
+def upgrade(*args: str, wait: bool = True) -> None:
     """Upgrade the suite's release to the suite's values and what `args` change of them."""
     namespace = ["--namespace", "trawler-system"]
-    helm("upgrade", "trawler", CHART, *namespace, "--values", VALUES, "--wait", "--timeout", "3m", *args)
+    waiting = ["--wait", "--timeout", "3m"] if wait else []
+    helm("upgrade", "trawler", CHART, *namespace, "--values", VALUES, *waiting, *args)

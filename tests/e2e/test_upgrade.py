@@ -57,7 +57,9 @@ def test_uninstalled_and_installed_again(
         "library": {"claimName": "nas"},
     }
     try:
-        helm.upgrade(*values)
+        # Not with --wait: a claim of this cluster's storage class is bound by its first pod, which is a download's.
+        helm.upgrade(*values, wait=False)
+        operator.wait_ready()
         place.subscribe("kept", spec)
         place.wait_up_to_date("kept", 2)
         ledger = place.ledger("kept")
