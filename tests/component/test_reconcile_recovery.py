@@ -126,3 +126,26 @@ async def test_clock_that_was_ahead(world: World) -> None:
     world.clock.advance(timedelta(hours=2))
     await world.settle(operator)
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.w1"]
+
+
+async def test_ledger_with_another_controller(world: World) -> None:
+    """An object has one controller at most: a shard that has one already still gets its owner."""
+    world.cluster.subscribe({"select": {"newest": 1}, "ledgerPolicy": "Delete"})
+    await world.settle(world.operator())
+    (owner,) = world.cluster.shards()[0]["metadata"]["ownerReferences"]
+    assert owner["controller"] is False
+
+
+async def test_invalid_spec_keeps_its_slots(world: World) -> None:
+    """Jobs that run on while the spec is broken still count; their slots come back as they end."""
+    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 2}})
+    operator = world.operator()
+    await operator.reconcile()
+    assert operator.admission.running == 2
+    cron = {"cron": "61 * * * *"}
+    world.cluster.merge("Subscription", *KEY, {"spec": {"schedule": cron}, "metadata": {"generation": 2}})
+    await operator.reconcile()
+    assert operator.admission.running == 2
+    world.finish_jobs()
+    await operator.reconcile()
+    assert operator.admission.running == 0

@@ -160,7 +160,7 @@ def _owner_references(metadata: Mapping[str, Any], subscription: Subscription) -
     if subscription.spec.ledger_policy is LedgerPolicy.RETAIN:
         return others
     ours = [owner for owner in present if _is_subscription(owner)]
-    return present if ours else [*others, owner_reference(subscription, controller=True)]
+    return present if ours else [*others, owner_reference(subscription, controller=False)]
 
 
 def _new_shard(subscription: Subscription, name: str, write: ShardWrite) -> Manifest:

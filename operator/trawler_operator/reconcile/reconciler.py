@@ -24,6 +24,7 @@ from trawler_operator.api.subscription import (
 )
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.job_manifest import claim_name, place
+from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.naming import ledger_name
 from trawler_operator.domain.plan import next_retry
@@ -225,7 +226,9 @@ class Reconciler:
 
     async def _report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
         """A spec that breaks a rule: said once, then nothing until it changes."""
-        self._admission.forget(key)
+        # Its Jobs run on, and their ends bring it back here: they hold their slots until then.
+        jobs = await self._api.list_jobs(*key)
+        self._admission.hold(key, sum(1 for job in jobs if not is_finished(job)))
         status = build_invalid_status(parse_identity(body), error, self._clock.now())
         if await self._write_status(key, body, status):
             text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
