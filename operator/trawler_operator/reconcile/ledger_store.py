@@ -24,6 +24,7 @@ from trawler_operator.reconcile.ports import (
     KubernetesApi,
     Manifest,
     NotFoundError,
+    RejectedError,
 )
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class LedgerStore:
             The changes that were written, as computed last.
 
         Raises:
-            LedgerBusyError: somebody else keeps writing.
+            LedgerBusyError: somebody else keeps writing, or a quota or a policy refuses it.
         """
         for _ in range(MAX_CONFLICTS):
             changes = compute(ledger)
@@ -94,6 +95,8 @@ class LedgerStore:
             except (ConflictError, AlreadyExistsError, NotFoundError) as error:
                 logger.info("ledger of %s/%s changed meanwhile: %s", subscription.namespace, subscription.name, error)
                 ledger = await self.open(subscription)
+            except RejectedError as error:
+                raise LedgerBusyError(f"the API server refuses its ConfigMap: {error}") from error
             else:
                 return changes
         raise LedgerBusyError("the ledger is being changed by somebody else over and over")
