@@ -18,7 +18,7 @@ from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 
 NAMES = ("checks", "listing", "downloads", "memory")
-ROUNDS = {"checks": 4, "listing": 5, "downloads": 6, "memory": 2}
+ROUNDS = {"checks": 4, "listing": 5, "downloads": 10, "memory": 2}
 """Runs of each side, by turns: what a quarter of an hour on two cores has room for."""
 
 
@@ -50,7 +50,7 @@ def _measure(name: str, place: Place, site: StandIn, operator: OperatorPod, node
     if name == "listing":
         return listing.measure(cluster, site, rounds)
     if name == "downloads":
-        return downloads.measure(cluster, place, site, rounds)
+        return downloads.measure(cluster, place, site, node, rounds)
     return memory.measure(cluster, place, operator, node, rounds)
 
 

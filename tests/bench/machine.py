@@ -14,7 +14,9 @@ import subprocess
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 LASTING = ("operator", "lister", "standin", "kube-apiserver", "etcd")
@@ -129,15 +131,29 @@ class Node:
         Raises:
             LookupError: no such container runs.
         """
+        status = self.run("cat", f"/proc/{self._inspected(pod_uid, container)['info']['pid']}/status")
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+    def ran_for(self, pod_uid: str, container: str) -> float:
+        """Seconds from the start to the end of a container that has ended; Kubernetes itself tells whole seconds only.
+
+        Raises:
+            LookupError: there is no such container.
+        """
+        status = self._inspected(pod_uid, container)["status"]
+        began, ended = (datetime.fromisoformat(status[name][:26] + "+00:00") for name in ("startedAt", "finishedAt"))
+        return (ended - began).total_seconds()
+
+    def _inspected(self, pod_uid: str, container: str) -> dict[str, Any]:
+        """What crictl tells of the newest container of a pod with this name."""
         found = self.run(
-            "crictl", "ps", "-q", "--state", "running", "--label", f"io.kubernetes.pod.uid={pod_uid}",
+            "crictl", "ps", "-a", "-q", "--last", "1", "--label", f"io.kubernetes.pod.uid={pod_uid}",
             "--label", f"io.kubernetes.container.name={container}",
         ).split()  # fmt: skip
-        if len(found) != 1:
-            raise LookupError(f"pod {pod_uid} has {len(found)} running containers called {container}")
-        pid = self.run("crictl", "inspect", "-o", "go-template", "--template", "{{.info.pid}}", found[0]).strip()
-        status = self.run("cat", f"/proc/{pid}/status")
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+        if not found:
+            raise LookupError(f"pod {pod_uid} has no container called {container}")
+        inspected: dict[str, Any] = json.loads(self.run("crictl", "inspect", found[0]))
+        return inspected
 
     def _inspect(self, template: str) -> str:
         command = [self._docker, "inspect", "-f", template, self._container]
