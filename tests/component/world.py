@@ -471,3 +471,16 @@ class World:
             if states and not states & RESTLESS and not self.cluster.running_jobs():
                 return
         raise AssertionError(f"did not come to rest: {self.cluster.states(key[1])}")
+
+
+def world_with_a_channel() -> World:
+    """A claim, and a channel of eight videos."""
+    world = World()
+    world.cluster.claim()
+    world.site.publish(*(f"v{number}" for number in range(8)))
+    return world
+
+
+def videos(*numbers: int) -> set[str]:
+    """Keys of that channel's videos."""
+    return {f"youtube.v{number}" for number in numbers}
