@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.world import KEY, Site, World, request_of, videos, world_with_a_channel
+from component.cluster import KEY, request_of
+from component.world import Site, World, videos, world_with_a_channel
 from trawler_downloader.contract.listing import ListRequest
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.world import KEY, World, end_job, publish, request_of, world_with_a_channel
+from component.cluster import KEY, end_job, publish, request_of
+from component.world import World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.naming import job_name

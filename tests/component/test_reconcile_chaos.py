@@ -14,7 +14,8 @@ from datetime import timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from component.world import KEY, Killed, Operator, World, end_job, publish, request_of
+from component.cluster import KEY, Killed, end_job, publish, request_of
+from component.world import Operator, World
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import SUBSCRIPTION_LABEL, VIDEO_ANNOTATION

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from component.world import Killed, World, publish
+from component.cluster import Killed, publish
+from component.world import World
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState
 

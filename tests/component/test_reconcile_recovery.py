@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.world import KEY, World, publish, request_of
+from component.cluster import KEY, publish, request_of
+from component.world import World
 from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.world import KEY, World, publish, videos, world_with_a_channel
+from component.cluster import KEY, publish
+from component.world import World, videos, world_with_a_channel
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass

@@ -1,0 +1,321 @@
+"""A cluster in memory: objects with versions, Jobs that end when told, an API that can be killed at any call."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from builders import NOON, subscription_body
+from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
+from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
+from trawler_operator.api import labels
+from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry
+from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+)
+
+KEY = ("media", "numberline")
+Object = dict[str, Any]
+Kind = tuple[str, str, str]
+"""(kind, namespace, name)."""
+
+
+RESTLESS = {LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED}
+
+
+class Killed(BaseException):
+    """The process got SIGKILL: nothing of it runs on, not even what catches exceptions."""
+
+
+class Clock:
+    """Time that tests move."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, step: timedelta) -> None:
+        self.time += step
+
+
+class Cluster:
+    """The API server and what runs behind it."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Kind, Object] = {}
+        self.created: list[str] = []
+        """Names of Jobs in the order of their creation."""
+        self.writes: list[str] = []
+        """Every write, as `verb kind/name`."""
+        self.reads: list[str] = []
+        self.reject_jobs: Exception | None = None
+        self._versions = itertools.count(100)
+        self._uids = itertools.count(1)
+
+    def put(self, kind: str, body: Object) -> Object:
+        """Create an object."""
+        metadata = body["metadata"]
+        place = (kind, metadata["namespace"], metadata["name"])
+        if place in self.objects:
+            raise AlreadyExistsError(f"{kind} {metadata['name']} already exists")
+        stored = copy.deepcopy(body)
+        stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
+        stored["metadata"]["resourceVersion"] = str(next(self._versions))
+        if "labels" not in stored["metadata"]:
+            stored["metadata"]["labels"] = {}
+        self.objects[place] = stored
+        return copy.deepcopy(stored)
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+
+    def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
+        """A merge patch, with the resourceVersion in it as precondition."""
+        stored = self.objects.get((kind, namespace, name))
+        if stored is None:
+            raise NotFoundError(name)
+        wanted = (patch.get("metadata") or {}).get("resourceVersion")
+        if wanted is not None and wanted != stored["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{name}: the object has been modified")
+        _merge(stored, patch)
+        stored["metadata"]["resourceVersion"] = str(next(self._versions))
+        return copy.deepcopy(stored)
+
+    def list(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
+        return [
+            copy.deepcopy(body)
+            for (stored_kind, stored_namespace, _), body in sorted(self.objects.items())
+            if stored_kind == kind
+            and namespace in {None, stored_namespace}
+            and all(body["metadata"]["labels"].get(name) == value for name, value in wanted.items())
+        ]
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Remove an object; what it owns stays until `collect_garbage`."""
+        self.objects.pop((kind, namespace, name), None)
+
+    def collect_garbage(self) -> None:
+        """Remove what is owned by something that is gone."""
+        while True:
+            uids = {body["metadata"]["uid"] for body in self.objects.values()}
+            orphans = [
+                place
+                for place, body in self.objects.items()
+                if (owners := body["metadata"].get("ownerReferences")) and not any(o["uid"] in uids for o in owners)
+            ]
+            if not orphans:
+                return
+            for place in orphans:
+                del self.objects[place]
+
+    # -- for the tests -------------------------------------------------------------------------------------------
+
+    def subscribe(self, spec: Object | None = None, **metadata: Any) -> Object:
+        """Apply a Subscription."""
+        spec = {"url": "https://www.youtube.com/@numberline/videos", **(spec or {})}
+        return self.put("Subscription", subscription_body(spec, uid=f"sub-{next(self._uids)}", **metadata))
+
+    def subscription(self, key: tuple[str, str] = KEY) -> Object:
+        body = self.get("Subscription", *key)
+        assert body is not None
+        return body
+
+    def claim(self, name: str = "library", namespace: str = "media") -> None:
+        body = {"metadata": {"namespace": namespace, "name": name}, "status": {"phase": "Bound"}}
+        self.put("PersistentVolumeClaim", body)
+
+    def condition(self, kind: str, key: tuple[str, str] = KEY) -> tuple[str, str]:
+        """Status and reason of a condition."""
+        for condition in self.subscription(key)["status"]["conditions"]:
+            if condition["type"] == kind:
+                return condition["status"], condition["reason"]
+        raise AssertionError(f"no condition {kind}")
+
+    def shards(self, name: str = "numberline") -> list[Object]:
+        return self.list("ConfigMap", **{labels.SUBSCRIPTION_LABEL: name})
+
+    def ledger(self, name: str = "numberline") -> dict[str, LedgerEntry]:
+        """All readable entries."""
+        entries: dict[str, LedgerEntry] = {}
+        for shard in self.shards(name):
+            for key, text in (shard.get("data") or {}).items():
+                try:
+                    entries[key] = decode_entry(text)
+                except InvalidEntryError:
+                    continue
+        return entries
+
+    def states(self, name: str = "numberline") -> dict[str, LedgerState]:
+        return {key: entry.state for key, entry in self.ledger(name).items()}
+
+    def running_jobs(self) -> list[Object]:
+        return [job for job in self.list("Job") if not is_finished(job)]
+
+
+def _merge(target: Object, patch: Mapping[str, Any]) -> None:
+    for name, value in patch.items():
+        if value is None:
+            target.pop(name, None)
+        elif isinstance(value, Mapping):
+            inner = target.setdefault(name, {})
+            _merge(inner, value)
+        else:
+            target[name] = copy.deepcopy(value)
+
+
+Downloader = Callable[[DownloadRequest], DownloadResult | int]
+"""What a launch ends with: a report, or an exit code and no report."""
+
+
+def publish(request: DownloadRequest) -> DownloadResult:
+    """All goes well."""
+    return DownloadResult(
+        outcome=OutcomeClass.PUBLISHED,
+        reason="Published",
+        path=f"Numberline/Season 26/{request.video.title}.mp4",
+        bytes=1000,
+        title=request.video.title,
+        volume_id="volume-1",
+        engine="2026.10.26",
+    )
+
+
+def end_job(cluster: Cluster, job: Object, result: DownloadResult | int, now: datetime) -> None:
+    """Let a Job end as its pod did."""
+    code = EXIT_CODES[result.outcome] if isinstance(result, DownloadResult) else result
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    condition = {"type": "Failed" if code else "Complete", "status": "True", "lastTransitionTime": at}
+    if code:
+        condition |= {"reason": "PodFailurePolicy", "message": f"Container download failed with exit code {code} x"}
+    cluster.merge("Job", namespace, name, {"status": {"conditions": [condition]}})
+    terminated: Object = {"exitCode": code}
+    if isinstance(result, DownloadResult):
+        terminated["message"] = result.to_json()
+    pod = {
+        "metadata": {
+            "namespace": namespace,
+            "name": f"{name}-{job['metadata']['uid']}",
+            "labels": {"batch.kubernetes.io/job-name": name},
+            "ownerReferences": [{"uid": job["metadata"]["uid"]}],
+        },
+        "status": {"containerStatuses": [{"name": "download", "state": {"terminated": terminated}}]},
+    }
+    cluster.put("Pod", pod)
+
+
+def request_of(job: Object) -> DownloadRequest:
+    """What a Job was asked for."""
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    text = next(variable["value"] for variable in container["env"] if variable["name"] == REQUEST_ENV)
+    return DownloadRequest.model_validate_json(text)
+
+
+class FakeApi:
+    """`ports.KubernetesApi` of one operator process on a Cluster.
+
+    Args:
+        cluster: shared by all processes.
+        kill_at: the process dies at its n-th call (from 0).
+        after: the call that kills still takes effect.
+    """
+
+    def __init__(self, cluster: Cluster, kill_at: int | None = None, *, after: bool = False) -> None:
+        self._cluster = cluster
+        self._kill_at = kill_at
+        self._after = after
+        self.calls = 0
+        self.fail: Callable[[str], Exception | None] = lambda _: None
+
+    def disarm(self) -> None:
+        """Die no more."""
+        self._kill_at = None
+
+    async def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
+        await asyncio.sleep(0)  # others may come in between, as with any request
+        error = self.fail(what)
+        if error is not None:
+            raise error
+        kill = self.calls == self._kill_at
+        self.calls += 1
+        if kill and not self._after:
+            raise Killed(what)
+        (self._cluster.writes if write else self._cluster.reads).append(what)
+        answer = act()
+        if kill:
+            raise Killed(what)
+        return answer
+
+    async def get_subscription(self, key: tuple[str, str]) -> Object | None:
+        return await self._call("get Subscription", lambda: self._cluster.get("Subscription", *key))
+
+    async def patch_subscription_status(
+        self, key: tuple[str, str], resource_version: str, status: Mapping[str, Any]
+    ) -> None:
+        patch = {"metadata": {"resourceVersion": resource_version}, "status": json.loads(json.dumps(status))}
+        await self._call("patch status", lambda: self._cluster.merge("Subscription", *key, patch), write=True)
+
+    async def list_jobs(self, namespace: str, subscription: str) -> list[Object]:
+        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
+        return await self._call("list Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
+
+    async def list_all_jobs(self) -> list[Object]:
+        return await self._call("list all Jobs", lambda: self._cluster.list("Job"))
+
+    async def get_job(self, namespace: str, name: str) -> Object | None:
+        return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
+
+    async def create_job(self, namespace: str, manifest: Object) -> None:
+        def create() -> None:
+            if self._cluster.reject_jobs is not None:
+                raise self._cluster.reject_jobs
+            self._cluster.put("Job", json.loads(json.dumps(manifest)))
+            self._cluster.created.append(manifest["metadata"]["name"])
+
+        await self._call("create Job", create, write=True)
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        def delete() -> None:
+            job = self._cluster.get("Job", namespace, name)
+            if job is not None and job["metadata"]["uid"] == uid:
+                self._cluster.delete("Job", namespace, name)
+                self._cluster.collect_garbage()
+
+        await self._call("delete Job", delete, write=True)
+
+    async def find_pod(self, namespace: str, job_name: str) -> Object | None:
+        wanted = {"batch.kubernetes.io/job-name": job_name}
+        return await self._call("find Pod", lambda: next(iter(self._cluster.list("Pod", namespace, **wanted)), None))
+
+    async def list_shard_heads(self, namespace: str, subscription: str) -> list[Object]:
+        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
+        shards = await self._call("list shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted))
+        return [{"metadata": shard["metadata"]} for shard in shards]
+
+    async def get_config_map(self, namespace: str, name: str) -> Object | None:
+        return await self._call(f"get ConfigMap/{name}", lambda: self._cluster.get("ConfigMap", namespace, name))
+
+    async def create_config_map(self, namespace: str, manifest: Object) -> Object:
+        name = manifest["metadata"]["name"]
+        return await self._call(
+            f"create ConfigMap/{name}", lambda: self._cluster.put("ConfigMap", manifest), write=True
+        )
+
+    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
+        return await self._call(
+            f"patch ConfigMap/{name}", lambda: self._cluster.merge("ConfigMap", namespace, name, patch), write=True
+        )
+
+    async def get_claim(self, namespace: str, name: str) -> Object | None:
+        return await self._call("get claim", lambda: self._cluster.get("PersistentVolumeClaim", namespace, name))
