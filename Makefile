@@ -23,7 +23,7 @@ check: lint types unit ## lint, types, import rules, unit, component, contract a
 
 .PHONY: lint
 lint: venv
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=operator:downloader $(BIN)/lint-imports --no-cache --no-logo
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from client import StandIn
-
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place

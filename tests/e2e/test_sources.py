@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from client import StandIn
-
 from e2e import media
 from e2e.place import Place
 
