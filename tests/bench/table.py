@@ -22,8 +22,18 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Median of ours over median of theirs."""
-        return median(self.ours) / median(self.theirs) if median(self.theirs) else math.nan
+        """Median of ours over median of theirs; NaN where one of them drowned in what was subtracted from it."""
+        ours, theirs = median(self.ours), median(self.theirs)
+        return ours / theirs if ours > 0 and theirs > 0 else math.nan
+
+    @property
+    def verdict(self) -> str:
+        """The goal, and whether it is met."""
+        if self.goal is None:
+            return ""
+        if math.isnan(self.ratio):
+            return f"≤ {self.goal:g}, cannot be told"
+        return f"≤ {self.goal:g}, {'met' if self.ratio <= self.goal else 'missed'}"
 
 
 def render(rows: Sequence[Row]) -> str:
@@ -33,10 +43,9 @@ def render(rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        goal = "" if row.goal is None else f"≤ {row.goal:g}, {'met' if row.ratio <= row.goal else 'missed'}"
         lines.append(
             f"| {row.what} | {_spread(row.ours, row.unit)} | {row.theirs_is}: {_spread(row.theirs, row.unit)} "
-            f"| {row.ratio:.3f} | {goal} | {len(row.ours)} + {len(row.theirs)} |"
+            f"| {row.ratio:.3f} | {row.verdict} | {len(row.ours)} + {len(row.theirs)} |"
         )
     return "\n".join(lines)
 

@@ -41,3 +41,9 @@ def test_a_row_shows_medians_and_says_when_a_goal_is_missed() -> None:
         render([row]).splitlines()[-1]
         == "| listing | 1.2 s (1 to 9) | bare: 1 s (1 to 1) | 1.200 | ≤ 1.1, missed | 3 + 3 |"
     )
+
+
+def test_a_cost_that_drowned_in_the_idle_load_meets_no_goal() -> None:
+    """Less than nothing is not a tenth."""
+    row = Row("check", "CPU-s", ours=[-0.1], theirs=[1.0], theirs_is="Job", goal=0.1)
+    assert row.verdict == "≤ 0.1, cannot be told"
