@@ -58,12 +58,12 @@ def _measure(name: str, place: Place, site: StandIn, operator: OperatorPod, node
 def _place(name: str) -> Iterator[Place]:
     ca = Path(os.environ["STANDIN_CA_FILE"]).read_text()
     place = Place(namespace=name, nas=Path(os.environ["NAS_DIR"]), ca=ca)
-    place.unmake()
+    place.unmake(wait=True)
     place.make()
     try:
         yield place
     finally:
-        place.unmake()
+        place.unmake(wait=True)
 
 
 if __name__ == "__main__":
