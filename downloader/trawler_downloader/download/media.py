@@ -130,7 +130,11 @@ def remuxed(path: Path, container: str) -> Path:
 
 
 def as_jpeg(picture: Path, target: Path) -> bool:
-    """Makes a JPEG of any picture; False when it is none."""
+    """Makes a JPEG of any picture; False when it is none. One that is a whole JPEG already is taken as it is."""
+    content = picture.read_bytes()
+    if content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9"):
+        target.write_bytes(content)
+        return True
     done = _run(
         "ffmpeg",
         "-y",
