@@ -10,25 +10,20 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, ValidationError
 
 from trawler_downloader.contract.download import LibraryPlace, MediaWish, StepTimes
+from trawler_downloader.contract.message import Message
 
 
 class ManifestError(ValueError):
     """A file of the state folder cannot be read; the message says what is wrong with it."""
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-    )
+class _Stored(Message):
+    """Written as a message is, but read with more patience: files outlive the release that wrote them."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 _T = TypeVar("_T", bound=_Stored)
