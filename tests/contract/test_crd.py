@@ -133,6 +133,7 @@ def test_lists_say_how_they_merge() -> None:
     assert types == {
         ".spec.select.kinds": "set",
         ".spec.media.sidecars": "set",
+        ".spec.retry.fatalErrors": "atomic",
         ".spec.job.tolerations": "atomic",
         ".spec.job.supplementalGroups": "set",
         ".status.conditions": "map",

@@ -11,6 +11,7 @@ import pytest
 from builders import NOON, ledger_entry
 from trawler_downloader.contract.download import DownloadResult, StepTimes
 from trawler_downloader.contract.outcomes import FREE_OUTCOMES, LedgerState, OutcomeClass
+from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
 from trawler_operator.domain.job_outcome import ObservedOutcome
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
@@ -26,7 +27,7 @@ def _ended(outcome: OutcomeClass, reason: str = "Why", **result: Any) -> Observe
 
 
 def _settle(entry: LedgerEntry, observed: ObservedOutcome, generation: int = 4) -> LedgerEntry:
-    return settle(KEY, entry, observed, max_attempts=3, generation=generation, now=NOON)
+    return settle(KEY, entry, observed, retry=Retry(), generation=generation, now=NOON)
 
 
 def _deferred(outcome: OutcomeClass, times: int) -> LedgerEntry:
@@ -232,7 +233,7 @@ def test_every_ending_leaves_running(outcome: OutcomeClass) -> None:
 def test_videos_that_failed_together_do_not_return_together() -> None:
     """Their pauses differ, and each is the same whenever it is computed."""
     pauses = {
-        settle(str(n), ledger_entry(), _ended(OutcomeClass.TRANSIENT), max_attempts=3, generation=1, now=NOON).retry_at
+        settle(str(n), ledger_entry(), _ended(OutcomeClass.TRANSIENT), retry=Retry(), generation=1, now=NOON).retry_at
         for n in range(100)
     }
 

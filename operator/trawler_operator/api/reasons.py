@@ -83,6 +83,8 @@ class EndReason(StrEnum):
     """Only the exit code is known."""
     LAUNCH_VANISHED = "LaunchVanished"
     """Neither the pod nor a known condition of its Job says how it ended."""
+    FATAL_ERROR = "FatalError"
+    """Its message holds one of `spec.retry.fatalErrors`."""
 
 
 MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
@@ -154,6 +156,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.DEADLINE_EXCEEDED: "took longer than spec.job.activeDeadlineSeconds",
             EndReason.EXITED: "ended with exit code {code} and without a report",
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
+            EndReason.FATAL_ERROR: "spec.retry.fatalErrors names {text!r}: {detail}",
         },
     }
 )

@@ -25,6 +25,7 @@ from trawler_operator.api.model import SpecModel
 DEFAULT_INTERVAL_SECONDS = 3600
 DEFAULT_NEWEST = 52
 DEFAULT_SIDECARS = (Sidecar.THUMBNAIL, Sidecar.DESCRIPTION, Sidecar.NFO)
+DEFAULT_BACKOFF_SECONDS = 60
 DEFAULT_ACTIVE_DEADLINE_SECONDS = 21600
 """Six hours: a backstop against a pod that never ends, not a limit of a download's time."""
 MAX_ID = 2_147_483_647
@@ -175,6 +176,7 @@ Quantity = Annotated[
     ),
 ]
 ResourceName = Annotated[str, Field(min_length=1, max_length=253)]
+FatalError = Annotated[str, Field(min_length=1, max_length=200)]
 UserId = Annotated[int, Field(ge=1, le=MAX_ID)]
 """Never 0: nothing runs as root, and `restricted` namespaces would refuse it."""
 
@@ -357,6 +359,10 @@ class Retry(SpecModel):
 
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """Tries before a video is given up. Endings that say nothing of the video cost none. Default: 3."""
+    backoff_seconds: Annotated[int, Field(ge=1, le=86_400)] = DEFAULT_BACKOFF_SECONDS
+    """Pause after the first failed try; each further one doubles it, up to an hour or this value. Default: 60."""
+    fatal_errors: Annotated[tuple[FatalError, ...], Field(max_length=32)] = ()
+    """Parts of error messages, in any case, after which a video is given up at once, whatever tries are left."""
 
 
 class LedgerPolicy(StrEnum):

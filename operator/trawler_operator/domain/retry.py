@@ -4,14 +4,16 @@
 |---|---|---|---|
 | Published | Succeeded | | |
 | Terminal | DeadLetter | when a person asks | |
-| Transient | Failed, or DeadLetter when the tries are used up | 1 min, doubling up to 1 h, plus up to a fifth | yes |
+| Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
 | RateLimited, Environment | Pending | 1 min, doubling up to 1 h | no |
 | Terminated | Pending | 10 s, doubling up to 1 h | no |
 | Configuration | DeadLetter | when the spec has a new generation | no |
 
-Each pause grows with the endings of the same class in a row (`deferrals`); any other ending begins anew.
+Each pause is up to a fifth longer, and grows with the endings of the same class in a row (`deferrals`); any other
+ending begins anew. An ending that is about the video and whose message holds one of `spec.retry.fatalErrors` makes it a
+DeadLetter at once; those that cost no try because they say nothing about the video never do.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, LedgerState, OutcomeClass
+from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
 from trawler_operator.domain.jitter import jitter
 from trawler_operator.domain.job_outcome import ObservedOutcome
@@ -45,7 +49,8 @@ class Pause:
     longest: timedelta
 
 
-FAILED_PAUSE = Pause(timedelta(minutes=1), timedelta(hours=1))
+LONGEST_FAILED_PAUSE = timedelta(hours=1)
+"""Unless `spec.retry.backoffSeconds` itself is longer."""
 DEFERRED_PAUSES = {
     OutcomeClass.NOT_YET: Pause(timedelta(hours=1), timedelta(days=1)),
     OutcomeClass.NEEDS_ACCESS: Pause(timedelta(days=1), timedelta(days=14)),
@@ -57,7 +62,7 @@ _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
 def settle(
-    key: str, entry: LedgerEntry, observed: ObservedOutcome, *, max_attempts: int, generation: int, now: datetime
+    key: str, entry: LedgerEntry, observed: ObservedOutcome, *, retry: Retry, generation: int, now: datetime
 ) -> LedgerEntry:
     """The entry after its launch ended.
 
@@ -65,11 +70,15 @@ def settle(
         key: of the video: anchors the jitter.
         entry: as it stands, Running.
         observed: how the launch ended.
-        max_attempts: `spec.retry.maxAttempts`.
+        retry: `spec.retry`.
         generation: of the spec that the Job was built from; with Configuration a newer one tries again.
         now: the present.
     """
     entry = _with_report(entry, observed, now)
+    fatal = _fatal_text(observed, retry)
+    if fatal is not None:
+        text = message(EndReason.FATAL_ERROR, text=fatal, detail=f"{observed.reason}: {observed.message}")
+        return replace(entry, state=LedgerState.DEAD_LETTER, reason=EndReason.FATAL_ERROR.value, message=text)
     match observed.outcome:
         case OutcomeClass.PUBLISHED:
             return replace(entry, state=LedgerState.SUCCEEDED)
@@ -78,7 +87,7 @@ def settle(
         case OutcomeClass.CONFIGURATION:
             return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
         case OutcomeClass.TRANSIENT:
-            return _failed(key, entry, max_attempts, now)
+            return _failed(key, entry, retry, now)
         case deferred:
             return _deferred(key, entry, deferred, observed, now)
 
@@ -157,11 +166,21 @@ def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -
     )
 
 
-def _failed(key: str, entry: LedgerEntry, max_attempts: int, now: datetime) -> LedgerEntry:
+def _fatal_text(observed: ObservedOutcome, retry: Retry) -> str | None:
+    """The one of the user's texts that makes this ending the last."""
+    final = {OutcomeClass.PUBLISHED, OutcomeClass.TERMINAL, OutcomeClass.CONFIGURATION}
+    if observed.outcome in final | FREE_OUTCOMES:
+        return None
+    said = observed.message.casefold()
+    return next((text for text in retry.fatal_errors if text.casefold() in said), None)
+
+
+def _failed(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> LedgerEntry:
     failures = entry.failures + 1
-    if failures >= max_attempts:
+    if failures >= retry.max_attempts:
         return replace(entry, state=LedgerState.DEAD_LETTER, failures=failures)
-    pause = backoff(FAILED_PAUSE.first, FAILED_PAUSE.longest, failures)
+    first = timedelta(seconds=retry.backoff_seconds)
+    pause = backoff(first, max(first, LONGEST_FAILED_PAUSE), failures)
     return replace(entry, state=LedgerState.FAILED, failures=failures, retry_at=now + _spread(pause, key, entry))
 
 

@@ -98,7 +98,7 @@ async def write_endings(
                 video,
                 entry,
                 ending.observed,
-                max_attempts=current.subscription.spec.retry.max_attempts,
+                retry=current.subscription.spec.retry,
                 generation=ending.generation,
                 now=current.now,
             )
