@@ -143,6 +143,27 @@ BAD_SPECS = (
         "should match",
     ),
     BadSpec(
+        "less than nothing to leave free",
+        _with(library={"minFreeBytes": -1}),
+        "spec.library.minFreeBytes",
+        "equal to 0",
+        "equal to 0",
+    ),
+    BadSpec(
+        "more to leave free than any volume has",
+        _with(library={"minFreeBytes": 2**60 + 1}),
+        "spec.library.minFreeBytes",
+        "equal to 1152921504606846976",
+        "equal to 1152921504606846976",
+    ),
+    BadSpec(
+        "free space as a quantity",
+        _with(library={"minFreeBytes": "1Gi"}),
+        "spec.library.minFreeBytes",
+        "valid integer",
+        "must be of type integer",
+    ),
+    BadSpec(
         "proxy of an unknown scheme",
         _with(access={"proxy": "quic://a:1"}),
         "spec.access.proxy",

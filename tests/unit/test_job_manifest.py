@@ -29,6 +29,7 @@ MINIMAL_REQUEST = {
     "launch": 2,
     "media": {"type": "Video", "sidecars": ["Thumbnail", "Description", "Nfo"]},
     "library": {"path": "", "layout": "Show"},
+    "minFreeBytes": 1073741824,
     "caBundle": False,
     "umask": "022",
 }
@@ -170,7 +171,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     spec = {
         "url": URL,
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
-        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers"},
+        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFreeBytes": 0},
         "access": {"proxy": "socks5://vpn.media:1080", "caBundleRef": {"name": "my-ca"}},
         "job": {
             "activeDeadlineSeconds": 600,
@@ -202,6 +203,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
         "library": {"path": "podcasts", "layout": "Flat", "folder": "Numbers"},
         "volumeId": "v-1",
+        "minFreeBytes": 0,
         "proxy": "socks5://vpn.media:1080",
         "caBundle": True,
         "umask": "002",

@@ -21,6 +21,8 @@ LIBRARY_MOUNT = "/library"
 CA_FILE = "/etc/trawler/ca/ca.crt"
 """Where extra certificate authorities are mounted when `ca_bundle` is set."""
 MAX_RESULT_BYTES = 3584
+DEFAULT_MIN_FREE_BYTES = 2**30
+"""What a download leaves free on the volume: a full NAS harms more than the video that filled it."""
 
 
 class MediaType(StrEnum):
@@ -99,6 +101,8 @@ class DownloadRequest(Message):
     library: LibraryPlace = LibraryPlace()
     volume_id: str | None = None
     """Marker that the claim must bear. None: no history there yet, a missing marker is made."""
+    min_free_bytes: Annotated[int, Field(ge=0)] = DEFAULT_MIN_FREE_BYTES
+    """Free space below which nothing is downloaded, and which no download may use up."""
     proxy: str | None = None
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
@@ -135,7 +139,7 @@ class DownloadResult(Message):
     retry_at: int | None = None
     """Unix seconds; with NotYet, when the site says it will be ready."""
     volume_id: str | None = None
-    """Marker found or made on the claim."""
+    """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
     engine: str = ""
     """yt-dlp's version."""
     times: StepTimes = StepTimes()

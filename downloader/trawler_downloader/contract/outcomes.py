@@ -57,6 +57,22 @@ CLASS_BY_EXIT_CODE: Mapping[int, OutcomeClass] = MappingProxyType({code: cls for
 FREE_OUTCOMES = frozenset({OutcomeClass.RATE_LIMITED, OutcomeClass.ENVIRONMENT, OutcomeClass.TERMINATED})
 """Endings that say nothing about the video: they cost no try."""
 
+VOLUME_REASONS = frozenset(
+    {
+        "NoSpace",
+        "ReadOnly",
+        "StaleVolume",
+        "VolumeMissing",
+        "VolumeMarkerMissing",
+        "VolumeMarkerMismatch",
+        "VolumeMarkerUnreadable",
+        "VolumeError",
+        "MountFailed",
+    }
+)
+"""Reasons of Environment that every video on the claim would meet. The others are of one Subscription or one video:
+its user (PermissionDenied), its floor (BelowMinFree), its size (NotEnoughSpace), its image."""
+
 
 class LedgerState(StrEnum):
     """Where a video of a subscription stands."""

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
-from trawler_downloader.contract.download import Layout, MediaType, Sidecar
+from trawler_downloader.contract.download import DEFAULT_MIN_FREE_BYTES, Layout, MediaType, Sidecar
 from trawler_downloader.contract.listing import MAX_ENTRIES, Kind
 from trawler_operator.api.model import SpecModel
 
@@ -28,6 +28,8 @@ DEFAULT_SIDECARS = (Sidecar.THUMBNAIL, Sidecar.DESCRIPTION, Sidecar.NFO)
 DEFAULT_BACKOFF_SECONDS = 60
 DEFAULT_ACTIVE_DEADLINE_SECONDS = 21600
 """Six hours: a backstop against a pod that never ends, not a limit of a download's time."""
+MAX_MIN_FREE_BYTES = 2**60
+"""One exbibyte: more than any volume has, and exact in JSON readers that count in 64 bits."""
 MAX_ID = 2_147_483_647
 """Largest user or group id that Kubernetes takes."""
 MAX_NAME_BYTES = 240
@@ -270,6 +272,8 @@ class Library(SpecModel):
     """Show: Channel/Season yy/Title (SyyEmmdd). Flat: Folder/Title [id]. Default: Show."""
     folder: FolderName | None = None
     """Folder name instead of the channel's own."""
+    min_free_bytes: Annotated[int, Field(ge=0, le=MAX_MIN_FREE_BYTES)] = DEFAULT_MIN_FREE_BYTES
+    """Bytes that downloads leave free on the volume: they wait while less is free. Default: 1073741824 (1 GiB)."""
 
 
 class Resources(SpecModel):

@@ -190,6 +190,7 @@ def _request(
         ),
         library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
         volume_id=volume_id,
+        min_free_bytes=spec.library.min_free_bytes,
         proxy=proxy(spec, defaults) or None,
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         umask=spec.job.umask,
