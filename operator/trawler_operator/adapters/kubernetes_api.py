@@ -8,7 +8,7 @@ from typing import Any
 
 from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, METADATA_LIST, KubernetesClient
 from trawler_operator.api import labels
-from trawler_operator.reconcile.ports import ApiError, Key, Manifest, NotFoundError
+from trawler_operator.reconcile.ports import ApiError, ConflictError, Key, Manifest, NotFoundError
 
 _GROUP = f"/apis/{labels.API_VERSION}"
 _SUBSCRIPTIONS = f"{_GROUP}/namespaces/{{}}/{labels.PLURAL}/{{}}"
@@ -79,8 +79,8 @@ class KubernetesAdapter:
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             await self._client.request("DELETE", f"{_JOBS.format(namespace)}/{name}", body=body)
-        except NotFoundError:
-            return
+        except (NotFoundError, ConflictError):
+            return  # it is gone, or another one bears its name by now
 
     async def find_pod(self, namespace: str, job_name: str) -> Manifest | None:
         """The Job's newest pod."""
