@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import itertools
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from builders import NOON, subscription_body
+from component.job_controller import JOB_NAME_LABEL, end_pod
+from component.object_store import Object, ObjectStore
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.reconcile.ports import (
-    AlreadyExistsError,
-    ConflictError,
-    NotFoundError,
-)
+from trawler_operator.reconcile.ports import ConflictError
 
 KEY = ("media", "numberline")
-Object = dict[str, Any]
-Kind = tuple[str, str, str]
-"""(kind, namespace, name)."""
-
-
+DOWNLOAD_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
 RESTLESS = {LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED}
 
 
@@ -49,75 +42,17 @@ class Clock:
         self.time += step
 
 
-class Cluster:
+class Cluster(ObjectStore):
     """The API server and what runs behind it."""
 
     def __init__(self) -> None:
-        self.objects: dict[Kind, Object] = {}
+        super().__init__(Clock())
         self.created: list[str] = []
         """Names of Jobs in the order of their creation."""
         self.writes: list[str] = []
         """Every write, as `verb kind/name`."""
         self.reads: list[str] = []
         self.reject_jobs: Exception | None = None
-        self._versions = itertools.count(100)
-        self._uids = itertools.count(1)
-
-    def put(self, kind: str, body: Object) -> Object:
-        """Create an object."""
-        metadata = body["metadata"]
-        place = (kind, metadata["namespace"], metadata["name"])
-        if place in self.objects:
-            raise AlreadyExistsError(f"{kind} {metadata['name']} already exists")
-        stored = copy.deepcopy(body)
-        stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
-        stored["metadata"]["resourceVersion"] = str(next(self._versions))
-        if "labels" not in stored["metadata"]:
-            stored["metadata"]["labels"] = {}
-        self.objects[place] = stored
-        return copy.deepcopy(stored)
-
-    def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        return copy.deepcopy(self.objects.get((kind, namespace, name)))
-
-    def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
-        """A merge patch, with the resourceVersion in it as precondition."""
-        stored = self.objects.get((kind, namespace, name))
-        if stored is None:
-            raise NotFoundError(name)
-        wanted = (patch.get("metadata") or {}).get("resourceVersion")
-        if wanted is not None and wanted != stored["metadata"]["resourceVersion"]:
-            raise ConflictError(f"{name}: the object has been modified")
-        _merge(stored, patch)
-        stored["metadata"]["resourceVersion"] = str(next(self._versions))
-        return copy.deepcopy(stored)
-
-    def list(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
-        return [
-            copy.deepcopy(body)
-            for (stored_kind, stored_namespace, _), body in sorted(self.objects.items())
-            if stored_kind == kind
-            and namespace in {None, stored_namespace}
-            and all(body["metadata"]["labels"].get(name) == value for name, value in wanted.items())
-        ]
-
-    def delete(self, kind: str, namespace: str, name: str) -> None:
-        """Remove an object; what it owns stays until `collect_garbage`."""
-        self.objects.pop((kind, namespace, name), None)
-
-    def collect_garbage(self) -> None:
-        """Remove what is owned by something that is gone."""
-        while True:
-            uids = {body["metadata"]["uid"] for body in self.objects.values()}
-            orphans = [
-                place
-                for place, body in self.objects.items()
-                if (owners := body["metadata"].get("ownerReferences")) and not any(o["uid"] in uids for o in owners)
-            ]
-            if not orphans:
-                return
-            for place in orphans:
-                del self.objects[place]
 
     # -- for the tests -------------------------------------------------------------------------------------------
 
@@ -163,17 +98,6 @@ class Cluster:
         return [job for job in self.list("Job") if not is_finished(job)]
 
 
-def _merge(target: Object, patch: Mapping[str, Any]) -> None:
-    for name, value in patch.items():
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, Mapping):
-            inner = target.setdefault(name, {})
-            _merge(inner, value)
-        else:
-            target[name] = copy.deepcopy(value)
-
-
 Downloader = Callable[[DownloadRequest], DownloadResult | int]
 """What a launch ends with: a report, or an exit code and no report."""
 
@@ -191,28 +115,12 @@ def publish(request: DownloadRequest) -> DownloadResult:
     )
 
 
-def end_job(cluster: Cluster, job: Object, result: DownloadResult | int, now: datetime) -> None:
+def end_job(cluster: Cluster, job: Object, result: DownloadResult | int) -> None:
     """Let a Job end as its pod did."""
-    code = EXIT_CODES[result.outcome] if isinstance(result, DownloadResult) else result
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
-    condition = {"type": "Failed" if code else "Complete", "status": "True", "lastTransitionTime": at}
-    if code:
-        condition |= {"reason": "PodFailurePolicy", "message": f"Container download failed with exit code {code} x"}
-    cluster.merge("Job", namespace, name, {"status": {"conditions": [condition]}})
-    terminated: Object = {"exitCode": code}
     if isinstance(result, DownloadResult):
-        terminated["message"] = result.to_json()
-    pod = {
-        "metadata": {
-            "namespace": namespace,
-            "name": f"{name}-{job['metadata']['uid']}",
-            "labels": {"batch.kubernetes.io/job-name": name},
-            "ownerReferences": [{"uid": job["metadata"]["uid"]}],
-        },
-        "status": {"containerStatuses": [{"name": "download", "state": {"terminated": terminated}}]},
-    }
-    cluster.put("Pod", pod)
+        end_pod(cluster, job, EXIT_CODES[result.outcome], result.to_json())
+    else:
+        end_pod(cluster, job, result)
 
 
 def request_of(job: Object) -> DownloadRequest:
@@ -264,14 +172,14 @@ class FakeApi:
         self, key: tuple[str, str], resource_version: str, status: Mapping[str, Any]
     ) -> None:
         patch = {"metadata": {"resourceVersion": resource_version}, "status": json.loads(json.dumps(status))}
-        await self._call("patch status", lambda: self._cluster.merge("Subscription", *key, patch), write=True)
+        await self._call("patch status", lambda: self._cluster.merge_status("Subscription", *key, patch), write=True)
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Object]:
-        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
+        wanted = {**DOWNLOAD_JOBS, labels.SUBSCRIPTION_LABEL: subscription}
         return await self._call("list Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
 
     async def list_all_jobs(self) -> list[Object]:
-        return await self._call("list all Jobs", lambda: self._cluster.list("Job"))
+        return await self._call("list all Jobs", lambda: self._cluster.list("Job", **DOWNLOAD_JOBS))
 
     async def get_job(self, namespace: str, name: str) -> Object | None:
         return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
@@ -280,23 +188,24 @@ class FakeApi:
         def create() -> None:
             if self._cluster.reject_jobs is not None:
                 raise self._cluster.reject_jobs
-            self._cluster.put("Job", json.loads(json.dumps(manifest)))
+            self._cluster.create("Job", json.loads(json.dumps(manifest)))
             self._cluster.created.append(manifest["metadata"]["name"])
 
         await self._call("create Job", create, write=True)
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         def delete() -> None:
-            job = self._cluster.get("Job", namespace, name)
-            if job is not None and job["metadata"]["uid"] == uid:
-                self._cluster.delete("Job", namespace, name)
-                self._cluster.collect_garbage()
+            with contextlib.suppress(ConflictError):  # another one of that name
+                self._cluster.delete("Job", namespace, name, uid=uid)
 
         await self._call("delete Job", delete, write=True)
 
     async def find_pod(self, namespace: str, job_name: str) -> Object | None:
-        wanted = {"batch.kubernetes.io/job-name": job_name}
-        return await self._call("find Pod", lambda: next(iter(self._cluster.list("Pod", namespace, **wanted)), None))
+        def newest() -> Object | None:
+            pods = self._cluster.list("Pod", namespace, **{JOB_NAME_LABEL: job_name})
+            return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+
+        return await self._call("find Pod", newest)
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Object]:
         wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
@@ -309,7 +218,7 @@ class FakeApi:
     async def create_config_map(self, namespace: str, manifest: Object) -> Object:
         name = manifest["metadata"]["name"]
         return await self._call(
-            f"create ConfigMap/{name}", lambda: self._cluster.put("ConfigMap", manifest), write=True
+            f"create ConfigMap/{name}", lambda: self._cluster.create("ConfigMap", manifest), write=True
         )
 
     async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:

@@ -142,7 +142,7 @@ async def test_only_our_jobs_are_deleted(world: World) -> None:
     for _ in range(3):
         await operator.reconcile()
         for job in world.cluster.running_jobs():
-            end_job(world.cluster, job, publish(request_of(job)), world.clock.now())
+            end_job(world.cluster, job, publish(request_of(job)))
         world.clock.advance(timedelta(seconds=1))
     needed = {
         job_name(*KEY, key, entry.launches)

@@ -119,7 +119,7 @@ class Chaos:
     def end_a_job(self, result: DownloadResult | int | None) -> None:
         for job in self.world.cluster.running_jobs()[:1]:
             given = publish(request_of(job)) if result is None else result
-            end_job(self.world.cluster, job, given, self.world.clock.now())
+            end_job(self.world.cluster, job, given)
 
     def edit_a_shard(self) -> None:
         for shard in self.world.cluster.shards()[-1:]:

@@ -139,6 +139,9 @@ class World:
     launches: list[tuple[str, int]] = field(default_factory=list)
     """(video key, launch) of every Job that ran to its end."""
 
+    def __post_init__(self) -> None:
+        self.cluster.clock = self.clock
+
     def operator(self, **options: Any) -> Operator:
         return Operator(self.cluster, self.site, self.clock, **options)
 
@@ -147,7 +150,7 @@ class World:
         for job in self.cluster.running_jobs():
             request = request_of(job)
             self.launches.append((request.video.key, request.launch))
-            end_job(self.cluster, job, self.downloader(request), self.clock.now())
+            end_job(self.cluster, job, self.downloader(request))
 
     async def settle(
         self, operator: Operator, key: tuple[str, str] = KEY, rounds: int = 60, step: timedelta = timedelta(seconds=10)

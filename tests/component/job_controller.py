@@ -1,0 +1,143 @@
+"""What the Job controller, the kubelet and an evicting drain do to a Job of one pod, in memory.
+
+Texts and conditions are those of Kubernetes 1.36 (pkg/controller/job); `tests/conformance` holds them to a cluster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from component.object_store import Object, ObjectStore
+from trawler_operator.reconcile.ports import RejectedError
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+SIGTERM_CODE = 143
+
+
+def start_pod(store: ObjectStore, job: Object) -> None:
+    """The Job's pod comes to run; under a quota of pods none comes, and the Job says nothing of it."""
+    metadata, template = job["metadata"], job["spec"]["template"]
+    at = _timestamp(store)
+    pod = {
+        "metadata": {
+            "namespace": metadata["namespace"],
+            "name": _pod_name(job),
+            "labels": {**(template["metadata"].get("labels") or {}), JOB_NAME_LABEL: metadata["name"]},
+            "annotations": template["metadata"].get("annotations") or {},
+            "ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+            ],
+        },
+        "spec": template["spec"],
+    }
+    status: Object = {"startTime": at, "ready": 0}
+    try:
+        store.create("Pod", pod)
+    except RejectedError:
+        _report(store, job, status)
+        return
+    containers = [{"name": c["name"], "ready": True, "state": {"running": {"startedAt": at}}} for c in _containers(job)]
+    running = {"status": {"phase": "Running", "startTime": at, "containerStatuses": containers}}
+    store.merge("Pod", metadata["namespace"], _pod_name(job), running)
+    _report(store, job, {**status, "active": 1, "ready": 1})
+
+
+def end_pod(store: ObjectStore, job: Object, code: int, message: str | None = None, reason: str | None = None) -> None:
+    """The pod's container ends by itself, and so does the Job; the pod stays.
+
+    Args:
+        store: the cluster.
+        job: with one pod, or none yet.
+        code: of the container's exit.
+        message: termination message.
+        reason: of the container's end; None: what goes with the code.
+    """
+    if store.get("Pod", job["metadata"]["namespace"], _pod_name(job)) is None:
+        start_pod(store, job)
+    terminated = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
+    if message is not None:
+        terminated["message"] = message
+    name = _containers(job)[0]["name"]
+    ended = {
+        "phase": "Failed" if code else "Succeeded",
+        "containerStatuses": [{"name": name, "ready": False, "state": {"terminated": terminated}}],
+    }
+    store.merge("Pod", job["metadata"]["namespace"], _pod_name(job), {"status": ended})
+    if code:
+        _fail(store, job, *_judge(job, code))
+    else:
+        _finish(store, job, ("SuccessCriteriaMet", "Complete"), "CompletionsReached", "Reached expected number of pods")
+
+
+def evict_pod(store: ObjectStore, job: Object) -> None:
+    """A drain evicts the pod: the Job fails for the disruption, and the pod is gone with its message."""
+    _remove_pod(store, job)
+    _fail(store, job, *_judge(job, SIGTERM_CODE, disrupted=True))
+
+
+def delete_pod(store: ObjectStore, job: Object) -> None:
+    """Somebody deletes the running pod: it ends by SIGTERM, which the Job counts as any exit, and is gone."""
+    _remove_pod(store, job)
+    _fail(store, job, *_judge(job, SIGTERM_CODE))
+
+
+def exceed_deadline(store: ObjectStore, job: Object) -> None:
+    """`activeDeadlineSeconds` are over: the Job controller deletes the pod."""
+    _remove_pod(store, job)
+    _fail(store, job, "DeadlineExceeded", "Job was active longer than specified deadline")
+
+
+def suspend(store: ObjectStore, job: Object) -> None:
+    """Somebody set `spec.suspend`: the pod goes, the Job is neither complete nor failed."""
+    _remove_pod(store, job)
+    condition = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
+    _report(store, job, {"startTime": None, "active": None, "ready": 0, "conditions": [condition]})
+
+
+def _judge(job: Object, code: int, *, disrupted: bool = False) -> tuple[str, str]:
+    """Reason and message of the failure, by the Job's own pod failure policy."""
+    pod = f"{job['metadata']['namespace']}/{_pod_name(job)}"
+    rules = (job["spec"].get("podFailurePolicy") or {}).get("rules") or ()
+    for index, rule in enumerate(rules):
+        if rule.get("onPodConditions") and disrupted:
+            text = f"Pod {pod} has condition DisruptionTarget matching FailJob rule at index {index}"
+            return "PodFailurePolicy", text
+        if code in (rule.get("onExitCodes") or {}).get("values", ()):
+            container = _containers(job)[0]["name"]
+            text = f"Container {container} for pod {pod} failed with exit code {code} matching FailJob rule at index"
+            return "PodFailurePolicy", f"{text} {index}"
+    return "BackoffLimitExceeded", "Job has reached the specified backoff limit"
+
+
+def _fail(store: ObjectStore, job: Object, reason: str, message: str) -> None:
+    _finish(store, job, ("FailureTarget", "Failed"), reason, message)
+
+
+def _finish(store: ObjectStore, job: Object, types: tuple[str, str], reason: str, message: str) -> None:
+    at = _timestamp(store)
+    conditions = [
+        {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": at}
+        for kind in types
+    ]
+    _report(store, job, {"active": None, "ready": 0, "conditions": conditions})
+
+
+def _report(store: ObjectStore, job: Object, status: dict[str, Any]) -> None:
+    store.merge("Job", job["metadata"]["namespace"], job["metadata"]["name"], {"status": status})
+
+
+def _remove_pod(store: ObjectStore, job: Object) -> None:
+    store.delete("Pod", job["metadata"]["namespace"], _pod_name(job))
+
+
+def _pod_name(job: Object) -> str:
+    return f"{job['metadata']['name']}-{job['metadata']['uid']}"
+
+
+def _containers(job: Object) -> list[Object]:
+    containers: list[Object] = job["spec"]["template"]["spec"]["containers"]
+    return containers
+
+
+def _timestamp(store: ObjectStore) -> str:
+    return store.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

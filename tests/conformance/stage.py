@@ -1,0 +1,153 @@
+"""What a conformance test may do: the port under test, and what users, controllers and nodes do beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from builders import ledger_entry, subscription
+from trawler_operator.api import labels
+from trawler_operator.domain.job_manifest import JobDefaults, build_download_job
+from trawler_operator.reconcile.ports import KubernetesApi, Manifest
+
+URL = "https://www.youtube.com/@numberline/videos"
+ENDING = "ENDING"
+"""Environment variable of a test's Job: JSON of what its container shall do."""
+_PROGRAM = """
+import json, os, signal, sys, time
+wish = json.loads(os.environ["ENDING"])
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+if wish["message"] is not None:
+    with open("/dev/termination-log", "w") as log:
+        log.write(wish["message"])
+if wish["eats_memory"]:
+    hoard = [bytes([1]) * 2**20 for _ in range(2**12)]
+if wish["code"] is None:
+    time.sleep(600)
+sys.exit(wish["code"])
+"""
+
+
+class Stage(Protocol):
+    """A namespace of one test. Kinds are written as in manifests."""
+
+    namespace: str
+    api: KubernetesApi
+    """The port: what the tests are about."""
+
+    async def create(self, kind: str, manifest: Manifest) -> Manifest:
+        """As a user does; raises what the port would."""
+        ...
+
+    async def read(self, kind: str, name: str) -> Manifest | None:
+        """As it is now."""
+        ...
+
+    async def names(self, kind: str) -> set[str]:
+        """Of all objects of a kind."""
+        ...
+
+    async def patch(self, kind: str, name: str, patch: Manifest) -> Manifest:
+        """A merge patch by a user."""
+        ...
+
+    async def delete(self, kind: str, name: str, propagation: str = "Background") -> None:
+        """As `kubectl delete --cascade` does; not waited for."""
+        ...
+
+    async def evict(self, pod: str) -> None:
+        """As a drain does."""
+        ...
+
+    async def eventually(self, what: str, look: Callable[[], Awaitable[Any]]) -> Any:
+        """Let controllers and nodes work until `look` answers with something true; its answer."""
+        ...
+
+    async def quiet(self) -> None:
+        """Let controllers and nodes work until nothing of theirs is due any more."""
+        ...
+
+
+async def subscribe(stage: Stage, name: str = "numberline") -> Manifest:
+    """Apply a Subscription that no operator does anything for, and wait until one that runs here has said so."""
+    # Of this policy, so that an operator leaves owners of the ledger alone.
+    spec = {"url": URL, "suspend": True, "ledgerPolicy": "Delete"}
+    manifest = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "metadata": {"name": name}, "spec": spec}
+    await stage.create("Subscription", manifest)
+    await stage.quiet()
+    body = await stage.api.get_subscription((stage.namespace, name))
+    assert body is not None
+    return body
+
+
+def config_map(stage: Stage, name: str, data: dict[str, Any] | None = None, **metadata: Any) -> Manifest:
+    """A ConfigMap."""
+    body: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": stage.namespace, "name": name, **metadata},
+    }
+    return body if data is None else {**body, "data": data}
+
+
+def shard(stage: Stage, name: str, owner: str, data: dict[str, Any] | None = None, **metadata: Any) -> Manifest:
+    """A ConfigMap with the labels of a ledger."""
+    return config_map(stage, name, data, labels=labels.ledger_labels(owner), **metadata)
+
+
+def quota(stage: Stage, **hard: int) -> Manifest:
+    """A ResourceQuota."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"namespace": stage.namespace, "name": "tight"},
+        "spec": {"hard": {name: str(limit) for name, limit in hard.items()}},
+    }
+
+
+def job(
+    stage: Stage,
+    *,
+    owner: Manifest | None = None,
+    video: str = "youtube.abcdefghijk",
+    code: int | None = None,
+    message: str | None = None,
+    deadline: int = 3600,
+    eats_memory: bool = False,
+) -> Manifest:
+    """A download Job as the operator makes it, with another program in it and no claim.
+
+    Args:
+        stage: gives the namespace.
+        owner: the Subscription; None: one of that name that is not there, and no reference to it.
+        video: its key.
+        code: exit code of its container; None: runs for ten minutes.
+        message: termination message.
+        deadline: activeDeadlineSeconds.
+        eats_memory: until it is killed for it.
+    """
+    metadata = (owner or {}).get("metadata") or {"uid": "none", "name": "numberline"}
+    manifest = build_download_job(
+        subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"]),
+        video,
+        ledger_entry(),
+        launch=1,
+        shard=0,
+        defaults=JobDefaults(image="trawler-downloader:dev", claim_name="library"),
+    )
+    if owner is None:
+        del manifest["metadata"]["ownerReferences"]
+    manifest["spec"]["activeDeadlineSeconds"] = deadline
+    pod = manifest["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "library"]
+    pod["terminationGracePeriodSeconds"] = 5
+    wish = {"code": code, "message": message, "eats_memory": eats_memory}
+    container |= {
+        "command": ["python", "-c", _PROGRAM],
+        "env": [{"name": ENDING, "value": json.dumps(wish)}],
+        "resources": {"limits": {"memory": "64Mi"}, "requests": {"memory": "32Mi"}},
+        "volumeMounts": [mount for mount in container["volumeMounts"] if mount["name"] != "library"],
+    }
+    return manifest
