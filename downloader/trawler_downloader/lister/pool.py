@@ -18,7 +18,7 @@ from importlib.metadata import version
 from multiprocessing.context import ForkServerProcess
 
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister import child
 
 START_SECONDS = 30
@@ -77,7 +77,9 @@ class WorkerPool:
                     async with asyncio.timeout_at(deadline):
                         chunk = await reader.read(CHUNK_BYTES)
                 except TimeoutError:
-                    yield self._trailer("DeadlineExceeded", "The listing took longer than its deadline and was ended.")
+                    yield self._trailer(
+                        Reason.DEADLINE_EXCEEDED, "The listing took longer than its deadline and was ended."
+                    )
                     return
                 if not chunk:
                     break
@@ -87,7 +89,7 @@ class WorkerPool:
                     yield head + newline
                 if last.startswith(_TRAILER):
                     return
-            yield self._trailer("ListerWorkerDied", await self._how_it_died(process))
+            yield self._trailer(Reason.LISTER_WORKER_DIED, await self._how_it_died(process))
         finally:
             self._dispose(process, transport)
 
@@ -95,9 +97,9 @@ class WorkerPool:
         """Take no more work."""
         self._forks.shutdown(wait=False, cancel_futures=True)
 
-    def _trailer(self, reason: str, message: str) -> bytes:
+    def _trailer(self, reason: Reason, message: str) -> bytes:
         trailer = TrailerLine(
-            end=ListingEnd.ERROR, outcome=OutcomeClass.TRANSIENT, reason=reason, message=message, engine=self.engine
+            end=ListingEnd.ERROR, outcome=reason.outcome, reason=reason, message=message, engine=self.engine
         )
         return trailer.to_json().encode() + b"\n"
 

@@ -26,6 +26,7 @@ from trawler_downloader.contract.listing import (
     SourceLine,
 )
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
 from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings, web_address
 from trawler_downloader.outcomes import classify
@@ -85,7 +86,7 @@ def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
         try:
             result = _result(engine, planned.url)
         except Exception as error:
-            if planned.tab and classify(error).reason == "NoSuchTab":
+            if planned.tab and classify(error).reason is Reason.NO_SUCH_TAB:
                 continue  # a tab appears with its first video: until then it is an empty listing
             if is_channel or not _download_may_tell(error, engine.log.warnings):
                 raise
@@ -242,9 +243,14 @@ def _bare_video(extractor: Extractor | None, url: str) -> dict[str, Any] | None:
 def _download_may_tell(error: BaseException, warnings: Sequence[str]) -> bool:
     """Private, premiere, removed: said of the video, so its download says it again, and better than a listing can."""
     found = classify(error, warnings)
-    return found.outcome in {OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS, OutcomeClass.TERMINAL} or (
-        found.outcome is OutcomeClass.TRANSIENT and found.reason in {"VideoUnavailable", "NoFormats"}
-    )
+    return found.outcome in {
+        OutcomeClass.NOT_YET,
+        OutcomeClass.NEEDS_ACCESS,
+        OutcomeClass.TERMINAL,
+    } or found.reason in {
+        Reason.VIDEO_UNAVAILABLE,
+        Reason.NO_FORMATS,
+    }
 
 
 def _emit_video(result: dict[str, Any], url: str, emit: Emit) -> None:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import BinaryIO, NoReturn
 
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.child import Limits
 from trawler_downloader.lister.engine import Engine
 from trawler_downloader.lister.sources import NotAListingError
@@ -74,10 +74,10 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str, limits: L
 def _meaning(error: Exception, warnings: list[str]) -> Classified:
     match error:
         case NotAListingError():
-            return Classified(OutcomeClass.CONFIGURATION, "UnsupportedUrl", str(error))
+            return Classified(Reason.UNSUPPORTED_URL, str(error))
         case CaBundleError():
-            return Classified(OutcomeClass.CONFIGURATION, "CaBundleInvalid", str(error))
+            return Classified(Reason.CA_BUNDLE_INVALID, str(error))
         case RedirectError():
-            return Classified(OutcomeClass.TRANSIENT, "RedirectLoop", str(error))
+            return Classified(Reason.REDIRECT_LOOP, str(error))
         case _:
             return classify(error, warnings)

@@ -4,6 +4,7 @@ Shared by the lister and the downloader. `classify` is the way in; `rows` holds 
 phrase of a site is one more row. Nothing here does I/O, and nothing decides what to do: that is the operator's.
 """
 
-from trawler_downloader.outcomes.classify import MAX_MESSAGE, Classified, classify, without_secrets
+from trawler_downloader.outcomes.classify import Classified, classify
+from trawler_downloader.outcomes.messages import MAX_MESSAGE, without_secrets
 
 __all__ = ["MAX_MESSAGE", "Classified", "classify", "without_secrets"]

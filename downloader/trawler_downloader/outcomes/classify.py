@@ -6,55 +6,45 @@ yt-dlp wraps errors in several ways: `exc_info` of a DownloadError, `cause` of a
 
 from __future__ import annotations
 
-import errno
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError
-from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive
+from yt_dlp.utils import (
+    ExtractorError,
+    GeoRestrictedError,
+    PostProcessingError,
+    UnsupportedError,
+    UserNotLive,
+    YoutubeDLError,
+)
 
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_downloader.outcomes.rows import ASKED_TO_STOP, SITUATIONS, Row
-
-MAX_MESSAGE = 500
-"""Characters of a message for people."""
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.outcomes.messages import clean_message, one_line
+from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, SITUATIONS, VOLUME_ERRORS, Row
 
 _RATE_LIMIT_SECONDS = 3600
 """YouTube's own words: "rate-limited for up to an hour"."""
+_LONGEST_WAIT_SECONDS = 7 * 86_400
+"""A site may ask for any time; what is longer is taken for this."""
 
-_VOLUME_ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
-    {
-        errno.ENOSPC: ("NoSpace", "The disk is full."),
-        errno.EDQUOT: ("NoSpace", "The disk quota is used up."),
-        errno.EROFS: ("ReadOnly", "The volume is read-only."),
-        errno.ESTALE: ("StaleVolume", "The volume's server lost the file handle."),
-        errno.EIO: ("VolumeError", "The volume reported an input/output error."),
-        errno.EACCES: ("PermissionDenied", "The volume refuses access to this user."),
-        errno.EPERM: ("PermissionDenied", "The volume refuses the operation to this user."),
-        errno.ENOTCONN: ("StaleVolume", "The volume is not connected."),
-    }
-)
-
-_Finding = tuple[OutcomeClass, str, str | None]
-"""Outcome, reason, and a message unless the error's own words say it best."""
+_Finding = tuple[Reason, str | None]
+"""A reason, and a message unless the error's own words say it best."""
 
 _NETWORK_OS_ERRORS = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)
 """Are OSErrors too, and SSLError numbers its errors from 1, which is EPERM."""
-
-_USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
-_NOISE = (
-    re.compile(r"\x1b\[[0-9;]*m"),
-    re.compile(r"^\s*ERROR:\s*"),
-    re.compile(r"^\[[\w:.+-]+\]\s+(?:[^\s:]+:\s+)?"),
-    re.compile(r"[;,]?\s*please report this issue on.*", re.DOTALL),
-    re.compile(r"\s*Use --(?:cookies|username|list-formats).*", re.DOTALL),
-    re.compile(r"\s*You might want to use a VPN.*", re.DOTALL),
-    re.compile(r"\s*\(caused by .*", re.DOTALL),
-)
+_OF_MEDIA = re.compile(r"unable to download video data|\[download\] Got error", re.IGNORECASE)
+_STATUS = re.compile(r"HTTP Error (\d{3})")
+_CRASHED = re.compile(r"An extractor error has occurred")
+_TOLD_BETTER_BY_WARNINGS = frozenset({Reason.NO_FORMATS, Reason.FORMAT_UNAVAILABLE})
+"""With a player that did not answer, yt-dlp goes on with what it has, and ends with these."""
 _SPAN = re.compile(r"\bin (?:about )?(\d+|an?) (second|minute|hour|day|week)s?\b", re.IGNORECASE)
 _SECONDS = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800})
 
@@ -63,52 +53,46 @@ _SECONDS = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86_
 class Classified:
     """What an error means."""
 
-    outcome: OutcomeClass
-    reason: str
-    """CamelCase, for conditions and ledgers."""
+    reason: Reason
     message: str
     """For people: one line, at most MAX_MESSAGE characters, without secrets."""
     retry_at: int | None = None
-    """Unix seconds, where the site told a time and the caller its own."""
+    """Unix seconds, where the site told a time and the caller its own: with NotYet and RateLimited."""
+
+    @property
+    def outcome(self) -> OutcomeClass:
+        """The reason's class."""
+        return self.reason.outcome
 
 
-def classify(exc: BaseException, warnings: Sequence[str] = (), *, now: float | None = None) -> Classified:
+def classify(
+    exc: BaseException,
+    warnings: Sequence[str] = (),
+    *,
+    refusals: Sequence[HTTPError] = (),
+    now: float | None = None,
+) -> Classified:
     """What an exception means.
 
     Args:
         exc: as it was raised, by yt-dlp or anything below it.
         warnings: what yt-dlp warned about before; when a player request failed, the HTTP status is only there.
+        refusals: answers of the site that asked for fewer requests; of a warning only its text is left, and how long
+            to wait stands in the answer.
         now: Unix seconds; without it no `retry_at` is derived.
     """
     chain = tuple(_chain(exc))
     texts = tuple(dict.fromkeys(filter(None, (_text(error) for error in chain))))
     own_words = clean_message(texts[0]) if texts else type(exc).__name__
     found = (
-        _by_table(ASKED_TO_STOP, texts)
-        or _by_type(chain)
-        or _by_table(SITUATIONS, texts)
-        or _by_status(chain)
-        or _by_text_status(texts)
-        or _by_warnings(warnings)
+        _by_table(ASKED_TO_STOP, texts) or _by_type(chain) or _by_table(SITUATIONS, texts) or _by_status(chain, texts)
     )
+    if found is None or found[0] in _TOLD_BETTER_BY_WARNINGS:
+        found = _by_warnings(warnings, found) or found or _by_crash(chain, texts, own_words)
     if found is None:
-        return Classified(OutcomeClass.TRANSIENT, "Unknown", own_words)
-    outcome, reason, message = found
-    return Classified(outcome, reason, message or own_words, _retry_at(outcome, chain, texts, now))
-
-
-def clean_message(text: str) -> str:
-    """One line for people: yt-dlp's prefixes, advice for its command line, bug-report texts and secrets taken out."""
-    for noise in _NOISE:
-        text = noise.sub("", text)
-    # Without lone surrogates, which no JSON writer takes.
-    text = without_secrets(" ".join(text.split())).encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
-
-
-def without_secrets(text: str) -> str:
-    """The text with the user and password of every URL taken out."""
-    return _USERINFO.sub("", text)
+        return Classified(Reason.UNKNOWN, own_words)
+    reason, message = found
+    return Classified(reason, message or own_words, _retry_at(reason.outcome, (*chain, *refusals), texts, now))
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
@@ -137,75 +121,121 @@ def _text(error: BaseException) -> str:
 def _by_table(rows: Sequence[Row], texts: Sequence[str]) -> _Finding | None:
     for row in rows:
         if any(row.pattern.search(text) for text in texts):
-            return row.outcome, row.reason, row.message
+            return row.reason, row.message
     return None
 
 
 def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
     for error in chain:
-        if isinstance(error, HTTPError) and error.status == 429:
-            return OutcomeClass.RATE_LIMITED, "RateLimited", "The site asked for fewer requests."
-        if isinstance(error, OSError) and not isinstance(error, _NETWORK_OS_ERRORS):
-            known = _VOLUME_ERRORS.get(error.errno or 0)
-            if known is not None:
-                return OutcomeClass.ENVIRONMENT, *known
-        if isinstance(error, MemoryError):
-            return OutcomeClass.TRANSIENT, "OutOfMemory", "The memory limit was reached."
-        if isinstance(error, CertificateVerifyError):
-            return _by_table(SITUATIONS, ["CERTIFICATE_VERIFY_FAILED"])
-        if isinstance(error, UnsupportedError):
-            return _by_table(SITUATIONS, ["Unsupported URL"])
-        if isinstance(error, UserNotLive):
-            return _by_table(SITUATIONS, ["is not currently live"])
-        if isinstance(error, GeoRestrictedError):
-            return _by_table(SITUATIONS, ["geo restricted"])
+        match error:
+            case HTTPError(status=429):
+                return _meaning_of_status(429, of_media=False)
+            case HTTPError(redirect_loop=True):
+                return Reason.REDIRECT_LOOP, "The site redirects in circles."
+            case OSError(errno=int(number)) if number in VOLUME_ERRORS and not isinstance(error, _NETWORK_OS_ERRORS):
+                return VOLUME_ERRORS[number]
+            case MemoryError():
+                return Reason.OUT_OF_MEMORY, "The memory limit was reached."
+            case CertificateVerifyError():
+                return _by_table(NETWORK, ["CERTIFICATE_VERIFY_FAILED"])
+            case UnsupportedError():
+                return _by_table(SITUATIONS, ["Unsupported URL"])
+            case UserNotLive():
+                return _by_table(SITUATIONS, ["is not currently live"])
+            case GeoRestrictedError():
+                return _by_table(SITUATIONS, ["geo restricted"])
     return None
 
 
-def _by_status(chain: Sequence[BaseException]) -> _Finding | None:
+def _by_status(chain: Sequence[BaseException], texts: Sequence[str]) -> _Finding | None:
+    of_media = any(_OF_MEDIA.search(text) for text in texts)
     for error in chain:
         if isinstance(error, HTTPError):
-            return _meaning_of_status(int(error.status))
-    return None
+            return _meaning_of_status(int(error.status), of_media=of_media)
+    return _by_text_status(texts, of_media=of_media)
 
 
-def _by_text_status(texts: Sequence[str]) -> _Finding | None:
+def _by_text_status(texts: Sequence[str], *, of_media: bool) -> _Finding | None:
     """The downloader of yt-dlp gives up with the status in words only."""
     for text in texts:
-        if match := re.search(r"HTTP Error (\d{3})", text):
-            return _meaning_of_status(int(match[1]))
+        if match := _STATUS.search(text):
+            return _meaning_of_status(int(match[1]), of_media=of_media)
     return None
 
 
-def _by_warnings(warnings: Sequence[str]) -> _Finding | None:
-    return _by_table(ASKED_TO_STOP, warnings) or _by_text_status(warnings)
+def _by_warnings(warnings: Sequence[str], found: _Finding | None) -> _Finding | None:
+    """What warnings tell of an error that tells nothing itself."""
+    if found is not None and (better := _by_table(FORMATS_MISSED, warnings)):
+        found = better
+    return (
+        _by_table(ASKED_TO_STOP, warnings)
+        or _by_text_status(warnings, of_media=False)
+        or _by_table(NETWORK, warnings)
+        or found
+    )
 
 
-def _meaning_of_status(status: int) -> _Finding:
+def _by_crash(chain: Sequence[BaseException], texts: Sequence[str], own_words: str) -> _Finding | None:
+    """yt-dlp or ffmpeg failed by itself: what yt-dlp calls unexpected, or an exception that left its own code."""
+    if any(isinstance(error, PostProcessingError) for error in chain):
+        return Reason.PROCESSING_FAILED, None
+    if not (any(_CRASHED.search(text) for text in texts) or _unexpected(chain)):
+        return None
+    causes = [error for error in chain if not isinstance(error, YoutubeDLError)]
+    cause = f" ({type(causes[0]).__name__}: {causes[0]})" if causes else ""
+    return Reason.EXTRACTOR_FAILED, one_line(
+        f"yt-dlp could not read what the site answered: {own_words}{cause}. If it stays so, a newer yt-dlp may help."
+    )
+
+
+def _unexpected(chain: Sequence[BaseException]) -> bool:
+    """What the outermost telling exception is decides: below it is what yt-dlp had already dealt with."""
+    for error in chain:
+        if isinstance(error, ExtractorError):
+            return not error.expected
+        if not isinstance(error, YoutubeDLError | OSError):
+            return _left_yt_dlp(error)
+    return False
+
+
+def _left_yt_dlp(error: BaseException) -> bool:
+    """Whether the exception was raised in yt-dlp's code, or below it."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "yt_dlp":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _meaning_of_status(status: int, *, of_media: bool) -> _Finding:
     if status == 429:
-        return OutcomeClass.RATE_LIMITED, "RateLimited", "The site asked for fewer requests."
+        return Reason.RATE_LIMITED, "The site asked for fewer requests."
     if status in (404, 410):
-        # Seen for channels that exist: never final at once, the tries decide.
-        return OutcomeClass.TRANSIENT, "NotFound", f"The site answered that there is nothing (HTTP {status})."
-    if status == 407:
-        return OutcomeClass.CONFIGURATION, "ProxyRefused", "The proxy asks for a user and password (HTTP 407)."
+        if of_media:
+            return Reason.MEDIA_NOT_FOUND, f"The site does not have the media at their address (HTTP {status})."
+        return Reason.NOT_FOUND, f"The site answered that there is nothing (HTTP {status})."
     if status == 451:
-        return OutcomeClass.NEEDS_ACCESS, "GeoRestricted", "Not available for legal reasons (HTTP 451)."
+        return Reason.GEO_RESTRICTED, "Not available for legal reasons (HTTP 451)."
     if status in (401, 403):
-        return OutcomeClass.TRANSIENT, "Forbidden", f"The site refused the request (HTTP {status})."
+        if of_media:
+            return Reason.MEDIA_FORBIDDEN, f"The site refused the media (HTTP {status}); a newer yt-dlp may be needed."
+        return Reason.FORBIDDEN, f"The site refused the request (HTTP {status})."
     if status >= 500:
-        return OutcomeClass.TRANSIENT, "ServerError", f"The site failed (HTTP {status})."
-    return OutcomeClass.TRANSIENT, "HttpError", f"The site answered with HTTP {status}."
+        return Reason.SERVER_ERROR, f"The site failed (HTTP {status})."
+    return Reason.HTTP_ERROR, f"The site answered with HTTP {status}."
 
 
 def _retry_at(
-    outcome: OutcomeClass, chain: Sequence[BaseException], texts: Sequence[str], now: float | None
+    outcome: OutcomeClass, errors: Sequence[BaseException], texts: Sequence[str], now: float | None
 ) -> int | None:
     if now is None:
         return None
     if outcome is OutcomeClass.RATE_LIMITED:
-        wait = _retry_after(chain) or (_RATE_LIMIT_SECONDS if any("up to an hour" in text for text in texts) else 0)
-        return int(now) + wait if wait else None
+        wait = _retry_after(errors, now)
+        if wait is None and any("up to an hour" in text for text in texts):
+            wait = _RATE_LIMIT_SECONDS
+        return None if wait is None else int(now) + min(wait, _LONGEST_WAIT_SECONDS)
     if outcome is OutcomeClass.NOT_YET:
         for text in texts:
             if match := _SPAN.search(text):
@@ -214,11 +244,21 @@ def _retry_at(
     return None
 
 
-def _retry_after(chain: Sequence[BaseException]) -> int:
-    """The Retry-After header in seconds; 0 when absent or a date."""
-    for error in chain:
-        if isinstance(error, HTTPError):
-            value = str(error.response.headers.get("Retry-After") or "")
-            if value.isdigit():
-                return int(value)
-    return 0
+def _retry_after(errors: Sequence[BaseException], now: float) -> int | None:
+    """The largest Retry-After of the answers in seconds, told as such or as a date (RFC 9110, 10.2.3); None: none."""
+    waits = [_seconds(error, now) for error in errors if isinstance(error, HTTPError)]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _seconds(error: HTTPError, now: float) -> int | None:
+    value = str(error.response.headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return int(value[:10])
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # "-0000" says that the zone is not known, and makes a time without one; HTTP's times are GMT.
+    when = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.fromtimestamp(now, UTC)
+    seconds = int(when.total_seconds())
+    return seconds if seconds > 0 else None

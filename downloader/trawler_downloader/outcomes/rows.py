@@ -1,16 +1,20 @@
 """The texts that sites and yt-dlp use, in the order in which they are tried.
 
-The order matters: YouTube wraps a rate limit in "Video unavailable", so what asks us to stop is tried before what says
-that a video is gone. The texts are English because yt-dlp asks for `hl=en`; the extractor argument `youtube:lang` must
-never be set, or nothing here matches.
+The order matters: YouTube wraps a rate limit in "Video unavailable", a country's block in "copyright grounds", and the
+end of a channel in "multiple third-party claims of copyright infringement". What asks us to stop is tried first. The
+texts are English because yt-dlp asks for `hl=en`; the extractor argument `youtube:lang` must never be set, or nothing
+here matches. They are those of yt-dlp 2026.10.26 and of YouTube's answers that it passes on.
 """
 
 from __future__ import annotations
 
+import errno
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -18,176 +22,225 @@ class Row:
     """One situation: the text that tells it, and what it means."""
 
     pattern: re.Pattern[str]
-    outcome: OutcomeClass
-    reason: str
-    """CamelCase."""
+    reason: Reason
     message: str | None
     """For people. None: the error's own words say it best."""
 
 
-def _row(pattern: str, outcome: OutcomeClass, reason: str, message: str | None = None) -> Row:
-    return Row(re.compile(pattern, re.IGNORECASE), outcome, reason, message)
+def _row(pattern: str, reason: Reason, message: str | None = None) -> Row:
+    return Row(re.compile(pattern, re.IGNORECASE), reason, message)
 
 
 ASKED_TO_STOP: tuple[Row, ...] = (
-    _row(
-        r"not a bot\b",
-        OutcomeClass.RATE_LIMITED,
-        "BotCheck",
-        "The site asks for a sign-in to prove that we are not a bot.",
-    ),
+    _row(r"not a bot\b", Reason.BOT_CHECK, "The site asks for a sign-in to prove that we are not a bot."),
     _row(
         r"rate.?limited by|content isn.t available, try again later",
-        OutcomeClass.RATE_LIMITED,
-        "RateLimited",
+        Reason.RATE_LIMITED,
         "The site limits this address for up to an hour.",
     ),
-    _row(r"captcha", OutcomeClass.RATE_LIMITED, "Captcha", "The site asks for a captcha."),
+    _row(r"captcha", Reason.CAPTCHA, "The site asks for a captcha."),
     _row(
         r"IP is likely being blocked",
-        OutcomeClass.RATE_LIMITED,
-        "AddressBlocked",
+        Reason.ADDRESS_BLOCKED,
         "The site answers with the wrong videos, which it does to addresses that it blocks.",
     ),
-    _row(
-        r"HTTP Error 429|too many requests",
-        OutcomeClass.RATE_LIMITED,
-        "RateLimited",
-        "The site asked for fewer requests.",
-    ),
+    _row(r"HTTP Error 429|too many requests", Reason.RATE_LIMITED, "The site asked for fewer requests."),
 )
 """Says nothing about the video; tried first."""
 
-SITUATIONS: tuple[Row, ...] = (
-    # The volume and the image.
-    _row(r"No space left on device|Disk quota exceeded", OutcomeClass.ENVIRONMENT, "NoSpace", "The disk is full."),
-    _row(r"Read-only file system", OutcomeClass.ENVIRONMENT, "ReadOnly", "The volume is read-only."),
-    _row(r"Stale file handle", OutcomeClass.ENVIRONMENT, "StaleVolume", "The volume's server lost the file handle."),
-    _row(r"Unable to create directory", OutcomeClass.ENVIRONMENT, "VolumeError"),
-    _row(
-        r"ffmpeg is not installed|ffmpeg not found|ffprobe not found|ffprobe and ffmpeg not found",
-        OutcomeClass.ENVIRONMENT,
-        "NoFfmpeg",
-        "ffmpeg is missing in the downloader's image.",
-    ),
-    # What the Subscription asks for.
+NETWORK: tuple[Row, ...] = (
     _row(
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
-        OutcomeClass.CONFIGURATION,
-        "TlsNotTrusted",
+        Reason.TLS_NOT_TRUSTED,
         "The certificate of the site or proxy is not trusted; an authority of one's own goes into access.caBundleRef.",
     ),
     _row(
-        r"Unsupported URL|No suitable extractor",
-        OutcomeClass.CONFIGURATION,
-        "UnsupportedUrl",
-        "yt-dlp knows no site for this URL.",
-    ),
-    _row(r"Requested format is not available", OutcomeClass.CONFIGURATION, "FormatUnavailable", "No such format."),
-    _row(r"channel does not have a .+ tab", OutcomeClass.CONFIGURATION, "NoSuchTab", "The channel has no such tab."),
-    # Not now.
-    _row(r"Premieres? (?:in|will begin|shortly)|Premiere will begin", OutcomeClass.NOT_YET, "Premiere"),
-    _row(r"live event will begin|will begin in a few moments", OutcomeClass.NOT_YET, "LiveScheduled"),
-    _row(r"is not currently live|channel is offline", OutcomeClass.NOT_YET, "NotLive", "The channel is not live now."),
-    _row(
-        r"live event has ended|live stream recording is not available",
-        OutcomeClass.NOT_YET,
-        "RecordingNotReady",
-        "The live stream ended and its recording is not there yet.",
-    ),
-    # Not for us.
-    _row(r"Private video|video is private", OutcomeClass.NEEDS_ACCESS, "Private", "The video is private."),
-    _row(
-        r"members.only|available to this channel.s members|Join this channel",
-        OutcomeClass.NEEDS_ACCESS,
-        "MembersOnly",
-        "Only members of the channel may see the video.",
+        r"407 Proxy Authentication|HTTP Error 407|SOCKS5? authentication|unknown username or invalid password",
+        Reason.PROXY_REFUSED,
+        "The proxy asks for a user and password, or refuses those that it was given.",
     ),
     _row(
-        r"confirm your age|age.restricted|inappropriate for some users",
-        OutcomeClass.NEEDS_ACCESS,
-        "AgeRestricted",
-        "The site asks for a sign-in that proves the age.",
-    ),
-    _row(
-        r"not made this video available in your country|not available (?:from|in) your (?:location|country|region)"
-        r"|geo.?restrict",
-        OutcomeClass.NEEDS_ACCESS,
-        "GeoRestricted",
-        "The video is not available in the country that our requests come from.",
-    ),
-    # Never.
-    _row(
-        r"removed by the uploader|uploader has (?:removed|deleted)|uploader has closed",
-        OutcomeClass.TERMINAL,
-        "VideoRemoved",
-        "The uploader removed the video.",
-    ),
-    _row(
-        r"account associated with this video has been terminated|account has been terminated|channel was removed",
-        OutcomeClass.TERMINAL,
-        "AccountTerminated",
-        "The account behind the video is gone.",
-    ),
-    _row(r"copyright", OutcomeClass.TERMINAL, "Copyright", "The video was taken down by a copyright claim."),
-    _row(
-        r"removed for violating|violat\w+ YouTube.s",
-        OutcomeClass.TERMINAL,
-        "VideoRemoved",
-        "The site removed the video.",
-    ),
-    _row(
-        r"requires? payment|Premium members only|must rent|purchase",
-        OutcomeClass.TERMINAL,
-        "Payment",
-        "It costs money.",
-    ),
-    _row(r"DRM.protected|protected by DRM", OutcomeClass.TERMINAL, "Drm", "The video is protected by DRM."),
-    _row(
-        r"channel/playlist does not exist|playlist does not exist|channel does not exist",
-        OutcomeClass.TERMINAL,
-        "SourceGone",
-        "The channel or playlist does not exist.",
-    ),
-    # A site says this of videos that come back as well as of those that never do: the tries decide.
-    _row(r"Video unavailable|video is not available", OutcomeClass.TRANSIENT, "VideoUnavailable"),
-    _row(
-        r"Use --cookies|Use --username|only available (?:for|to) registered",
-        OutcomeClass.NEEDS_ACCESS,
-        "LoginRequired",
-        "The site asks for a sign-in.",
-    ),
-    _row(
-        r"Incomplete data received|content too short|downloaded file is empty|Did not get any data blocks"
-        r"|unable to continue|bytes read",
-        OutcomeClass.TRANSIENT,
-        "Truncated",
-        "The site's answer was cut short.",
+        r"Tunnel connection failed",
+        Reason.UNREACHABLE,
+        "The proxy could not, or would not, connect to the site.",
     ),
     _row(
         r"Failed to resolve|Name or service not known|Temporary failure in name resolution|getaddrinfo failed"
-        r"|No address associated",
-        OutcomeClass.TRANSIENT,
-        "Unreachable",
+        r"|No address associated|name resolution",
+        Reason.UNREACHABLE,
         "The name of the site or proxy cannot be resolved.",
     ),
     _row(
         r"Connection refused|Network is unreachable|No route to host|Unable to connect to proxy|Could not connect",
-        OutcomeClass.TRANSIENT,
-        "Unreachable",
+        Reason.UNREACHABLE,
         "The site or proxy cannot be reached.",
     ),
     _row(
-        r"timed out|Connection (?:reset|aborted)|Remote end closed|Connection broken|EOF occurred|Server disconnected",
-        OutcomeClass.TRANSIENT,
-        "Unreachable",
+        r"Incomplete data received|Incomplete yt initial data|content too short|downloaded file is empty"
+        r"|Did not get any data blocks|bytes read|more expected",
+        Reason.TRUNCATED,
+        "The site's answer was cut short.",
+    ),
+    _row(
+        r"timed out|Connection (?:reset|aborted)|Remote end closed|Connection broken|EOF occurred|Server disconnected"
+        r"|UNEXPECTED_EOF",
+        Reason.UNREACHABLE,
         "The connection to the site broke or timed out.",
     ),
     _row(
+        r"\[SSL\b|WRONG_VERSION_NUMBER|handshake failure",
+        Reason.TLS_FAILED,
+        "No encrypted connection to the site or proxy came about.",
+    ),
+)
+"""What went wrong on the way. Of warnings only these rows and ASKED_TO_STOP count: others are advice."""
+
+SITUATIONS: tuple[Row, ...] = (
+    # The volume and the image.
+    _row(r"No space left on device|Disk quota exceeded", Reason.NO_SPACE, "The disk is full."),
+    _row(r"Read-only file system", Reason.READ_ONLY, "The volume is read-only."),
+    _row(r"Stale file handle", Reason.STALE_VOLUME, "The volume's server lost the file handle."),
+    _row(
+        r"unable to (?:open for writing|write data): \[Errno 27\]|File too large",
+        Reason.FILE_TOO_LARGE,
+        "The volume takes no file this large; a lower media.maxHeight makes a smaller one.",
+    ),
+    _row(r"Unable to create directory|unable to open for writing|unable to write data", Reason.VOLUME_ERROR),
+    _row(
+        r"ffmpeg is not installed|ffmpeg not found|ffprobe not found|ffprobe and ffmpeg not found",
+        Reason.NO_FFMPEG,
+        "ffmpeg is missing in the downloader's image.",
+    ),
+    # What the Subscription asks for.
+    _row(
+        r"Unsupported URL|No suitable extractor|no longer supported since|not supported for this (?:site|URL)"
+        r"|playlist type is unviewable",
+        Reason.UNSUPPORTED_URL,
+        "yt-dlp can read nothing at this URL.",
+    ),
+    _row(
+        r"Requested format is not available",
+        Reason.FORMAT_UNAVAILABLE,
+        "The site offers nothing that fits media.type; of a source of sound alone, take media.type Audio.",
+    ),
+    _row(r"channel does not have a .+ tab", Reason.NO_SUCH_TAB, "The channel has no such tab."),
+    # The source is gone. Before "copyright" and "violation", which its words may hold.
+    _row(
+        r"(?:channel/playlist|playlist|channel|account) does not exist"
+        r"|this (?:account|channel) (?:has been|was) (?:terminated|removed|deleted|suspended|closed)",
+        Reason.SOURCE_GONE,
+        "The channel or playlist does not exist any more.",
+    ),
+    # Not now.
+    _row(r"Premieres? (?:in|will begin|shortly)", Reason.PREMIERE),
+    _row(r"live event will begin|will begin in a few moments", Reason.LIVE_SCHEDULED),
+    _row(r"is not currently live|channel is offline", Reason.NOT_LIVE, "The channel is not live now."),
+    _row(
+        r"live event has ended|live stream recording is not available",
+        Reason.RECORDING_NOT_READY,
+        "The live stream ended and its recording is not there yet.",
+    ),
+    _row(
+        r"processing this video|video is (?:still )?being processed",
+        Reason.PROCESSING,
+        "The site is still processing the video.",
+    ),
+    # Not for us.
+    _row(r"Private video|(?:video|playlist) is private", Reason.PRIVATE, "It is private."),
+    _row(
+        r"members.only|available to this channel.s members|Join this channel",
+        Reason.MEMBERS_ONLY,
+        "Only members of the channel may see the video.",
+    ),
+    _row(
+        r"confirm your age|age.restricted|inappropriate for some users",
+        Reason.AGE_RESTRICTED,
+        "The site asks for a sign-in that proves the age.",
+    ),
+    _row(
+        r"not made this video available in your country|blocked it in your country"
+        r"|not available (?:from|in) your (?:location|country|region)|geo.?restrict",
+        Reason.GEO_RESTRICTED,
+        "The video is not available in the country that our requests come from.",
+    ),
+    # Never.
+    _row(
+        r"account associated with this video has been terminated|uploader has closed",
+        Reason.ACCOUNT_TERMINATED,
+        "The account behind the video is gone.",
+    ),
+    _row(r"copyright", Reason.COPYRIGHT, "The video was taken down by a copyright claim."),
+    _row(
+        r"removed by the uploader|uploader has (?:removed|deleted)",
+        Reason.VIDEO_REMOVED,
+        "The uploader removed the video.",
+    ),
+    _row(
+        r"removed for violating|violat\w+ YouTube.s|video (?:has been|was) (?:removed|deleted)",
+        Reason.VIDEO_REMOVED,
+        "The site removed the video.",
+    ),
+    _row(
+        r"requires? payment|Premium members|must rent|purchase",
+        Reason.PAYMENT,
+        "The video costs money.",
+    ),
+    _row(r"DRM.protect|protected by DRM|known to use DRM", Reason.DRM, "The video is protected by DRM."),
+    _row(
+        r"Video unavailable|video is not available|video is unavailable",
+        Reason.VIDEO_UNAVAILABLE,
+        "The site says no more than that the video is not available.",
+    ),
+    _row(
+        r"Use --cookies|Use --username|only available (?:for|to) registered",
+        Reason.LOGIN_REQUIRED,
+        "The site asks for a sign-in.",
+    ),
+    *NETWORK,
+    # What was downloaded.
+    _row(
+        r"fragment \d+ not found|unable to continue",
+        Reason.FRAGMENT_MISSING,
+        "A part of the media is missing at the site.",
+    ),
+    _row(
         r"No video formats found",
-        OutcomeClass.TRANSIENT,
-        "NoFormats",
+        Reason.NO_FORMATS,
+        "The site offered no format that this version of yt-dlp can read.",
+    ),
+    _row(r"Postprocessing: ", Reason.PROCESSING_FAILED),
+)
+"""Tried in order, after what asks us to stop."""
+
+FORMATS_MISSED: tuple[Row, ...] = (
+    _row(
+        r"Only images are available|challenge solving failed|formats may be missing|have been skipped",
+        Reason.NO_FORMATS,
         "The site offered no format that this version of yt-dlp can read.",
     ),
 )
-"""Tried in order, after what asks us to stop."""
+"""Warnings that tell why no format fits: not the wish is to blame, but what yt-dlp could read."""
+
+VOLUME_ERRORS: Mapping[int, tuple[Reason, str]] = MappingProxyType(
+    {
+        errno.ENOSPC: (Reason.NO_SPACE, "The disk is full."),
+        errno.EDQUOT: (Reason.NO_SPACE, "The disk quota is used up."),
+        errno.EROFS: (Reason.READ_ONLY, "The volume is read-only."),
+        errno.ESTALE: (Reason.STALE_VOLUME, "The volume's server lost the file handle."),
+        errno.ENOTCONN: (Reason.STALE_VOLUME, "The volume is not connected."),
+        errno.EIO: (Reason.VOLUME_ERROR, "The volume reported an input/output error."),
+        errno.EACCES: (
+            Reason.PERMISSION_DENIED,
+            "The volume refuses access to this user; see job.runAsUser and job.fsGroup.",
+        ),
+        errno.EPERM: (
+            Reason.PERMISSION_DENIED,
+            "The volume refuses the operation to this user; see job.runAsUser and job.fsGroup.",
+        ),
+        errno.EFBIG: (
+            Reason.FILE_TOO_LARGE,
+            "The volume takes no file this large; a lower media.maxHeight makes a smaller one.",
+        ),
+    }
+)
+"""What the system's error numbers mean where a file was written."""
