@@ -39,7 +39,13 @@ def request_for(
     """A request for one video of the stand-in engine."""
     return DownloadRequest(
         subscription=SubscriptionRef(namespace="tv", name=subscription),
-        video=VideoRef(key=f"youtube.{video_id}", extractor="Youtube", id=video_id, url=f"https://x.test/{video_id}"),
+        video=VideoRef(
+            key=f"youtube.{video_id}",
+            extractor="Youtube",
+            id=video_id,
+            url=f"https://x.test/{video_id}",
+            source="youtubetab.UCnumber.videos",
+        ),
         launch=launch,
         media=media or MediaWish(sidecars=tuple(Sidecar)),
         library=place or LibraryPlace(),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadResult
+from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
 from trawler_downloader.contract.progress import Phase
 from trawler_downloader.download.check import mismatches, pins
@@ -58,12 +58,12 @@ def test_a_uid_is_no_way_out_of_the_staging_folder():
 )
 def test_a_bad_request_names_its_field(environment, named):
     with pytest.raises(LaunchError, match=named) as raised:
-        request_of(environment)
+        request_of(environment, DownloadRequest)
     assert raised.value.outcome is OutcomeClass.CONFIGURATION
 
 
 def test_a_good_request_is_read():
-    assert request_of({"TRAWLER_REQUEST": json.dumps(REQUEST)}).video.key == "youtube.a"
+    assert request_of({"TRAWLER_REQUEST": json.dumps(REQUEST)}, DownloadRequest).video.key == "youtube.a"
 
 
 LONG = DownloadResult(

@@ -25,6 +25,7 @@ MINIMAL_REQUEST = {
         "url": "https://www.youtube.com/watch?v=abcdefghijk",
         "title": "What is a number?",
         "kind": "Video",
+        "source": "youtubetab.UCnumber.videos",
     },
     "launch": 2,
     "media": {"type": "Video", "sidecars": ["Thumbnail", "Description", "Nfo"]},

@@ -66,6 +66,8 @@ class VideoRef(Message):
     url: str
     title: str | None = None
     kind: Kind = Kind.VIDEO
+    source: str | None = None
+    """`source_key(...)` of the listing that told of it: kept in the manifest, for a ledger that is made anew."""
 
 
 class MediaWish(Message):

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from trawler_downloader.contract.download import DownloadResult
+from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download import program
 from trawler_downloader.download.check import check
@@ -57,7 +57,7 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _launch(step: str, settings: Settings, environment: Mapping[str, str]) -> DownloadResult | None:
-    request = request_of(environment)
+    request = request_of(environment, DownloadRequest)
     os.umask(int(request.umask, 8))
     progress = ProgressReporter(sys.stdout, time.monotonic)
     if step != "publish":

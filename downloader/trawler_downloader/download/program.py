@@ -68,7 +68,7 @@ class Launch:
     @property
     def publisher(self) -> Publisher:
         """Publishes this launch's video."""
-        return Publisher(self.files, self.paths, self.request.video.key, self.now)
+        return Publisher(self.files, self.paths, self.request.video, self.now)
 
     def reservations(self, folder: PurePosixPath) -> Reservations:
         """The claims of this launch's video in that folder."""

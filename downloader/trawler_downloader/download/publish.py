@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from trawler_downloader.contract.download import Sidecar, StepTimes
+from trawler_downloader.contract.download import Sidecar, StepTimes, VideoRef
 from trawler_downloader.download.errors import environment
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.reservations import Placement, landed_media, siblings
@@ -34,11 +34,12 @@ from trawler_downloader.library.state import ClaimPaths
 class Publisher:
     """Publishes one video of one Subscription."""
 
-    def __init__(self, files: Files, paths: ClaimPaths, key: str, now: Callable[[], float]) -> None:
+    def __init__(self, files: Files, paths: ClaimPaths, video: VideoRef, now: Callable[[], float]) -> None:
         """Arguments: operations, the claim, the video, and the clock (Unix seconds)."""
         self._files = files
         self._paths = paths
-        self._manifest = paths.manifest(key)
+        self._video = video
+        self._manifest = paths.manifest(video.key)
         self._now = now
 
     def settle(self) -> Manifest | None:
@@ -79,7 +80,7 @@ class Publisher:
             for role, suffix in SUFFIXES.items()
             if path.name == placement.stem.name + suffix
         ]
-        manifest = _manifest(record_facts, placement, self._manifest.stem, launch, engine, tuple(landed))
+        manifest = _manifest(record_facts, placement, self._video, launch, engine, tuple(landed))
         self._write(manifest.model_copy(update={"committed": True}))
         return manifest
 
@@ -101,7 +102,7 @@ class Publisher:
         manifest = _manifest(
             record.facts,
             placement,
-            record.key,
+            self._video,
             launch,
             record.engine,
             tuple(
@@ -211,14 +212,16 @@ def _final_path(file: StagedFile, placement: Placement) -> PurePosixPath:
 
 
 def _manifest(  # the fields that both ways to a manifest share
-    facts: VideoFacts, placement: Placement, key: str, launch: int, engine: str, files: tuple[LandedFile, ...]
+    facts: VideoFacts, placement: Placement, video: VideoRef, launch: int, engine: str, files: tuple[LandedFile, ...]
 ) -> Manifest:
     number = placement.number
     return Manifest(
-        key=key,
+        key=video.key,
         extractor=facts.extractor,
         id=facts.id,
         url=facts.url,
+        kind=video.kind,
+        source=video.source,
         title=facts.title,
         published=facts.published,
         duration_seconds=None if facts.duration_seconds is None else round(facts.duration_seconds),

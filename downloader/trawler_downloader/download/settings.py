@@ -7,10 +7,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trawler_downloader.contract.download import CA_FILE, LIBRARY_MOUNT, REQUEST_ENV, DownloadRequest
+from trawler_downloader.contract.download import CA_FILE, LIBRARY_MOUNT, REQUEST_ENV
+from trawler_downloader.contract.message import Message
 from trawler_downloader.download.errors import configuration
 
 POD_UID_ENV = "TRAWLER_POD_UID"
@@ -18,6 +20,8 @@ LIBRARY_ENV = "TRAWLER_LIBRARY"
 TERMINATION_LOG_ENV = "TRAWLER_TERMINATION_LOG"
 CA_FILE_ENV = "TRAWLER_CA_FILE"
 ALLOW_GENERIC_ENV = "TRAWLER_ALLOW_GENERIC"
+
+_Request = TypeVar("_Request", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def request_of(environment: Mapping[str, str]) -> DownloadRequest:
-    """The request.
+def request_of(environment: Mapping[str, str], kind: type[_Request]) -> _Request:
+    """The request, which must be of that kind.
 
     Raises:
         LaunchError: Configuration, naming the field.
@@ -55,7 +59,7 @@ def request_of(environment: Mapping[str, str]) -> DownloadRequest:
     if not text:
         raise configuration("RequestMissing", f"the environment variable {REQUEST_ENV} holds no request")
     try:
-        return DownloadRequest.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"

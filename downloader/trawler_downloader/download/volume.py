@@ -29,6 +29,15 @@ def identify(files: Files, paths: ClaimPaths, expected: str | None) -> str:
     Raises:
         LaunchError: Environment, with nothing written: no volume, no marker or another one than expected.
     """
+    return look(paths, expected) or _make(files, paths)
+
+
+def look(paths: ClaimPaths, expected: str | None) -> str | None:
+    """The volume's id, with nothing changed; None: it has no marker, and none is expected.
+
+    Raises:
+        LaunchError: Environment: no volume, no marker or another one than expected.
+    """
     if not paths.root.is_dir():
         raise environment("VolumeMissing", f"there is no folder at {paths.root}: the claim is not mounted")
     found = _read(paths.marker)
@@ -37,8 +46,6 @@ def identify(files: Files, paths: ClaimPaths, expected: str | None) -> str:
             "VolumeMarkerMissing",
             f"the volume bears no .trawler/volume-id, {expected} was expected: is the NAS mounted on the node?",
         )
-    if found is None:
-        found = _make(files, paths)
     if expected not in (None, found):
         raise environment(
             "VolumeMarkerMismatch",

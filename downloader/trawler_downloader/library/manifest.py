@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from trawler_downloader.contract.download import LibraryPlace, MediaWish, StepTimes
+from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.message import Message
 
 
@@ -112,6 +113,9 @@ class Manifest(_Stored):
     extractor: str
     id: str
     url: str
+    kind: Kind = Kind.VIDEO
+    source: str | None = None
+    """`source_key(...)` of the listing that told of it."""
     title: str
     published: date | None = None
     duration_seconds: int | None = None

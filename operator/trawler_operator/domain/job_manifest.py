@@ -178,7 +178,13 @@ def _request(
     return DownloadRequest(
         subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
         video=VideoRef(
-            key=key, extractor=entry.extractor, id=entry.id, url=entry.url, title=entry.title, kind=entry.kind
+            key=key,
+            extractor=entry.extractor,
+            id=entry.id,
+            url=entry.url,
+            title=entry.title,
+            kind=entry.kind,
+            source=entry.source,
         ),
         launch=launch,
         source_title=source_title,
