@@ -65,6 +65,7 @@ class FakeEngine:
     version: str = "2026.01.01"
     counter: Path | None = None
     failure: LaunchError | None = None
+    announced: int | None = None
     before_fetch: Callable[[], None] = field(default=lambda: None)
 
     def describe(self) -> VideoFacts:
@@ -84,6 +85,10 @@ class FakeEngine:
             has_video=True,
             has_audio=True,
         )
+
+    def announced_bytes(self) -> int | None:
+        """As a site tells it."""
+        return self.announced
 
     def fetch(self, folder: Path) -> Path:
         """Bytes without a network."""

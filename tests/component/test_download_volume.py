@@ -121,6 +121,17 @@ def test_dead_staging_is_swept_and_living_is_not(tmp_path):
     assert not leftover.exists()
 
 
+def test_a_client_whose_clock_runs_ahead_of_the_servers_sweeps_nothing_that_lives(tmp_path, monkeypatch):
+    """It caches attributes: of a file that it has just written it tells its own time."""
+    land(REQUEST, tmp_path)
+    living = paths(tmp_path).stagings / "8-alive"
+    living.mkdir()
+    beat(living / HEARTBEAT)
+    monkeypatch.setattr(staging_module, "beat", lambda file: beat(file) + 2 * DEAD_AFTER_SECONDS)
+    land(request_for("bbbbbbbbbbb", launch=10), tmp_path)
+    assert living.is_dir()
+
+
 def test_staging_of_other_subscriptions_is_not_ours_to_sweep(tmp_path):
     other = ClaimPaths(tmp_path, request_for(subscription="two").subscription).stagings / "1-dead"
     other.mkdir(parents=True)

@@ -13,7 +13,14 @@ from yt_dlp.downloader.hls import HlsFD
 
 from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, SubscriptionRef, VideoRef
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_downloader.download.engine import facts_of, info_json, open_engine, refuse_unfinished, thumbnail_urls
+from trawler_downloader.download.engine import (
+    facts_of,
+    info_json,
+    open_engine,
+    refuse_unfinished,
+    stream_sizes,
+    thumbnail_urls,
+)
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.media import MediaFacts, problem
 from trawler_downloader.download.options import format_of, format_sort_of, parameters
@@ -243,3 +250,17 @@ def test_a_duration_or_a_time_without_end_is_none():
     with pytest.raises(LaunchError) as raised:
         refuse_unfinished(info)
     assert raised.value.retry_at is None
+
+
+@pytest.mark.parametrize(
+    ("info", "sizes"),
+    [
+        pytest.param({"requested_formats": [{"filesize": 7}, {"filesize_approx": 8.5}]}, [7, 8], id="two streams"),
+        pytest.param({"filesize": 7, "filesize_approx": 9}, [7], id="one file"),
+        pytest.param({"requested_formats": [{"filesize": 7}, {}]}, [7, None], id="one of two is told"),
+        pytest.param({}, [None], id="nothing is told"),
+        pytest.param({"filesize_approx": float("nan")}, [None], id="an estimate that went wrong"),
+    ],
+)
+def test_sizes_are_those_of_the_chosen_streams(info, sizes):
+    assert stream_sizes(info) == sizes

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -38,8 +38,9 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
             LOG.error("%s", problem)
         return 1 if problems else 0
     settings = settings_of(environment)
+    probed: list[str] = []
     try:
-        result = _launch(chosen.step, settings, environment)
+        result = _launch(chosen.step, settings, environment, probed.append)
     except LaunchError as error:
         result = result_of(error, ENGINE_VERSION)
     except TerminatedError:
@@ -53,10 +54,16 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         LOG.exception("unexpected")
         found = classify(error)
         result = result_of(LaunchError(found.outcome, found.reason, found.message), ENGINE_VERSION)
-    return 0 if result is None else report(result, settings.termination_log)
+    if result is None:
+        return 0
+    if probed:  # whatever came of the video, the volume answers
+        result = result.model_copy(update={"volume_id": probed[-1]})
+    return report(result, settings.termination_log)
 
 
-def _launch(step: str, settings: Settings, environment: Mapping[str, str]) -> DownloadResult | None:
+def _launch(
+    step: str, settings: Settings, environment: Mapping[str, str], probed: Callable[[str], None]
+) -> DownloadResult | None:
     request = request_of(environment, DownloadRequest)
     os.umask(int(request.umask, 8))
     progress = ProgressReporter(sys.stdout, time.monotonic)
@@ -69,6 +76,7 @@ def _launch(step: str, settings: Settings, environment: Mapping[str, str]) -> Do
         engine=lambda: open_engine(request, progress, allow_generic=settings.allow_generic),
         now=time.time,
         report=progress.phase,
+        probed=probed,
     )
     steps = {"run": program.run, "fetch": program.fetch, "publish": program.publish}
     return steps[step](launch)

@@ -73,10 +73,14 @@ class YtDlp:
         self._facts = facts_of(info, self._request, datetime.now(UTC).date())
         return self._facts
 
+    def announced_bytes(self) -> int | None:
+        """Of the streams that were chosen, as far as the site tells their sizes."""
+        known = [size for size in stream_sizes(self._info) if size is not None]
+        return sum(known) if known else None
+
     def fetch(self, folder: Path) -> Path:
         """Downloads the described video."""
-        formats = self._info.get("requested_formats") or [self._info]
-        self._progress.expect([f.get("filesize") or f.get("filesize_approx") for f in formats])
+        self._progress.expect(stream_sizes(self._info))
         with self._judging(), yt_dlp.YoutubeDL(in_folder(self._parameters, folder)) as engine:
             info = engine.process_ie_result(self._info, download=True)
         media = _downloaded(info, folder)
@@ -208,6 +212,12 @@ def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> 
         has_video=_has(formats, "vcodec"),
         has_audio=_has(formats, "acodec"),
     )
+
+
+def stream_sizes(info: Mapping[str, Any]) -> list[int | None]:
+    """Bytes of each stream that was chosen: told, or estimated from its bit rate; None where neither can be had."""
+    sizes = [form.get("filesize") or form.get("filesize_approx") for form in info.get("requested_formats") or [info]]
+    return [int(size) if isinstance(size, int | float) and math.isfinite(size) else None for size in sizes]
 
 
 def thumbnail_urls(info: Mapping[str, Any]) -> list[str]:

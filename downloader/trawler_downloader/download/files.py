@@ -2,7 +2,8 @@
 
 The one seam between the program and the disk: a test makes the process die before any of the operations, and what it
 knows about real NAS servers (no links, refused chmod, replayed renames, folders that cannot be synced) is in one place.
-Never uses hard links, chmod, chown or utime.
+Never uses hard links, locks, chmod, chown or utime, and relies on O_EXCL for nothing. ESTALE is not answered by another
+try: the kernel has looked names up anew by then, and of an open file it means that the server lost it, data included.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What SMB and some FUSE file systems answer to fsync of a folder. Of a file, these are errors."""
+_TEMPORARY = ".tmp"
+_TELLS_NO_NUMBERS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
 class Files:
@@ -61,13 +65,21 @@ class Files:
         self._fill(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), path, data)
 
     def replace(self, path: Path, data: bytes) -> None:
-        """Gives the file this content, or leaves the one it had: never a part."""
-        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+        """Gives the file this content, or leaves the one it had: never a part.
+
+        Removes what a process left that died in here: one launch at a time works on a video.
+        """
+        prefix = f".{path.name[:200]}."
+        for left in path.parent.iterdir():
+            if left.name.startswith(prefix) and left.suffix == _TEMPORARY:
+                self.remove(left)
+        temporary = path.with_name(f"{prefix}{os.urandom(8).hex()}{_TEMPORARY}")
         try:
             self.write(temporary, data)
             self.move(temporary, path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the first error tells more
+                temporary.unlink()
             raise
         self.sync_folder(path.parent)
 
@@ -104,9 +116,12 @@ class Files:
         return True
 
     def sync_file(self, path: Path) -> None:
-        """Brings the file's content to the disk."""
+        """Brings the file's content to the disk.
+
+        Opened for writing: Linux' SMB client asks the server to flush for such a file only.
+        """
         self.step("fsync", path)
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:
@@ -125,6 +140,17 @@ class Files:
             if error.errno not in _CANNOT_SYNC_FOLDERS:
                 raise
 
+    def free_bytes(self, path: Path) -> int | None:
+        """What an ordinary user may still write; None where the file system tells no numbers."""
+        self.step("statvfs", path)
+        try:
+            told = os.statvfs(path)
+        except OSError as error:
+            if error.errno in _TELLS_NO_NUMBERS:
+                return None
+            raise
+        return told.f_bavail * (told.f_frsize or told.f_bsize) if told.f_blocks else None
+
     def remove(self, path: Path) -> None:
         """Removes a file; one that is not there is fine."""
         self.step("unlink", path)
@@ -138,7 +164,9 @@ class Files:
     def _fill(self, descriptor: int, path: Path, data: bytes) -> None:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             self.step("write", path)
-            file.write(data)
+            left = memoryview(data)
+            while left:  # a disk that has room for a part takes that part, without an error
+                left = left[file.write(left) :]
             self.step("fsync", path)
             os.fsync(file.fileno())
 

@@ -12,6 +12,7 @@ from trawler_downloader.contract.download import MediaType, MediaWish
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, environment
 from trawler_downloader.library.manifest import VideoFacts
+from trawler_downloader.outcomes import classify
 
 MIN_TOLERANCE_SECONDS = 5.0
 TOLERANCE = 0.02
@@ -155,7 +156,7 @@ def as_jpeg(picture: Path, target: Path) -> bool:
 def _run(tool: str, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
     command = [tool, "-v", "error", *_LOCAL_ONLY, *arguments]
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -168,6 +169,11 @@ def _run(tool: str, *arguments: str, timeout: float) -> subprocess.CompletedProc
         raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image") from error
     except subprocess.TimeoutExpired as error:
         raise environment("ToolHangs", f"{tool} did not end within {timeout:.0f} s") from error
+    if done.returncode != 0:
+        found = classify(RuntimeError(done.stderr))
+        if found.outcome is OutcomeClass.ENVIRONMENT:  # its exit code is the same whatever went wrong
+            raise environment(found.reason, f"{tool}: {found.message}")
+    return done
 
 
 def _local(path: Path) -> str:

@@ -1,7 +1,7 @@
 """yt-dlp's parameters for a download. The only module that knows them.
 
-No configuration files (the API reads none), no plugins, no cache, nothing named by a stranger but the id in a staging
-folder, and no network for anything but yt-dlp's own downloaders.
+No configuration files (the API reads none), no plugins, no cache, nothing named by a stranger, and no network for
+anything but yt-dlp's own downloaders.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, An
     chosen: dict[str, Any] = {
         "format": format_of(wish),
         "format_sort": format_sort_of(wish),
-        "outtmpl": {"default": "%(id).100B.%(ext)s"},
+        "outtmpl": {"default": "video.%(ext)s"},
         "overwrites": True,
         "quiet": True,
         "noprogress": True,

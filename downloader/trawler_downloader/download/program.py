@@ -5,6 +5,7 @@ Everything with an outside is passed in, so this reads as the specification of a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,14 +15,18 @@ from typing import Protocol
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, StepTimes
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.progress import Phase
-from trawler_downloader.download.errors import environment, raise_volume_error
+from trawler_downloader.download.errors import LaunchError, environment, raise_volume_error
 from trawler_downloader.download.files import Files
+from trawler_downloader.download.probe import LARGE_BYTES, probe
 from trawler_downloader.download.publish import Publisher
 from trawler_downloader.download.reservations import Reservations, library_folder
 from trawler_downloader.download.staging import Heartbeat, clear, open_staging, read_record, sweep
 from trawler_downloader.download.volume import identify
 from trawler_downloader.library.manifest import Manifest, Role, StagedFile, StagingRecord, VideoFacts, encode
+from trawler_downloader.library.space import below_floor, no_room
 from trawler_downloader.library.state import RECORD, ClaimPaths
+
+LOG = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -33,6 +38,9 @@ class Engine(Protocol):
 
     def describe(self) -> VideoFacts:
         """What the site tells. Raises NotYet for what is not there yet; downloads nothing."""
+
+    def announced_bytes(self) -> int | None:
+        """Of all streams of the described video together; None where the site does not say."""
 
     def fetch(self, folder: Path) -> Path:
         """Downloads into the folder and returns the finished media file."""
@@ -58,6 +66,8 @@ class Launch:
     """Unix seconds."""
     report: Callable[[Phase], None]
     """Told when a phase begins."""
+    probed: Callable[[str], None] = lambda _volume_id: None
+    """Told the volume's id once the volume has proved to take files."""
     files: Files = field(default_factory=Files)
 
     @property
@@ -116,6 +126,8 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
     request, files = launch.request, launch.files
     launch.report(Phase.PREPARING)
     volume_id = identify(files, launch.paths, request.volume_id)
+    probe(files, launch.paths)
+    launch.probed(volume_id)
     landed = launch.publisher.settle()
     if landed is not None:
         return _result(landed, volume_id, already=True)
@@ -126,10 +138,22 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
         return None
     try:
         return _fill(launch, staging, started, volume_id)
-    except Exception:
-        # Of no use to the next launch, which on a full volume needs the room.
-        files.remove_tree(staging)
+    except Exception as error:
+        try:
+            if _unexplained(error):
+                LOG.warning("looking at the volume, because: %s", error)
+                probe(files, launch.paths, LARGE_BYTES)  # while what fills the volume is still there
+        finally:
+            # Of no use to the next launch, which on a full volume needs the room.
+            files.remove_tree(staging)
         raise
+
+
+def _unexplained(error: Exception) -> bool:
+    """Whether it may be the volume's fault without saying so, as when ffmpeg fails on a full disk."""
+    if isinstance(error, LaunchError):
+        return error.outcome is OutcomeClass.TRANSIENT
+    return not isinstance(error, OSError)
 
 
 def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> DownloadResult | None:
@@ -137,6 +161,9 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
     with Heartbeat(staging):
         sweep(files, launch.paths, staging)
         media_folder = clear(files, staging)
+        problem = below_floor(files.free_bytes(launch.root), request.min_free_bytes)
+        if problem is not None:
+            raise environment("BelowMinFree", problem)
         with launch.engine() as engine:
             facts = engine.describe()
             folder = library_folder(request.library, facts, request.source_title)
@@ -146,6 +173,9 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
                 if shared is not None:
                     files.remove_tree(staging)
                     return _result(shared, volume_id, already=True)
+            problem = no_room(files.free_bytes(launch.root), request.min_free_bytes, engine.announced_bytes())
+            if problem is not None:
+                raise environment("NotEnoughSpace", problem)
             launch.report(Phase.DOWNLOADING)
             media = engine.fetch(media_folder)
             fetched = launch.now()

@@ -56,6 +56,11 @@ class Publisher:
             raise environment(
                 "ManifestUnreadable", f"{self._manifest}: {error}. Restore it, or remove it to download again"
             ) from error
+        if manifest.key != self._manifest.stem:
+            raise environment(
+                "ManifestUnreadable",
+                f"{self._manifest} is about {manifest.key}: the volume takes names that differ in case only for one",
+            )
         landed = self._final(manifest.media).is_file()
         if manifest.committed:
             return manifest if landed else None

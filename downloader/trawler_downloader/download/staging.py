@@ -64,10 +64,7 @@ def beat(file: Path) -> float:
 
 
 def open_staging(files: Files, paths: ClaimPaths, request: DownloadRequest, pod: str) -> Path:
-    """The launch's staging folder: its own, a finished one that an earlier launch for this video left, or a new one.
-
-    Also the write probe: it fails on a volume that cannot be written before anything is asked of the site.
-    """
+    """The launch's staging folder: its own, a finished one that an earlier launch for this video left, or a new one."""
     folder = paths.stagings / f"{request.launch}-{pod}"
     if not folder.is_dir():
         files.make_folder(paths.stagings)
@@ -109,7 +106,9 @@ def sweep(files: Files, paths: ClaimPaths, own: Path) -> None:
     Failing is harmless: the next launch tries again.
     """
     with suppress(OSError):
-        now = beat(own / HEARTBEAT)
+        # The earlier of two: a client that caches attributes may tell the time of its own clock for a file that it has
+        # just written; that of a folder comes from the server.
+        now = min(beat(own / HEARTBEAT), own.stat().st_mtime)
         for folder in paths.stagings.iterdir():
             if folder != own and _dead(folder, now) and not _needed(paths, folder):
                 dying = folder
