@@ -22,6 +22,7 @@ from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
 from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
 from trawler_operator.adapters.lister_client import ListerClient
 from trawler_operator.adapters.metrics import PrometheusMeasurements
+from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api import labels
 from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.job_manifest import JobDefaults
@@ -31,6 +32,7 @@ from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import ApiError, Clock, Key
 from trawler_operator.reconcile.queue import KeyedDelayQueue
 from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.shard_changes import ShardChanges
 from trawler_operator.reconcile.worker import PASS_SLACK_SECONDS, work
 from trawler_operator.settings import Settings
 from trawler_operator.watch import watch
@@ -62,6 +64,7 @@ async def run(settings: Settings) -> None:
         client = KubernetesClient(await load_configuration())
         stack.push_async_callback(client.close)
         api = KubernetesAdapter(client, settings.watch_namespaces)
+        shard_changes = ShardChanges()
         reconciler = Reconciler(
             api=api,
             lister=ListerClient(settings.lister_address),
@@ -71,13 +74,18 @@ async def run(settings: Settings) -> None:
             policy=build_policy(settings, clock),
             measurements=measurements,
             listings=settings.max_concurrent_listings,
+            shard_changes=shard_changes,
             wake=queue.add,
         )
         http = await stack.enter_async_context(AsyncExitStack())
         await http.enter_async_context(serve_http(settings.http_port, health, api.answers, measurements.render))
         ready, stop, stop_watch = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(health.beat(), name="heartbeat")]
+            shard_watch = ShardWatch(client, settings.watch_namespaces, shard_changes)
+            helpers = [
+                group.create_task(health.beat(), name="heartbeat"),
+                group.create_task(shard_watch.run(), name="ledger watch"),
+            ]
             # Before anything may start: what already runs, and that the API is there and lets us read it.
             for key in await _first_look(api, admission):
                 queue.add(key)

@@ -20,6 +20,7 @@ OPERATOR = {
     ("batch", "jobs", "delete"),
     ("", "configmaps", "get"),
     ("", "configmaps", "list"),
+    ("", "configmaps", "watch"),
     ("", "configmaps", "create"),
     ("", "configmaps", "patch"),
     ("", "pods", "get"),

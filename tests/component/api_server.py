@@ -17,6 +17,9 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from component.cluster import Cluster
+from component.http_objects import HttpObjects
+
 Object = dict[str, Any]
 
 _VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
@@ -76,6 +79,8 @@ class ApiServer:
         """For paths that are neither discovery nor lists, in order."""
         self.missing: set[str] = set()
         """Paths of objects that are not there."""
+        self.objects = HttpObjects(Cluster())
+        """What is behind ConfigMaps and Leases."""
         self.url = ""
         self._streams: dict[str, list[asyncio.Queue[Object]]] = {name: [] for name in self.stored}
         self._watching = threading.Event()
@@ -130,6 +135,8 @@ class ApiServer:
         plural = request.path.rsplit("/", 1)[-1]
         if request.method == "GET" and plural in self.stored and not self.answers:
             return await self._watch(request, plural) if "watch" in request.query else self._list(plural)
+        if not self.answers and {"configmaps", "leases"} & set(request.path.split("/")):
+            return await self.objects.handle(request)
         answer = self.answers.pop(0) if self.answers else Answer()
         return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -211,6 +211,11 @@ class FakeApi:
         wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
         shards = await self._call("list shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted))
         return [{"metadata": shard["metadata"]} for shard in shards]
+
+    async def read_shards(self, namespace: str, subscription: str) -> AsyncIterator[Object]:
+        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
+        for shard in await self._call("read shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted)):
+            yield shard
 
     async def get_config_map(self, namespace: str, name: str) -> Object | None:
         return await self._call(f"get ConfigMap/{name}", lambda: self._cluster.get("ConfigMap", namespace, name))

@@ -10,7 +10,7 @@ import copy
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -47,7 +47,10 @@ class ObjectStore:
     def __init__(self, clock: Time) -> None:
         self.clock = clock
         self.objects: dict[Kind, Object] = {}
-        self._versions = itertools.count(100)
+        self.version = 100
+        """The newest resourceVersion."""
+        self.watchers: list[Callable[[str, str, Object], None]] = []
+        """Told what happened (ADDED, MODIFIED, DELETED), the kind, and the metadata as it is then."""
         self._uids = itertools.count(1)
 
     # -- as clients do -------------------------------------------------------------------------------------------
@@ -122,10 +125,10 @@ class ObjectStore:
         if propagation == "Foreground":
             metadata["finalizers"] = sorted({*metadata.get("finalizers", ()), FOREGROUND})
         if not metadata.get("finalizers"):
-            del self.objects[kind, namespace, name]
+            self._remove((kind, namespace, name))
         elif "deletionTimestamp" not in metadata:
             metadata["deletionTimestamp"] = self._timestamp()
-            metadata["resourceVersion"] = self._next_version()
+            self._touch((kind, namespace, name))
 
     # -- behind the API ------------------------------------------------------------------------------------------
 
@@ -140,9 +143,9 @@ class ObjectStore:
         stored["metadata"].setdefault("creationTimestamp", self._timestamp())
         if kind in WITH_GENERATION:
             stored["metadata"].setdefault("generation", 1)
-        stored["metadata"]["resourceVersion"] = self._next_version()
         _omit_empty(stored)
         self.objects[place] = stored
+        self._touch(place, "ADDED")
         return copy.deepcopy(stored)
 
     def collect_garbage(self) -> None:
@@ -164,11 +167,12 @@ class ObjectStore:
             if not removed:
                 break
         uids = {body["metadata"]["uid"] for body in self.objects.values()}
-        for body in self.objects.values():
+        for place, body in self.objects.items():
             owners = body["metadata"].get("ownerReferences") or []
             present = [owner for owner in owners if owner["uid"] in uids]
             if present and len(present) < len(owners):
-                body["metadata"] |= {"ownerReferences": present, "resourceVersion": self._next_version()}
+                body["metadata"]["ownerReferences"] = present
+                self._touch(place)
 
     def _let_go(self, body: Object, finalizer: str | None) -> bool:
         """Remove an object unless others' finalizers hold it. Returns whether anything changed."""
@@ -176,11 +180,12 @@ class ObjectStore:
         rest = [held for held in metadata.get("finalizers", ()) if held != finalizer]
         place = next(place for place, stored in self.objects.items() if stored is body)
         if not rest:
-            del self.objects[place]
+            self._remove(place)
         elif "deletionTimestamp" in metadata:
             return False
         else:
-            metadata |= {"deletionTimestamp": self._timestamp(), "resourceVersion": self._next_version()}
+            metadata["deletionTimestamp"] = self._timestamp()
+            self._touch(place)
         return True
 
     def _owned_by(self, uid: str) -> list[Object]:
@@ -193,8 +198,9 @@ class ObjectStore:
     def _disown(self, uid: str) -> None:
         for body in self._owned_by(uid):
             others = [owner for owner in body["metadata"]["ownerReferences"] if owner["uid"] != uid]
-            body["metadata"] |= {"ownerReferences": others, "resourceVersion": self._next_version()}
+            body["metadata"]["ownerReferences"] = others
             _omit_empty(body)
+            self._touch(next(place for place, stored in self.objects.items() if stored is body))
 
     def _stored(self, kind: str, namespace: str, name: str) -> Object:
         stored = self.objects.get((kind, namespace, name))
@@ -215,11 +221,12 @@ class ObjectStore:
             return copy.deepcopy(stored)
         if kind in WITH_GENERATION and changed.get("spec") != stored.get("spec"):
             after["generation"] += 1
-        after["resourceVersion"] = self._next_version()
         place = (kind, before["namespace"], before["name"])
         self.objects[place] = changed
         if after.get("deletionTimestamp") and not after.get("finalizers"):
-            del self.objects[place]
+            self._remove(place)
+        else:
+            self._touch(place)
         return copy.deepcopy(changed)
 
     def _refuse_over_quota(self, kind: str, namespace: str) -> None:
@@ -228,8 +235,17 @@ class ObjectStore:
             if limit is not None and len(self.list(kind, namespace)) >= int(limit):
                 raise RejectedError(f"forbidden: exceeded quota: {quota['metadata']['name']}, limited: {limit}")
 
-    def _next_version(self) -> str:
-        return str(next(self._versions))
+    def _touch(self, place: Kind, happened: str = "MODIFIED") -> None:
+        """Give a stored object its new version, and tell of it."""
+        self.version += 1
+        metadata = self.objects[place]["metadata"]
+        metadata["resourceVersion"] = str(self.version)
+        for watcher in self.watchers:
+            watcher(happened, place[0], copy.deepcopy(metadata))
+
+    def _remove(self, place: Kind) -> None:
+        self._touch(place, "DELETED")
+        del self.objects[place]
 
     def _timestamp(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

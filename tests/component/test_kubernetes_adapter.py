@@ -11,7 +11,7 @@ from builders import subscription_body
 from component.api_server import Answer, ApiServer, run_api_server
 from trawler_operator.adapters.event_recorder import MAX_PER_PASS, KubernetesEventRecorder
 from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
-from trawler_operator.adapters.kubernetes_client import ATTEMPTS, KubernetesClient
+from trawler_operator.adapters.kubernetes_client import ATTEMPTS, THROTTLED_ATTEMPTS, KubernetesClient
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     ApiError,
@@ -19,6 +19,7 @@ from trawler_operator.reconcile.ports import (
     Event,
     NotFoundError,
     RejectedError,
+    StorageFullError,
     UnavailableError,
 )
 
@@ -40,7 +41,7 @@ async def requests(server: ApiServer, pauses: list[float]) -> AsyncIterator[Kube
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    made = KubernetesClient(client.Configuration(host=server.url), sleep)
+    made = KubernetesClient(client.Configuration(host=server.url), sleep, lambda: 0.0)
     yield made
     await made.close()
 
@@ -135,11 +136,61 @@ async def test_retries(server: ApiServer, api: KubernetesAdapter, pauses: list[f
     server.answers = [
         Answer(429, {}, {"Retry-After": "3"}),
         Answer(503, {}),
-        Answer(500, {}, {"Retry-After": "9999"}),
+        Answer(500, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
         Answer(body={"metadata": {"name": "a"}}),
     ]
     assert await api.get_subscription(("media", "a")) == {"metadata": {"name": "a"}}
-    assert pauses == [3.0, 1.0, 30.0]
+    assert pauses == [3.0, 1.0, 2.0]
+
+
+async def test_throttled_for_long(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
+    """Who is told when to come again comes again more often than who meets a broken server, but not for ever."""
+    server.answers = [Answer(429, {}, {"Retry-After": "1"})] * (THROTTLED_ATTEMPTS - 1) + [Answer()]
+    await api.get_subscription(("media", "a"))
+    assert pauses == [1.0] * (THROTTLED_ATTEMPTS - 1)
+    server.answers = [Answer(429, {"message": "too many requests"}, {"Retry-After": "1"})] * THROTTLED_ATTEMPTS
+    with pytest.raises(UnavailableError, match="too many requests"):
+        await api.get_subscription(("media", "a"))
+
+
+async def test_patience_ends(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
+    """A server that wants to be left alone for longer than a pass may take ends the pass, which comes again later."""
+    server.answers = [Answer(429, {}, {"Retry-After": "9999"})]
+    with pytest.raises(UnavailableError):
+        await api.get_subscription(("media", "a"))
+    assert pauses == []
+
+
+async def test_those_turned_away_together_do_not_return_together(server: ApiServer, pauses: list[float]) -> None:
+    """Never earlier than the server said, and up to half as long again."""
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    shares = iter([0.0, 1.0])
+    made = KubernetesClient(client.Configuration(host=server.url), sleep, lambda: next(shares))
+    server.answers = [Answer(429, {}, {"Retry-After": "2"})] * 2
+    try:
+        await made.request("GET", "/version")
+    finally:
+        await made.close()
+    assert pauses == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(500, "", "etcdserver: mvcc: database space exceeded"),
+        refused(507, "", "insufficient storage"),
+    ],
+    ids=["etcd's quota", "by its status"],
+)
+async def test_full_storage(server: ApiServer, api: KubernetesAdapter, pauses: list[float], answer: Answer) -> None:
+    """Somebody has to make room first: not tried again and again."""
+    server.answers = [answer]
+    with pytest.raises(StorageFullError, match=str(answer.body["message"])):
+        await api.create_job("media", {"metadata": {"name": "j"}})
+    assert pauses == []
 
 
 async def test_gives_up(server: ApiServer, api: KubernetesAdapter) -> None:

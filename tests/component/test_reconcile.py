@@ -46,7 +46,7 @@ async def test_first_jobs_are_the_oldest_of_the_window(world: World) -> None:
 
 
 async def test_nothing_new(world: World) -> None:
-    """A check that finds nothing new is one listing, no ledger write, no look at Jobs, one status patch."""
+    """A check that finds nothing new is one listing, no look at the ledger or at Jobs, one status patch."""
     world.cluster.subscribe({"select": {"newest": 2}})
     operator = world.operator()
     await world.settle(operator)
@@ -57,7 +57,7 @@ async def test_nothing_new(world: World) -> None:
     await operator.reconcile()
     assert listings + 1 == len(world.site.requests)
     assert world.cluster.writes == ["patch status"]
-    assert world.cluster.reads == ["get Subscription", "list shards", "get claim"]
+    assert world.cluster.reads == ["get Subscription", "get claim"]
 
 
 async def test_pass_without_anything_to_do(world: World) -> None:

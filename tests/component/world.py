@@ -28,6 +28,7 @@ from trawler_operator.reconcile.ports import (
     RawListing,
 )
 from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.shard_changes import EVERYWHERE, ShardChanges
 
 
 @dataclass
@@ -102,6 +103,12 @@ class Operator:
             key = (job["metadata"]["namespace"], job["metadata"]["labels"][labels.SUBSCRIPTION_LABEL])
             running[key] = running.get(key, 0) + 1
         self.admission.rebuild(running)
+        self.watch_lags = False
+        """What happens to ledgers is heard of only by `catch_up`."""
+        self._untold: list[Object] = []
+        self.shard_changes = ShardChanges()
+        self.shard_changes.began(EVERYWHERE)
+        cluster.watchers.append(self._tell)
         self.reconciler = Reconciler(
             api=self.api,
             lister=site,
@@ -117,8 +124,24 @@ class Operator:
             ),
             measurements=self.silent,
             listings=2,
+            shard_changes=self.shard_changes,
             wake=self._wake,
         )
+
+    def _tell(self, _: str, kind: str, metadata: Object) -> None:
+        if kind == "ConfigMap":
+            self._untold.append(metadata)
+        if not self.watch_lags:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Hear of everything that the watch has not brought yet."""
+        for metadata in self._untold:
+            name = (metadata.get("labels") or {}).get(labels.SUBSCRIPTION_LABEL)
+            if name:
+                key = (metadata["namespace"], name)
+                self.shard_changes.changed(key, metadata["name"], metadata["resourceVersion"])
+        self._untold.clear()
 
     def _wake(self, key: tuple[str, str], delay: float) -> None:
         self.woken[key] = min(delay, self.woken.get(key, delay))

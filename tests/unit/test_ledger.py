@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from builders import NOON, ledger_entry
+from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import SOURCES_ANNOTATION, VOLUMES_ANNOTATION
 from trawler_operator.domain.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
 from trawler_operator.domain.ledger_codec import encode_entry
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.ledger_index import IndexRow, LedgerIndex
+from trawler_operator.domain.recent_entries import KEPT, RECENT_LIMIT, RecentEntries
 
 SOURCE = "youtubetab.UCnumber.videos"
 
@@ -184,6 +186,69 @@ def test_known_by_source() -> None:
     }
 
 
+def test_newest_known_of_a_source_follow_what_changes() -> None:
+    """What is added, numbered anew, or taken away: as if all keys had been looked at again."""
+    index = LedgerIndex()
+    for seq in range(1, MAX_KNOWN_PER_SOURCE + 3):
+        index.put(f"k{seq}", IndexRow(seq // 100, LedgerState.PENDING, seq, "s"))
+    newest = [f"k{seq}" for seq in range(MAX_KNOWN_PER_SOURCE + 2, 2, -1)]
+    assert list(index.newest_by_source()["s"]) == newest
+    index.put("k500", IndexRow(5, LedgerState.SUCCEEDED, 500, "s"))
+    assert list(index.newest_by_source()["s"]) == newest
+    index.drop(5, ["k500", "k501", "k502"])
+    assert list(index.newest_by_source()["s"]) == [f"k{seq}" for seq in range(499, 0, -1)]
+    index.put("k1", IndexRow(0, LedgerState.PENDING, 600, "s"))
+    assert index.newest_by_source(2) == {"s": ("k1", "k499")}
+
+
+def test_key_that_somebody_copied_into_another_shard() -> None:
+    """It counts once, as it stands in the shard that was read last, and goes with that shard."""
+    text = encode_entry(ledger_entry(LedgerState.WAITING))
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.a": text}, {}))
+    ledger.load(Shard(1, "1", {"youtube.a": text}, {}))
+    assert (ledger.counts[LedgerState.WAITING], len(ledger.recent_failures())) == (1, 1)
+    ledger.drop(0)
+    assert (ledger.counts[LedgerState.WAITING], ledger.row("youtube.a")) == (
+        1,
+        IndexRow(1, LedgerState.WAITING, 7, SOURCE),
+    )
+    ledger.drop(1)
+    assert (ledger.counts[LedgerState.WAITING], ledger.knows("youtube.a")) == (0, False)
+
+
+def ended(seq: int) -> LedgerEntry:
+    """A dead letter that ended at minute `seq`."""
+    times = LaunchTimes(finished=NOON + timedelta(minutes=seq))
+    return ledger_entry(LedgerState.DEAD_LETTER, seq=seq, times=times)
+
+
+def test_recent_ones_are_the_newest_whatever_goes() -> None:
+    """More are kept than are shown; what was dropped for want of room is asked for when too many have gone."""
+    recent = RecentEntries()
+    for seq in range(KEPT + 1):
+        recent.put(f"v{seq}", ended(seq))
+    assert [key for key, _ in recent.newest(2)] == [f"v{KEPT}", f"v{KEPT - 1}"]
+    for seq in range(KEPT, RECENT_LIMIT, -1):
+        recent.remove(f"v{seq}")
+    recent.remove("unknown")
+    assert not recent.is_starved
+    recent.put("older-than-what-was-dropped", ended(-1))
+    assert [key for key, _ in recent.newest()] == [f"v{seq}" for seq in range(RECENT_LIMIT, 0, -1)]
+    recent.remove("v1")
+    assert recent.is_starved
+
+
+def test_ledger_of_many_dead_letters_is_read_anew_when_the_newest_have_gone() -> None:
+    """They are tried again: older ones, which memory does not hold, are the newest now."""
+    ledger = Ledger()
+    apply(ledger, Changes({f"youtube.v{seq}": ended(seq) for seq in range(1, KEPT + 2)}))
+    assert not ledger.needs_reload
+    retried = {f"youtube.v{seq}": replace(ended(seq), state=LedgerState.PENDING) for seq in range(10, KEPT + 2)}
+    apply(ledger, Changes(retried))
+    assert ledger.needs_reload
+
+
 def test_active_entries() -> None:
     """Kept in full: what may change by itself, and what a new spec revives."""
     ledger = Ledger()
@@ -206,10 +271,10 @@ def test_index_rows_come_back() -> None:
     }
     for key, row in rows.items():
         index.put(key, row)
-    assert rows == dict(index.items())
+    assert rows == {key: index.get(key) for key in rows}
     assert (index.next_seq, len(index)) == (2**40 + 1, 3)
-    index.drop_shard(65_535)
-    assert {"a", "c"} == {key for key, _ in index.items()}
+    index.drop(65_535, ["a", "b", "unknown"])
+    assert {"a", "c"} == {key for key in rows if key in index}
     assert index.next_seq == 2**40 + 1
 
 
@@ -218,9 +283,9 @@ def test_shards_come_and_go_one_by_one() -> None:
     ledger = Ledger()
     ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: json.dumps({SOURCE: "now"})}))
     ledger.load(Shard(1, "1", {"youtube.v1": encode_entry(ledger_entry(LedgerState.PENDING, launches=0))}, {}))
-    assert ledger.resource_versions == {0: "1", 1: "1"}
+    assert (ledger.shard_numbers, ledger.version_of(1)) == ({0, 1}, "1")
     ledger.drop(1)
-    assert ledger.resource_versions == {0: "1"}
+    assert (ledger.shard_numbers, ledger.version_of(1), ledger.shard_count) == ({0}, None, 1)
     assert {SOURCE} == ledger.sources.keys()
     assert not ledger.knows("youtube.v1")
 

@@ -15,7 +15,7 @@ Subscription but of its status. Checked line by line by tests/chart.
 # Ledgers; a ConfigMap with certificate authorities is read.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, create, patch]
+  verbs: [get, list, watch, create, patch]
 # How a download ended, where the Job itself does not tell.
 - apiGroups: [""]
   resources: [pods]

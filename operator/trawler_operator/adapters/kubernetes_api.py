@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, METADATA_LIST, KubernetesClient
@@ -15,6 +15,11 @@ _SUBSCRIPTIONS = f"{_GROUP}/namespaces/{{}}/{labels.PLURAL}/{{}}"
 _JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 _CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 _DOWNLOAD_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}={labels.COMPONENT_DOWNLOAD}"
+
+PER_PAGE = 500
+SHARD_HEADS_PER_PAGE = 100
+SHARDS_PER_PAGE = 10
+"""Of at most 1 MiB each: what a start holds of a long ledger at a time."""
 
 
 class KubernetesAdapter:
@@ -91,7 +96,19 @@ class KubernetesAdapter:
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:
         """Metadata of the ledger's ConfigMaps, without their data."""
         query = {"labelSelector": labels.ledger_selector(subscription)}
-        return await self._list(_CONFIG_MAPS.format(namespace), query, accept=METADATA_LIST)
+        heads: list[Manifest] = []
+        path = _CONFIG_MAPS.format(namespace)
+        async for head in self._pages(path, query, limit=SHARD_HEADS_PER_PAGE, accept=METADATA_LIST):
+            # Names each of the data's keys: ten times what we read of a head.
+            head["metadata"].pop("managedFields", None)
+            heads.append(head)
+        return heads
+
+    async def read_shards(self, namespace: str, subscription: str) -> AsyncIterator[Manifest]:
+        """The ledger's ConfigMaps with their data, page by page."""
+        query = {"labelSelector": labels.ledger_selector(subscription)}
+        async for body in self._pages(_CONFIG_MAPS.format(namespace), query, limit=SHARDS_PER_PAGE):
+            yield body
 
     async def get_config_map(self, namespace: str, name: str) -> Manifest | None:
         """One ConfigMap."""
@@ -117,12 +134,17 @@ class KubernetesAdapter:
             return None
 
     async def _list(self, path: str, query: Mapping[str, str], accept: str = "application/json") -> list[Manifest]:
-        items: list[Manifest] = []
-        page = {**query, "limit": "500"}
+        return [item async for item in self._pages(path, query, limit=PER_PAGE, accept=accept)]
+
+    async def _pages(
+        self, path: str, query: Mapping[str, str], *, limit: int, accept: str = "application/json"
+    ) -> AsyncIterator[Manifest]:
+        page = {**query, "limit": str(limit)}
         while True:
             document = await self._client.request("GET", path, query=page, accept=accept)
-            items.extend(document.get("items") or ())
+            for item in document.get("items") or ():
+                yield item
             token = (document.get("metadata") or {}).get("continue")
             if not token:
-                return items
+                return
             page["continue"] = token

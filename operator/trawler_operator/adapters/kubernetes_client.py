@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -23,14 +24,27 @@ from trawler_operator.reconcile.ports import (
     Manifest,
     NotFoundError,
     RejectedError,
+    StorageFullError,
     UnavailableError,
 )
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 4
+THROTTLED_ATTEMPTS = 10
+"""Of a request that the API server told when to come again: it is alive, and was not asked to do anything yet. The same
+number as in Kubernetes' own client."""
+PATIENCE_SECONDS = 60.0
+"""What one request waits between its attempts, all together: a pass has two minutes beside its listing."""
+FIRST_PAUSE_SECONDS = 0.5
+JITTER_SHARE = 0.5
+"""Pauses are up to this much longer: whoever was turned away together shall not return together."""
+CONNECT_TIMEOUT_SECONDS = 10.0
 REQUEST_TIMEOUT_SECONDS = 30.0
-MAX_RETRY_AFTER_SECONDS = 30.0
+STORAGE_FULL_STATUS = 507
+STORAGE_FULL_TEXT = "database space exceeded"
+"""etcd's word, which the API server passes on with status 500 (etcd: ErrNoSpace, "mvcc: database space exceeded")."""
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -55,12 +69,17 @@ class KubernetesClient:
     Args:
         configuration: address and credentials.
         sleep: waits between attempts; tests record it instead.
+        jitter: 0 to 1, anew at each call.
     """
 
     def __init__(
-        self, configuration: client.Configuration, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        configuration: client.Configuration,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._sleep = sleep
+        self._jitter = jitter
         # Retries are ours: the client's own cover neither PATCH nor POST. None and not False, which it takes for a
         # number of attempts and then tries a GET without end (seen with kubernetes 37.0.2).
         configuration.retries = None
@@ -84,21 +103,57 @@ class KubernetesClient:
     ) -> Manifest:
         """Make a request and read its JSON; 429, 5xx and lost connections are tried again.
 
-        Every write of ours may be repeated safely: creations have fixed names, patches carry a resourceVersion.
+        Every write of ours may be repeated safely: creations have fixed names, patches carry a resourceVersion. A
+        server that says when to come again (API priority and fairness does, with 429 and Retry-After) is obeyed, and
+        for longer than one that fails.
 
         Raises:
             ApiError: one of its subclasses.
         """
-        for attempt in range(1, attempts + 1):
+        waited = 0.0
+        for attempt in range(1, THROTTLED_ATTEMPTS + 1):
             try:
                 return await self._once(method, path, query or {}, body, content_type, accept)
             except _AgainError as again:
-                if attempt == attempts:
+                delay = FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) if again.after is None else again.after
+                delay *= 1 + JITTER_SHARE * self._jitter()
+                allowed = attempts if again.after is None else max(attempts, THROTTLED_ATTEMPTS * (attempts > 1))
+                if attempt >= allowed or waited + delay > PATIENCE_SECONDS:
                     raise UnavailableError(f"{method} {path}: {again.why}") from again
-                delay = again.after if again.after is not None else 0.5 * 2.0 ** (attempt - 1)
                 logger.info("%s %s: %s; again in %.1f s", method, path, again.why, delay)
                 await self._sleep(delay)
+                waited += delay
         raise AssertionError("unreachable")
+
+    async def stream(
+        self, path: str, *, query: Mapping[str, str], accept: str, silence_seconds: float
+    ) -> AsyncGenerator[Manifest, None]:
+        """Read an answer of JSON lines as they come, until the server ends it.
+
+        Args:
+            path: of the request, a GET.
+            query: its parameters.
+            accept: content type of the lines.
+            silence_seconds: a connection that brings nothing for so long is given up.
+
+        Raises:
+            ApiError: refused, cut off, or silent.
+        """
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence_seconds)
+        response = None
+        try:
+            response = await self._send("GET", path, query, None, "application/json", accept, timeout)
+            if response.status != 200:
+                raise _failure(f"GET {path}", response.status, await response.read(), None)
+            async for line in response.response.content:
+                yield json.loads(line)
+        except _AgainError as again:
+            raise UnavailableError(f"GET {path}: {again.why}") from again
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
+        finally:
+            if response is not None:
+                response.response.close()
 
     async def _once(
         self,
@@ -109,6 +164,27 @@ class KubernetesClient:
         content_type: str,
         accept: str,
     ) -> Manifest:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+        try:
+            response = await self._send(method, path, query, body, content_type, accept, timeout)
+            raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _AgainError(f"{type(error).__name__}: {error}", None) from error
+        if 200 <= response.status < 300:
+            document: Manifest = json.loads(raw)
+            return document
+        raise _failure(f"{method} {path}", response.status, raw, response.headers.get("Retry-After"))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        content_type: str,
+        accept: str,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's, which knows connecting from reading
+    ) -> Any:  # noqa: ANN401 - the client has no types
         serialized = await self._client.param_serialize(
             method=method,
             resource_path=path,
@@ -117,16 +193,7 @@ class KubernetesClient:
             body=body,
             auth_settings=["BearerToken"],
         )
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
-        try:
-            response = await self._client.call_api(*serialized, _request_timeout=timeout)
-            raw = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _AgainError(f"{type(error).__name__}: {error}", None) from error
-        if 200 <= response.status < 300:
-            document: Manifest = json.loads(raw)
-            return document
-        raise _failure(f"{method} {path}", response.status, raw, response.headers.get("Retry-After"))
+        return await self._client.call_api(*serialized, _request_timeout=timeout)
 
 
 class _AgainError(Exception):
@@ -146,9 +213,12 @@ def _failure(what: str, status: int, raw: bytes, retry_after: str | None) -> Exc
     except (ValueError, AttributeError):
         reason, text = "", raw[:300].decode("utf-8", "replace")
     message = text or f"HTTP {status}"
+    if status == STORAGE_FULL_STATUS or STORAGE_FULL_TEXT in message:
+        return StorageFullError(f"{what}: {status}: {message}")
     if status == 429 or status >= 500:
+        # A date, which the standard allows as well, is not what an API server sends.
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-        return _AgainError(f"{status}: {message}", None if seconds is None else min(seconds, MAX_RETRY_AFTER_SECONDS))
+        return _AgainError(f"{status}: {message}", seconds)
     if status == 404:
         return NotFoundError(message)
     if status == 409:

@@ -2,14 +2,17 @@
 
 A known video must never be taken for a new one, so the index of *all* keys is resident while the bodies are not. One
 dictionary from key to one packed integer: about 140 bytes per video (measured), a tenth of what a decoded entry takes.
+
+What every pass asks for is kept as it changes and never computed from all keys: the newest ones of each source.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState
 
 _STATES: tuple[LedgerState | None, ...] = (None, *LedgerState)
@@ -22,7 +25,10 @@ _OLD_SHIFT = _STATE_BITS
 _SHARD_SHIFT = _OLD_SHIFT + _OLD_BIT
 _SOURCE_SHIFT = _SHARD_SHIFT + _SHARD_BITS
 _SEQ_SHIFT = _SOURCE_SHIFT + _SOURCE_BITS
-_NO_SOURCE = (1 << _SOURCE_BITS) - 1
+_SHARD_MASK = (1 << _SHARD_BITS) - 1
+_NO_SOURCE = _SOURCE_MASK = (1 << _SOURCE_BITS) - 1
+_RANKED_BY = ~(_SHARD_MASK << _SHARD_SHIFT | (1 << _STATE_BITS) - 1)
+"""What decides whether a key is among the newest of its source: all but its shard and its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class LedgerIndex:
         self._rows: dict[str, int] = {}
         self._sources: list[str] = []
         self._source_numbers: dict[str, int] = {}
+        self._newest: dict[int, list[tuple[int, str]]] | None = {}
+        """Number of a source → (seq, key) of its newest keys, ascending; None: to be found anew."""
         self.next_seq = 1
 
     def __contains__(self, key: str) -> bool:
@@ -66,7 +74,8 @@ class LedgerIndex:
 
     def put(self, key: str, row: IndexRow) -> None:
         """Add or replace a key."""
-        self._rows[key] = (
+        before = self._rows.get(key)
+        self._rows[key] = packed = (
             row.seq << _SEQ_SHIFT
             | self._source_number(row.source) << _SOURCE_SHIFT
             | row.shard << _SHARD_SHIFT
@@ -74,27 +83,33 @@ class LedgerIndex:
             | _STATE_NUMBERS[row.state]
         )
         self.next_seq = max(self.next_seq, row.seq + 1)
+        if before is None:
+            if self._newest is not None:
+                _rank(self._newest, key, packed)
+        elif (before ^ packed) & _RANKED_BY:
+            self._newest = None
 
-    def drop_shard(self, shard: int) -> None:
-        """Forget all keys of one shard; `next_seq` stays, so that no number is given twice."""
-        mask = (1 << _SHARD_BITS) - 1
-        self._rows = {key: packed for key, packed in self._rows.items() if packed >> _SHARD_SHIFT & mask != shard}
+    def drop(self, shard: int, keys: Iterable[str]) -> None:
+        """Forget those of the keys that are in the shard; `next_seq` stays, so that no number is given twice."""
+        for key in keys:
+            packed = self._rows.get(key)
+            if packed is not None and packed >> _SHARD_SHIFT & _SHARD_MASK == shard:
+                del self._rows[key]
+                self._newest = None
 
-    def items(self) -> Iterator[tuple[str, IndexRow]]:
-        """All keys, in no order."""
-        return ((key, self._unpack(packed)) for key, packed in self._rows.items())
+    def newest_by_source(self, limit: int = MAX_KNOWN_PER_SOURCE) -> dict[str, tuple[str, ...]]:
+        """The newest known keys of each source, newest first; back catalogue does not count.
 
-    def newest_by_source(self, limit: int) -> dict[str, tuple[str, ...]]:
-        """The newest known keys of each source, newest first, at most `limit` each; back catalogue does not count."""
-        by_source: dict[int, list[tuple[int, str]]] = {}
-        mask = (1 << _SOURCE_BITS) - 1
-        for key, packed in self._rows.items():
-            number = packed >> _SOURCE_SHIFT & mask
-            if number != _NO_SOURCE and not packed >> _OLD_SHIFT & 1:
-                by_source.setdefault(number, []).append((packed >> _SEQ_SHIFT, key))
+        Args:
+            limit: of keys per source, at most MAX_KNOWN_PER_SOURCE.
+        """
+        if self._newest is None:
+            self._newest = {}
+            for key, packed in self._rows.items():
+                _rank(self._newest, key, packed)
         return {
-            self._sources[number]: tuple(key for _, key in heapq.nlargest(limit, rows))
-            for number, rows in by_source.items()
+            self._sources[number]: tuple(key for _, key in reversed(ranked[-limit:]))
+            for number, ranked in self._newest.items()
         }
 
     def _source_number(self, source: str | None) -> int:
@@ -109,11 +124,22 @@ class LedgerIndex:
         return number
 
     def _unpack(self, packed: int) -> IndexRow:
-        source = packed >> _SOURCE_SHIFT & ((1 << _SOURCE_BITS) - 1)
+        source = packed >> _SOURCE_SHIFT & _SOURCE_MASK
         return IndexRow(
-            shard=packed >> _SHARD_SHIFT & ((1 << _SHARD_BITS) - 1),
+            shard=packed >> _SHARD_SHIFT & _SHARD_MASK,
             state=_STATES[packed & ((1 << _STATE_BITS) - 1)],
             seq=packed >> _SEQ_SHIFT,
             source=None if source == _NO_SOURCE else self._sources[source],
             old=bool(packed >> _OLD_SHIFT & 1),
         )
+
+
+def _rank(newest: dict[int, list[tuple[int, str]]], key: str, packed: int) -> None:
+    """Put a key among the newest of its source, if it is one of them."""
+    number = packed >> _SOURCE_SHIFT & _SOURCE_MASK
+    if number == _NO_SOURCE or packed >> _OLD_SHIFT & 1:
+        return
+    ranked = newest.setdefault(number, [])
+    bisect.insort(ranked, (packed >> _SEQ_SHIFT, key))
+    if len(ranked) > MAX_KNOWN_PER_SOURCE:
+        del ranked[0]

@@ -1,14 +1,16 @@
 """Ledgers in their ConfigMaps: reads what changed, writes with compare-and-swap, keeps the memory in step.
 
-A pass first compares the shards' resourceVersions with those in memory (one request for metadata alone) and loads what
-another hand has changed. Whoever changes something gives a function from the ledger to the changes, not the changes:
-after a conflict the shard is read again and the function asked again, so a stale decision is never written.
+A pass first reads the shards of which a watch said that another hand changed them. Where no watch can be trusted (it
+was interrupted, the Subscription is new here, a write met a conflict) it compares the resourceVersions of all of them
+with those in memory. Whoever changes something gives a function from the ledger to the changes, not the changes: after
+a conflict the ledger is read again and the function asked again, so a stale decision is never written.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from trawler_operator.api import labels
@@ -26,26 +28,52 @@ from trawler_operator.reconcile.ports import (
     NotFoundError,
     RejectedError,
 )
+from trawler_operator.reconcile.shard_changes import ShardChanges
 
 logger = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
+READ_ONE_BY_ONE = 10
+"""More shards than that are read in pages of a list instead: after a start, a long ledger is read as a whole."""
+_CHANGED_MEANWHILE = "the ledger changed while it was being read"
 
 
 class LedgerBusyError(Exception):
     """The ledger cannot be used yet, most often because an earlier Subscription's shards are still being deleted."""
 
 
-class LedgerStore:
-    """The ledgers of all Subscriptions that have been looked at."""
+@dataclass(slots=True)
+class _Memory:
+    """A ledger in memory.
 
-    def __init__(self, api: KubernetesApi) -> None:
+    Args:
+        uid: of the Subscription.
+        ledger: as far as it was read.
+        agreed: under which epoch of the watch, and for which policy, all shards were looked at; None: not to the end.
+    """
+
+    uid: str
+    ledger: Ledger
+    agreed: tuple[int, LedgerPolicy] | None = None
+
+
+class LedgerStore:
+    """The ledgers of all Subscriptions that have been looked at.
+
+    Args:
+        api: the cluster.
+        changes: what a watch of the shards told.
+    """
+
+    def __init__(self, api: KubernetesApi, changes: ShardChanges) -> None:
         self._api = api
-        self._ledgers: dict[Key, tuple[str, Ledger]] = {}
+        self._changes = changes
+        self._memories: dict[Key, _Memory] = {}
 
     def forget(self, key: Key) -> None:
         """Free the memory of a Subscription that is gone; its ConfigMaps stay."""
-        self._ledgers.pop(key, None)
+        self._memories.pop(key, None)
+        self._changes.take(key)
 
     async def open(self, subscription: Subscription) -> Ledger:
         """The ledger as it is now.
@@ -57,25 +85,39 @@ class LedgerStore:
             LedgerBusyError: come again in a few seconds.
         """
         key = (subscription.namespace, subscription.name)
-        uid, ledger = self._ledgers.get(key, ("", Ledger()))
-        if uid != subscription.uid:
-            ledger = Ledger()
-        heads: dict[int, Manifest] = {}
-        for head in await self._api.list_shard_heads(*key):
-            number = _shard_number(subscription.name, head["metadata"]["name"])
-            if number is not None:
-                _refuse_dying(head, subscription.uid)
-                heads[number] = head
-        for number in ledger.resource_versions.keys() - heads.keys():
-            logger.warning("ledger shard %s/%s is gone", key[0], ledger_name(key[1], number))
-            ledger.drop(number)
+        memory = self._memories.get(key)
+        if memory is None or memory.uid != subscription.uid:
+            memory = self._memories[key] = _Memory(subscription.uid, Ledger())
+        epoch = self._changes.epoch(subscription.namespace)
+        agreed = None if epoch is None else (epoch, subscription.spec.ledger_policy)
+        trusted = agreed is not None and agreed == memory.agreed
+        # Whatever goes wrong from here on: the next pass looks at everything.
+        memory.agreed = None
+        changed = self._changes.take(key)
         try:
-            for number, head in sorted(heads.items()):
-                await self._agree(subscription, ledger, number, head)
+            if trusted:
+                for name, version in changed.items():
+                    await self._look_at(subscription, memory.ledger, name, version)
+            else:
+                await self._look_at_all(subscription, memory.ledger)
+            if memory.ledger.needs_reload:
+                memory.ledger = Ledger()
+                await self._look_at_all(subscription, memory.ledger)
         except (ConflictError, NotFoundError) as error:
-            raise LedgerBusyError("the ledger changed while it was being read") from error
-        self._ledgers[key] = (subscription.uid, ledger)
-        return ledger
+            raise LedgerBusyError(_CHANGED_MEANWHILE) from error
+        memory.agreed = agreed
+        return memory.ledger
+
+    async def refresh(self, subscription: Subscription, ledger: Ledger) -> None:
+        """Bring an open ledger up to date, without relying on the watch, which may not have told of everything yet.
+
+        Raises:
+            LedgerBusyError: as `open`.
+        """
+        try:
+            await self._look_at_all(subscription, ledger)
+        except (ConflictError, NotFoundError) as error:
+            raise LedgerBusyError(_CHANGED_MEANWHILE) from error
 
     async def commit(self, subscription: Subscription, ledger: Ledger, compute: Callable[[Ledger], Changes]) -> Changes:
         """Write what `compute` wants of the ledger; after a conflict it is asked again.
@@ -94,12 +136,49 @@ class LedgerStore:
                     await self._write(subscription, ledger, write)
             except (ConflictError, AlreadyExistsError, NotFoundError) as error:
                 logger.info("ledger of %s/%s changed meanwhile: %s", subscription.namespace, subscription.name, error)
-                ledger = await self.open(subscription)
+                await self.refresh(subscription, ledger)
             except RejectedError as error:
                 raise LedgerBusyError(f"the API server refuses its ConfigMap: {error}") from error
             else:
                 return changes
         raise LedgerBusyError("the ledger is being changed by somebody else over and over")
+
+    async def _look_at_all(self, subscription: Subscription, ledger: Ledger) -> None:
+        namespace, name = subscription.namespace, subscription.name
+        heads: dict[int, Manifest] = {}
+        for head in await self._api.list_shard_heads(namespace, name):
+            number = _shard_number(name, head["metadata"]["name"])
+            if number is not None:
+                _refuse_dying(head, subscription.uid)
+                heads[number] = head
+        for number in ledger.shard_numbers - heads.keys():
+            self._drop(subscription, ledger, number)
+        stale = [n for n, head in heads.items() if head["metadata"]["resourceVersion"] != ledger.version_of(n)]
+        if len(stale) > READ_ONE_BY_ONE:
+            async for body in self._api.read_shards(namespace, name):
+                number = _shard_number(name, body["metadata"]["name"])
+                if number is not None:
+                    _refuse_dying(body, subscription.uid)
+                    await self._agree(subscription, ledger, number, body)
+                    heads.pop(number, None)
+        for number, head in sorted(heads.items()):
+            await self._agree(subscription, ledger, number, head)
+
+    async def _look_at(self, subscription: Subscription, ledger: Ledger, name: str, version: str) -> None:
+        """Read a shard that changed, unless the change was our own."""
+        number = _shard_number(subscription.name, name)
+        if number is None or ledger.version_of(number) == version:
+            return
+        body = await self._api.get_config_map(subscription.namespace, name)
+        if body is not None and _is_labelled(body, subscription):
+            _refuse_dying(body, subscription.uid)
+            await self._agree(subscription, ledger, number, body)
+        elif number in ledger.shard_numbers:
+            self._drop(subscription, ledger, number)
+
+    def _drop(self, subscription: Subscription, ledger: Ledger, number: int) -> None:
+        logger.warning("ledger shard %s/%s is gone", subscription.namespace, ledger_name(subscription.name, number))
+        ledger.drop(number)
 
     async def _agree(self, subscription: Subscription, ledger: Ledger, number: int, head: Manifest) -> None:
         metadata = head["metadata"]
@@ -108,7 +187,7 @@ class LedgerStore:
             patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "ownerReferences": wanted}}
             head = await self._api.patch_config_map(subscription.namespace, metadata["name"], patch)
             metadata = head["metadata"]
-        if ledger.resource_versions.get(number) == metadata["resourceVersion"]:
+        if ledger.version_of(number) == metadata["resourceVersion"]:
             return
         body = head if "data" in head else await self._api.get_config_map(subscription.namespace, metadata["name"])
         if body is None:
@@ -118,7 +197,7 @@ class LedgerStore:
 
     async def _write(self, subscription: Subscription, ledger: Ledger, write: ShardWrite) -> None:
         name = ledger_name(subscription.name, write.number)
-        version = ledger.resource_versions.get(write.number)
+        version = ledger.version_of(write.number)
         if version is None:
             try:
                 body = await self._api.create_config_map(subscription.namespace, _new_shard(subscription, name, write))
@@ -135,8 +214,7 @@ class LedgerStore:
 
     async def _refuse_foreign(self, subscription: Subscription, name: str) -> None:
         body = await self._api.get_config_map(subscription.namespace, name)
-        present = ((body or {}).get("metadata") or {}).get("labels") or {}
-        if body is not None and not labels.ledger_labels(subscription.name).items() <= present.items():
+        if body is not None and not _is_labelled(body, subscription):
             raise LedgerBusyError(f"ConfigMap {name} is in the way: it does not bear the labels of a ledger")
 
 
@@ -149,6 +227,11 @@ def _refuse_dying(head: Manifest, uid: str) -> None:
             raise LedgerBusyError(
                 f"ConfigMap {metadata['name']} belongs to a deleted Subscription of this name and is about to go"
             )
+
+
+def _is_labelled(body: Manifest, subscription: Subscription) -> bool:
+    present = body["metadata"].get("labels") or {}
+    return bool(labels.ledger_labels(subscription.name).items() <= present.items())
 
 
 def _is_subscription(owner: Mapping[str, Any]) -> bool:

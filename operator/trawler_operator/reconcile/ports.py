@@ -6,7 +6,7 @@ is decided by pure functions that read them. All calls have their own timeouts a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ class ApiError(Exception):
     ├── AlreadyExistsError   409 on create: look at what is there (us)
     ├── RejectedError        400, 403, 422: quota, admission policy, RBAC, schema (the user or the cluster's admin)
     └── UnavailableError     timeouts, 429, 5xx, no connection after all retries (the cluster)
+        └── StorageFullError the API server's own storage takes no more (the cluster's admin)
     """
 
 
@@ -49,6 +50,10 @@ class RejectedError(ApiError):
 
 class UnavailableError(ApiError):
     """No answer, or none that counts, after all retries."""
+
+
+class StorageFullError(UnavailableError):
+    """Nothing can be written until somebody makes room in the API server's storage; reads go on."""
 
 
 class ListerError(Exception):
@@ -117,6 +122,10 @@ class KubernetesApi(Protocol):
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:
         """Metadata of the ledger's ConfigMaps, without their data."""
+        ...
+
+    def read_shards(self, namespace: str, subscription: str) -> AsyncIterator[Manifest]:
+        """The ledger's ConfigMaps with their data, few in memory at a time."""
         ...
 
     async def get_config_map(self, namespace: str, name: str) -> Manifest | None:

@@ -55,6 +55,7 @@ from trawler_operator.reconcile.ports import (
 )
 from trawler_operator.reconcile.prerequisites import look_at_prerequisites
 from trawler_operator.reconcile.settling import settle_launches
+from trawler_operator.reconcile.shard_changes import ShardChanges
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Reconciler:
         policy: chart values.
         measurements: counters.
         listings: at a time.
+        shard_changes: what a watch tells of the ledgers' ConfigMaps.
         wake: asks for a pass over a Subscription, in so many seconds.
     """
 
@@ -95,6 +97,7 @@ class Reconciler:
         policy: Policy,
         measurements: Measurements,
         listings: int,
+        shard_changes: ShardChanges,
         wake: Callable[[Key, float], None],
     ) -> None:
         self._api = api
@@ -104,7 +107,7 @@ class Reconciler:
         self._policy = policy
         self._measurements = measurements
         self._wake = wake
-        self._store = LedgerStore(api)
+        self._store = LedgerStore(api, shard_changes)
         self._gate = ListingGate(listings, lambda key: wake(key, 0.0))
         self._checker = Checker(api, self._store, lister, self._gate, policy, measurements)
         self._launcher = Launcher(api, self._store, admission, policy, measurements)
@@ -360,7 +363,7 @@ def _facts(name: str, ledger: Ledger) -> LedgerFacts:
     return LedgerFacts(
         counts=ledger.counts,
         total_bytes=ledger.total_bytes,
-        shards=len(ledger.resource_versions),
+        shards=ledger.shard_count,
         recent_successes=ledger.recent_successes(),
         recent_failures=ledger.recent_failures(),
         broken=[f"{ledger_name(name, problem.shard)}/{problem.key}" for problem in ledger.problems.values()],

@@ -74,6 +74,8 @@ async def settle_launches(
                 current.start_trouble = current.start_trouble or trouble
             case _:
                 continue
+    if current.missing:
+        current.missing = await _still_missing(current, store)
     await write_endings(current, endings, store, measurements)
     claimed = current.claimed_jobs()
     current.busy = busy_videos(jobs.values(), claimed)
@@ -123,6 +125,18 @@ async def write_endings(
             observed.reason,
             entry.state,
         )
+
+
+async def _still_missing(current: Pass, store: LedgerStore) -> list[str]:
+    """Those of the missing whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
+
+    A Job is deleted only once its launch is settled. Of two operators that overlap, one may have settled it meanwhile,
+    and the Job must not be made again.
+    """
+    claimed = {video: current.ledger.active[video].launches for video in current.missing}
+    await store.refresh(current.subscription, current.ledger)
+    running = current.ledger.running()
+    return [video for video, launch in claimed.items() if video in running and running[video].launches == launch]
 
 
 async def _ending(api: KubernetesApi, entry: LedgerEntry, job: Manifest) -> Ending:

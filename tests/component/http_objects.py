@@ -1,0 +1,211 @@
+"""A cluster in memory behind HTTP: the paths, content types and answers of an API server, for the real adapters.
+
+It counts what a real one would write to its storage: every write stores the whole object anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+
+from component.cluster import Cluster, Object
+from trawler_operator.reconcile.ports import AlreadyExistsError, ConflictError, NotFoundError
+
+KINDS = {
+    "configmaps": "ConfigMap",
+    "events": "Event",
+    "jobs": "Job",
+    "leases": "Lease",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "pods": "Pod",
+    "subscriptions": "Subscription",
+}
+_PATH = re.compile(
+    r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
+    r"(?:/(?P<name>[^/]+))?(?P<status>/status)?"
+)
+
+
+def failure(status: int, reason: str, message: str) -> web.Response:
+    """What the API server answers to what it does not do."""
+    return web.json_response({"kind": "Status", "code": status, "reason": reason, "message": message}, status=status)
+
+
+class HttpObjects:
+    """Requests for objects of a Cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.sent: Counter[tuple[str, str]] = Counter()
+        """(method, plural) → bytes of the requests' bodies."""
+        self.stored: Counter[str] = Counter()
+        """plural → bytes of all objects as they were stored, each time anew."""
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.oldest = 0
+        """What happened before this version is forgotten."""
+        self._events: list[tuple[int, Object]] = []
+        self._streams: set[asyncio.Queue[Object | None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        cluster.watchers.append(self._note)
+
+    def cut_streams(self) -> None:
+        """End every watch, as a load balancer does."""
+        self._in_its_loop(self._publish, None)
+
+    @property
+    def watches(self) -> int:
+        """Watches that are open."""
+        return len(self._streams)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Any request."""
+        self._loop = asyncio.get_running_loop()
+        found = _PATH.fullmatch(request.path)
+        if found is None or found["plural"] not in KINDS:
+            return web.json_response({})
+        plural, kind, namespace, name = found["plural"], KINDS[found["plural"]], found["namespace"], found["name"]
+        raw = await request.read()
+        body = json.loads(raw) if raw else {}
+        self.requests[request.method, plural] += 1
+        self.sent[request.method, plural] += len(raw)
+        try:
+            match request.method:
+                case "GET" if name:
+                    return _one(request, self.cluster.get(kind, namespace, name), name)
+                case "GET" if "watch" in request.query:
+                    return await self._watch(request, namespace)
+                case "GET":
+                    return self._list(request, kind, namespace)
+                case "POST":
+                    body["metadata"].setdefault("name", f"{body['metadata'].get('generateName', '')}{len(raw)}")
+                    body["metadata"]["namespace"] = namespace
+                    answer = self.cluster.create(kind, body)
+                case "PATCH" if found["status"]:
+                    answer = self.cluster.merge_status(kind, namespace, name, body)
+                case "PATCH":
+                    answer = self.cluster.merge(kind, namespace, name, body)
+                case _:
+                    self.cluster.delete(kind, namespace, name)
+                    return web.json_response({})
+        except AlreadyExistsError as error:
+            return failure(409, "AlreadyExists", str(error))
+        except ConflictError as error:
+            return failure(409, "Conflict", str(error))
+        except NotFoundError as error:
+            return failure(404, "NotFound", str(error))
+        self.stored[plural] += len(json.dumps(answer, ensure_ascii=False).encode())
+        return web.json_response(answer)
+
+    def _list(self, request: web.Request, kind: str, namespace: str | None) -> web.Response:
+        chosen = [body for body in self.cluster.list(kind, namespace) if _is_selected(request, body)]
+        first, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "0")) or len(chosen)
+        page = chosen[first : first + limit]
+        metadata = {"resourceVersion": str(self.cluster.version)}
+        if first + limit < len(chosen):
+            metadata["continue"] = str(first + limit)
+        if _wants_metadata(request):
+            page = [{"metadata": body["metadata"]} for body in page]
+        return web.json_response({"metadata": metadata, "items": page})
+
+    async def _watch(self, request: web.Request, namespace: str | None) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        stream: asyncio.Queue[Object | None] = asyncio.Queue()
+        since = int(request.query["resourceVersion"])
+        if since < self.oldest:
+            stream.put_nowait({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
+        for version, event in self._events:
+            if version > since:
+                stream.put_nowait(event)
+        self._streams.add(stream)
+        try:
+            while (event := await stream.get()) is not None:
+                body = event["object"]
+                here = event["type"] == "ERROR" or namespace in {None, body["metadata"]["namespace"]}
+                if here and (event["type"] == "ERROR" or _is_selected(request, body)):
+                    await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._streams.discard(stream)
+        return response
+
+    def _note(self, happened: str, kind: str, metadata: Object) -> None:
+        if kind != "ConfigMap":
+            return
+        event: Object = {"type": happened, "object": {"metadata": metadata}}
+        self._in_its_loop(self._remember, int(metadata["resourceVersion"]), event)
+
+    def _in_its_loop(self, act: Callable[..., None], *given: Any) -> None:
+        """Tests change objects from a thread of their own."""
+        if self._loop is None:
+            act(*given)
+        else:
+            self._loop.call_soon_threadsafe(act, *given)
+
+    def _remember(self, version: int, event: Object) -> None:
+        self._events.append((version, event))
+        self._publish(event)
+
+    def _publish(self, event: Object | None) -> None:
+        for stream in self._streams:
+            stream.put_nowait(event)
+
+
+def _one(request: web.Request, body: Object | None, name: str) -> web.Response:
+    if body is None:
+        return failure(404, "NotFound", f"{name} not found")
+    return web.json_response({"metadata": body["metadata"]} if _wants_metadata(request) else body)
+
+
+def _wants_metadata(request: web.Request) -> bool:
+    return "PartialObjectMetadata" in request.headers.get("Accept", "")
+
+
+def _is_selected(request: web.Request, body: Object) -> bool:
+    labels: dict[str, Any] = body["metadata"].get("labels") or {}
+    for term in filter(None, request.query.get("labelSelector", "").split(",")):
+        name, equals, value = term.partition("=")
+        if name not in labels or (equals and labels[name] != value):
+            return False
+    return True
+
+
+@contextmanager
+def serve_objects(objects: HttpObjects) -> Iterator[str]:
+    """Serve on a loopback port, in a thread; yields the URL."""
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+    url: list[str] = []
+
+    async def serve() -> None:
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", objects.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            url.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+            started.set()
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner_of_loop:
+            runner_of_loop.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert started.wait(30)
+        yield url[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
