@@ -139,7 +139,7 @@ class DownloadResult(Message):
     """When the site published the video, YYYY-MM-DD."""
     duration_seconds: Annotated[int, Field(ge=0)] | None = None
     retry_at: int | None = None
-    """Unix seconds; with NotYet, when the site says it will be ready."""
+    """Unix seconds; with NotYet, when the site says it will be ready; with RateLimited, when it may be asked again."""
     volume_id: str | None = None
     """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
     engine: str = ""

@@ -86,6 +86,8 @@ class EntryLine(Message):
     """Unix seconds, approximate (a day or even a year wide): orders entries, never names a file."""
     live_status: str | None = None
     """yt-dlp's live_status: is_upcoming, is_live, post_live, was_live, not_live."""
+    release_at: int | None = None
+    """Unix seconds of the announced start of a premiere or live stream, where the site tells it in listings."""
     availability: str | None = None
     """yt-dlp's availability, e.g. subscriber_only."""
 
@@ -113,6 +115,8 @@ class TrailerLine(Message):
     """CamelCase, e.g. `RateLimited`, `Unreachable`, `UnsupportedUrl`, `NotFound`."""
     message: str | None = None
     """For people, at most 500 characters."""
+    retry_at: int | None = None
+    """Unix seconds; with RateLimited, when the site says that it may be asked again."""
     requests: int = 0
     """Requests that yt-dlp made to the site."""
     engine: str

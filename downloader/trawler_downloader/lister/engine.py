@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import yt_dlp
 import yt_dlp.extractor
+from yt_dlp.networking.exceptions import HTTPError
 
 from trawler_downloader.contract.listing import ListRequest
 
@@ -70,6 +72,8 @@ class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
         """Made so far."""
         self.no_more_requests = False
         """The walk has what it wants: the next request raises PageEndError."""
+        self.refusals: list[HTTPError] = []
+        """Answers that asked for fewer requests: they say for how long, what yt-dlp makes of them need not."""
         self.log = WarningLog()
         self._before_request = before_request
         self._allow_generic = allow_generic
@@ -91,7 +95,12 @@ class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
             raise PageEndError
         self._before_request()
         self.requests += 1
-        return super().urlopen(req)
+        try:
+            return super().urlopen(req)
+        except HTTPError as error:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.refusals.append(error)
+            raise
 
     def extractor_for(self, url: str) -> Extractor | None:
         """The extractor that yt-dlp would use; None when there is none."""
@@ -108,6 +117,18 @@ class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
             msg = f"The extractor returned nothing for {url}"
             raise yt_dlp.utils.DownloadError(msg)
         return result
+
+    def extract_announced(self, url: str) -> dict[str, Any]:
+        """What the site tells of a video that has no formats yet, such as when it begins.
+
+        Raises:
+            yt_dlp.utils.DownloadError: and whatever else yt-dlp lets through.
+        """
+        self.params["ignore_no_formats_error"] = True
+        try:
+            return self.extract(url)
+        finally:
+            self.params["ignore_no_formats_error"] = False
 
 
 @functools.cache

@@ -7,7 +7,7 @@ when the walk asks for the next entry, so stopping early is what makes a nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
 from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings, web_address
-from trawler_downloader.outcomes import classify
+from trawler_downloader.outcomes import Classified, classify
 
 MAX_REDIRECTS = 5
 MAX_TITLE = 500
@@ -88,12 +88,13 @@ def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
         except Exception as error:
             if planned.tab and classify(error).reason is Reason.NO_SUCH_TAB:
                 continue  # a tab appears with its first video: until then it is an empty listing
-            if is_channel or not _download_may_tell(error, engine.log.warnings):
-                raise
             bare = _bare_video(extractor, planned.url)
-            if bare is None:
+            if is_channel or bare is None:
                 raise
-            result = bare
+            found = classify(error, engine.log.warnings)
+            if not _download_may_tell(found):
+                raise
+            result = (_announced(engine, planned.url) if found.outcome is OutcomeClass.NOT_YET else None) or bare
         if "entries" not in result or result.get("_type") == "multi_video":
             _emit_video(result, planned.url, emit)
             continue
@@ -190,6 +191,7 @@ def _entry(source: SourceLine, planned: Planned, result: dict[str, Any], entry: 
     if not _is_web(url):
         return None
     video_id = video_id or hashlib.sha256(url.encode()).hexdigest()[:40]
+    live_status = _live_status(entry)
     return EntryLine(
         source=source.key,
         key=video_key(extractor or _text(result.get("extractor_key")) or "Generic", video_id),
@@ -197,20 +199,31 @@ def _entry(source: SourceLine, planned: Planned, result: dict[str, Any], entry: 
         id=video_id,
         url=url,
         title=_text(entry.get("title")),
-        kind=planned.kind or _kind(source.id, url, entry),
+        kind=planned.kind or _kind(source.id, url, live_status),
         duration_seconds=_whole(entry.get("duration"), at_least=0),
         timestamp=_whole(entry.get("timestamp")),
-        live_status=_text(entry.get("live_status")),
+        live_status=live_status,
+        release_at=_whole(entry.get("release_timestamp")) if live_status == "is_upcoming" else None,
         availability=_text(entry.get("availability")),
     )
 
 
-def _kind(source_id: str, url: str, entry: dict[str, Any]) -> Kind:
+def _live_status(entry: dict[str, Any]) -> str | None:
+    """As yt-dlp fills it in where an extractor leaves it open (YoutubeDL.process_video_result)."""
+    told = _text(entry.get("live_status"))
+    if told is not None or entry.get("is_live"):
+        return told or "is_live"
+    if entry.get("was_live"):
+        return "was_live"
+    return "not_live" if entry.get("is_live") is False and entry.get("was_live") is False else None
+
+
+def _kind(source_id: str, url: str, live_status: str | None) -> Kind:
     if source_id[:4] in _UPLOADS_KINDS:
         return _UPLOADS_KINDS[source_id[:4]]
     if "/shorts/" in url:
         return Kind.SHORT
-    return Kind.STREAM if entry.get("live_status") in _STREAM_STATUSES else Kind.VIDEO
+    return Kind.STREAM if live_status in _STREAM_STATUSES else Kind.VIDEO
 
 
 # A single video: it is its own listing.
@@ -240,9 +253,8 @@ def _bare_video(extractor: Extractor | None, url: str) -> dict[str, Any] | None:
     return {"extractor_key": extractor.ie_key(), "id": video_id, "webpage_url": url}
 
 
-def _download_may_tell(error: BaseException, warnings: Sequence[str]) -> bool:
+def _download_may_tell(found: Classified) -> bool:
     """Private, premiere, removed: said of the video, so its download says it again, and better than a listing can."""
-    found = classify(error, warnings)
     return found.outcome in {
         OutcomeClass.NOT_YET,
         OutcomeClass.NEEDS_ACCESS,
@@ -251,6 +263,15 @@ def _download_may_tell(error: BaseException, warnings: Sequence[str]) -> bool:
         Reason.VIDEO_UNAVAILABLE,
         Reason.NO_FORMATS,
     }
+
+
+def _announced(engine: Engine, url: str) -> dict[str, Any] | None:
+    """What the site tells of a video that is not there yet: the error that said so held no time."""
+    try:
+        result = engine.extract_announced(url)
+    except Exception:  # noqa: BLE001 - the first answer is enough to know that there is a video
+        return None
+    return result if "entries" not in result else None
 
 
 def _emit_video(result: dict[str, Any], url: str, emit: Emit) -> None:

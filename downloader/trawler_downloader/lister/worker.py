@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
 from multiprocessing.connection import Connection
 from typing import BinaryIO, NoReturn
 
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
+from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.child import Limits
 from trawler_downloader.lister.engine import Engine
@@ -59,19 +61,20 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str, limits: L
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a site makes yt-dlp raise is an outcome of this listing
-        found = _meaning(error, engine.log.warnings if engine else [])
+        found = _meaning(error, engine)
         return TrailerLine(
             end=ListingEnd.ERROR,
             outcome=found.outcome,
             reason=found.reason,
             message=found.message,
+            retry_at=found.retry_at if found.outcome is OutcomeClass.RATE_LIMITED else None,
             requests=engine.requests if engine else 0,
             engine=engine_version,
         )
     return TrailerLine(end=end, requests=engine.requests, engine=engine_version)
 
 
-def _meaning(error: Exception, warnings: list[str]) -> Classified:
+def _meaning(error: Exception, engine: Engine | None) -> Classified:
     match error:
         case NotAListingError():
             return Classified(Reason.UNSUPPORTED_URL, str(error))
@@ -80,4 +83,6 @@ def _meaning(error: Exception, warnings: list[str]) -> Classified:
         case RedirectError():
             return Classified(Reason.REDIRECT_LOOP, str(error))
         case _:
-            return classify(error, warnings)
+            if engine is None:
+                return classify(error)
+            return classify(error, engine.log.warnings, refusals=engine.refusals, now=time.time())

@@ -71,11 +71,6 @@ NETWORK: tuple[Row, ...] = (
         "The name of the site or proxy cannot be resolved.",
     ),
     _row(
-        r"Connection refused|Network is unreachable|No route to host|Unable to connect to proxy|Could not connect",
-        Reason.UNREACHABLE,
-        "The site or proxy cannot be reached.",
-    ),
-    _row(
         r"Incomplete data received|Incomplete yt initial data|content too short|downloaded file is empty"
         r"|Did not get any data blocks|bytes read|more expected",
         Reason.TRUNCATED,
@@ -91,6 +86,11 @@ NETWORK: tuple[Row, ...] = (
         r"\[SSL\b|WRONG_VERSION_NUMBER|handshake failure",
         Reason.TLS_FAILED,
         "No encrypted connection to the site or proxy came about.",
+    ),
+    _row(
+        r"Connection refused|Network is unreachable|No route to host|Unable to connect to proxy|Could not connect",
+        Reason.UNREACHABLE,
+        "The site or proxy cannot be reached.",
     ),
 )
 """What went wrong on the way. Of warnings only these rows and ASKED_TO_STOP count: others are advice."""
