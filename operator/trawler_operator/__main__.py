@@ -21,8 +21,7 @@ def main() -> int:
     from trawler_operator.main import start
 
     configure_logs(settings.log_level, settings.log_format)
-    start(settings)
-    return 0
+    return start(settings)
 
 
 if __name__ == "__main__":

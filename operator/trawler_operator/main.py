@@ -2,15 +2,15 @@
 
 All tasks of ours exist before kopf starts, since kopf cancels at its end what was begun after it. They share one
 TaskGroup: a crash of any of them ends the process, which Kubernetes starts again; a half-alive operator would be worse.
+So does the loss of the Lease. Until it is held nothing but the Lease is asked for, and nothing is listed or launched.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
 import signal
-import socket
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from trawler_operator.adapters.health import Health
 from trawler_operator.adapters.http_server import serve_http
 from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
 from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
+from trawler_operator.adapters.lease import Lease, LeaseLostError
 from trawler_operator.adapters.lister_client import ListerClient
 from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.adapters.shard_watch import ShardWatch
@@ -27,9 +28,10 @@ from trawler_operator.api import labels
 from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.leadership import LeaseTerms
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.reconcile.observation import Policy
-from trawler_operator.reconcile.ports import ApiError, Clock, Key
+from trawler_operator.reconcile.ports import ApiError, Clock, Key, Manifest
 from trawler_operator.reconcile.queue import KeyedDelayQueue
 from trawler_operator.reconcile.reconciler import Reconciler
 from trawler_operator.reconcile.shard_changes import ShardChanges
@@ -47,67 +49,123 @@ RESYNC_SECONDS = 900.0
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop."""
-    clock = SystemClock()
-    queue: KeyedDelayQueue[Key] = KeyedDelayQueue()
-    admission = Admission(
-        AdmissionLimits(
-            max_running=settings.max_running_jobs,
-            max_running_per_subscription=settings.max_running_jobs_per_subscription,
-            start_spacing=timedelta(seconds=settings.job_start_spacing_seconds),
-        )
-    )
-    measurements = PrometheusMeasurements(lambda: queue.ready, lambda: admission.running)
-    pass_deadline = settings.listing_deadline_seconds + PASS_SLACK_SECONDS
-    health = Health(pass_deadline + PASS_SLACK_SECONDS)
+    """Run the operator until it is told to stop.
+
+    Raises:
+        LeaseLostError: in an ExceptionGroup: another operator works now.
+    """
     async with AsyncExitStack() as stack:
-        client = KubernetesClient(await load_configuration())
+        configuration = await load_configuration()
+        # Two, so that the Lease can be renewed while everything else is held back.
+        lease_client = KubernetesClient(configuration)
+        stack.push_async_callback(lease_client.close)
+        terms = LeaseTerms(settings.lease_duration_seconds)
+        lease = Lease(lease_client, settings.namespace, settings.lease_name, settings.identity, terms)
+        client = KubernetesClient(configuration, permitted=lambda: lease.held)
         stack.push_async_callback(client.close)
-        api = KubernetesAdapter(client, settings.watch_namespaces)
+        operator = _Operator(settings, client, lease)
+        await operator.run()
+        await lease.release()
+    logger.info("stopped")
+
+
+class _Operator:
+    """The parts, and in which order they begin and end."""
+
+    def __init__(self, settings: Settings, client: KubernetesClient, lease: Lease) -> None:
+        self._settings = settings
+        self._lease = lease
+        self._queue: KeyedDelayQueue[Key] = KeyedDelayQueue()
+        self._admission = Admission(
+            AdmissionLimits(
+                max_running=settings.max_running_jobs,
+                max_running_per_subscription=settings.max_running_jobs_per_subscription,
+                start_spacing=timedelta(seconds=settings.job_start_spacing_seconds),
+            )
+        )
+        self._measurements = PrometheusMeasurements(
+            lambda: self._queue.ready, lambda: self._admission.running, lambda: lease.held
+        )
+        self._pass_deadline = settings.listing_deadline_seconds + PASS_SLACK_SECONDS
+        self._health = Health(self._pass_deadline + PASS_SLACK_SECONDS)
+        self._api = KubernetesAdapter(client, settings.watch_namespaces)
         shard_changes = ShardChanges()
-        reconciler = Reconciler(
-            api=api,
+        self._shard_watch = ShardWatch(client, settings.watch_namespaces, shard_changes)
+        clock = SystemClock()
+        self._reconciler = Reconciler(
+            api=self._api,
             lister=ListerClient(settings.lister_address),
-            recorder=KubernetesEventRecorder(client, os.environ.get("HOSTNAME") or socket.gethostname()),
+            recorder=KubernetesEventRecorder(client, settings.identity),
             clock=clock,
-            admission=admission,
+            admission=self._admission,
             policy=build_policy(settings, clock),
-            measurements=measurements,
+            measurements=self._measurements,
             listings=settings.max_concurrent_listings,
             shard_changes=shard_changes,
-            wake=queue.add,
+            wake=self._queue.add,
         )
-        http = await stack.enter_async_context(AsyncExitStack())
-        await http.enter_async_context(serve_http(settings.http_port, health, api.answers, measurements.render))
-        ready, stop, stop_watch = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            shard_watch = ShardWatch(client, settings.watch_namespaces, shard_changes)
-            helpers = [
-                group.create_task(health.beat(), name="heartbeat"),
-                group.create_task(shard_watch.run(), name="ledger watch"),
-            ]
-            # Before anything may start: what already runs, and that the API is there and lets us read it.
-            for key in await _first_look(api, admission):
-                queue.add(key)
-            workers = [
-                group.create_task(
-                    work(number, queue, reconciler, measurements, health, pass_deadline), name=f"worker {number}"
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Stand by, lead, end."""
+        async with AsyncExitStack() as http, asyncio.TaskGroup() as group:
+            await http.enter_async_context(
+                serve_http(
+                    self._settings.http_port,
+                    self._health,
+                    self._lease.complaint,
+                    self._api.answers,
+                    self._measurements.render,
                 )
-                for number in range(settings.max_concurrent_reconciles)
-            ]
-            helpers.append(group.create_task(_resync(api, reconciler, queue), name="resync"))
-            helpers.append(group.create_task(_note_ready(ready, health, stop), name="ready"))
-            stopper = group.create_task(
-                _stop_in_order(stop, reconciler, queue, workers, http, stop_watch), name="stopper"
             )
-            try:
-                await watch(queue.add, namespaces=settings.watch_namespaces, ready=ready, stop=stop_watch)
-            finally:
-                stop.set()
-            await stopper
+            _take_signals(self._stop)
+            helpers = [group.create_task(self._health.beat(), name="heartbeat")]
+            if await self._leads_before_the_end():
+                self._health.leading = True
+                helpers.append(group.create_task(self._lease.keep(), name="lease"))
+                await self._lead(group, helpers, http)
             for task in helpers:
                 task.cancel()
-    logger.info("stopped")
+
+    async def _leads_before_the_end(self) -> bool:
+        """Wait for the Lease, or for a signal."""
+        acquiring, stopping = asyncio.create_task(self._lease.acquire()), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if acquiring.done():
+                acquiring.result()
+            return not stopping.done()
+        finally:
+            acquiring.cancel()
+            stopping.cancel()
+
+    async def _lead(self, group: asyncio.TaskGroup, helpers: list[asyncio.Task[None]], http: AsyncExitStack) -> None:
+        """Work until the end."""
+        # Before anything may start: what already runs, and that the API is there and lets us read it.
+        keys = await _first_look(self._api, self._admission, self._stop)
+        for key in keys:
+            self._queue.add(key)
+        ready, stop_watch = asyncio.Event(), asyncio.Event()
+        helpers.append(group.create_task(self._shard_watch.run(), name="ledger watch"))
+        workers = [
+            group.create_task(
+                work(number, self._queue, self._reconciler, self._measurements, self._health, self._pass_deadline),
+                name=f"worker {number}",
+            )
+            for number in range(self._settings.max_concurrent_reconciles)
+        ]
+        helpers.append(group.create_task(_resync(self._api, self._reconciler, self._queue), name="resync"))
+        helpers.append(group.create_task(_note_ready(ready, self._health, self._stop), name="ready"))
+        stopper = group.create_task(
+            _stop_in_order(self._stop, self._reconciler, self._queue, workers, http, stop_watch), name="stopper"
+        )
+        try:
+            if not self._stop.is_set():
+                namespaces = self._settings.watch_namespaces
+                await watch(self._queue.add, namespaces=namespaces, ready=ready, stop=stop_watch)
+        finally:
+            self._stop.set()
+        await stopper
 
 
 def build_policy(settings: Settings, clock: Clock) -> Policy:
@@ -134,20 +192,23 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
     )
 
 
-async def _first_look(api: KubernetesAdapter, admission: Admission) -> set[Key]:
+async def _first_look(api: KubernetesAdapter, admission: Admission, stop: asyncio.Event) -> set[Key]:
     """Learn which Jobs hold slots; wait for an API server that answers, and for the CRD and the rights to be there.
 
     Returns:
         Whose Jobs they are. One that is gone gives its slots back only when it is looked at, and nothing else asks for
-        that: its last Job may vanish before the watch begins.
+        that: its last Job may vanish before the watch begins. Empty if it was told to stop.
     """
-    while True:
+    jobs: list[Manifest] = []
+    while not stop.is_set():
         try:
             await api.list_subscriptions()
             jobs = await api.list_all_jobs()
         except ApiError as error:
             logger.warning("cannot begin yet: %s; again in %.0f s", error, FIRST_LOOK_PAUSE_SECONDS)
-            await asyncio.sleep(FIRST_LOOK_PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK_PAUSE_SECONDS):
+                    await stop.wait()
         else:
             break
     running: dict[Key, int] = {}
@@ -178,10 +239,14 @@ async def _note_ready(ready: asyncio.Event, health: Health, stop: asyncio.Event)
     """Once kopf watches: say so, and take the signals back from it, so that our passes end before its watches."""
     await ready.wait()
     health.watching = True
+    _take_signals(stop)
+    logger.info("watching")
+
+
+def _take_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    logger.info("watching")
 
 
 async def _stop_in_order(
@@ -205,6 +270,12 @@ async def _stop_in_order(
     stop_watch.set()
 
 
-def start(settings: Settings) -> None:
-    """Run in a fresh event loop."""
-    asyncio.run(run(settings))
+def start(settings: Settings) -> int:
+    """Run in a fresh event loop; returns the exit code."""
+    code = 0
+    try:
+        asyncio.run(run(settings))
+    except* LeaseLostError as lost:
+        logger.error("%s; this one ends", lost.exceptions[0])  # noqa: TRY400 - no accident: a traceback tells nothing
+        code = 1
+    return code

@@ -7,7 +7,9 @@ not do: one that raises is tried again every 60 seconds while the process looks 
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -38,6 +40,11 @@ def _json(value: object) -> object:
 
 def _empty_is_none(value: object) -> object:
     return None if value == "" else value
+
+
+def _own_name() -> str:
+    """Outside a pod several may run on one machine."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -76,6 +83,12 @@ class Settings(BaseSettings):
     audit_interval_seconds: Annotated[int, Field(ge=3600, le=31_536_000)] = 604_800
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=100)] = 3
     failed_jobs_history_limit: Annotated[int, Field(ge=0, le=100)] = 5
+    identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(default_factory=_own_name)
+    """Of this process: its pod's name. A restarted container takes its predecessor's Lease up at once by it."""
+    lease_name: Annotated[str, Field(min_length=1, max_length=253)] = "trawler"
+    """In the operator's own namespace."""
+    lease_duration_seconds: Annotated[int, Field(ge=5, le=600)] = 15
+    """After which another operator takes the place of one that has gone without a word."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"

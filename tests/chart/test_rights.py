@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from chart.rendering import Manifest, of_kind, place, render, scenario, scenario_names
+from chart.rendering import Manifest, environment, of_kind, place, render, scenario, scenario_names
 
 OPERATOR = {
     ("trawler.dev", "subscriptions", "get"),
@@ -30,6 +30,13 @@ OPERATOR = {
     ("events.k8s.io", "events", "create"),
     ("events.k8s.io", "events", "patch"),
 }
+
+LEASE = {
+    ("coordination.k8s.io", "leases", "create"),
+    ("coordination.k8s.io", "leases", "get"),
+    ("coordination.k8s.io", "leases", "patch"),
+}
+"""In the release's own namespace, whatever is watched."""
 
 
 def rights(role: Manifest) -> set[tuple[str, str, str]]:
@@ -58,18 +65,29 @@ def bound(manifests: list[Manifest]) -> dict[str, set[tuple[str, str, str]]]:
 
 
 def test_by_default_rights_end_at_the_own_namespace() -> None:
-    """One Role in the release's namespace."""
-    assert bound(render({})) == {"media": OPERATOR}
+    """One Role in the release's namespace, and that of the Lease."""
+    assert bound(render({})) == {"media": OPERATOR | LEASE}
 
 
 def test_each_watched_namespace_grants_the_same() -> None:
-    """A Role per watched namespace; none in the own one, which is not watched."""
-    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR}
+    """A Role per watched namespace; in the own one, which is not watched, the Lease alone."""
+    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR, "media": LEASE}
 
 
 def test_watching_everything_grants_the_same_everywhere_and_no_more() -> None:
     """One ClusterRole with the very rules of the Role."""
-    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR}
+    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR, "media": LEASE}
+
+
+def test_only_its_own_lease_is_read_and_written() -> None:
+    """By its name; creating cannot be tied to one."""
+    rules = [rule for role in of_kind(render({}), "Role") for rule in role["rules"] if rule["resources"] == ["leases"]]
+    lease = environment(render({}))["TRAWLER_LEASE_NAME"]
+
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
+        (["create"], None),
+        (["get", "patch"], [lease]),
+    ]
 
 
 def every_right(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:

@@ -18,7 +18,9 @@ def load(monkeypatch: pytest.MonkeyPatch, values: Any) -> Settings:
     """The operator's settings in a pod that these values make."""
     for name, value in environment(render(values)).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(f"{PREFIX}NAMESPACE", "media")  # a running pod's own, by the downward API
+    # A running pod's own, by the downward API.
+    monkeypatch.setenv(f"{PREFIX}NAMESPACE", "media")
+    monkeypatch.setenv(f"{PREFIX}IDENTITY", "trawler-5c7d9")
     return load_settings()
 
 
@@ -39,7 +41,7 @@ def test_every_setting_can_be_reached_from_the_values() -> None:
 
 def test_defaults_are_the_same_with_and_without_the_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     """But for what only an installation knows, a default stands in both places alike."""
-    own = {"namespace", "watch_namespaces", "downloader_image", "default_job_resources"}
+    own = {"namespace", "identity", "watch_namespaces", "downloader_image", "default_job_resources"}
     expected = {name: field.default for name, field in Settings.model_fields.items() if name not in own}
 
     assert expected == load(monkeypatch, {}).model_dump(exclude=own)
@@ -55,6 +57,7 @@ def bounds(path: str) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(
     ("path", "number"),
     [
+        *bounds("operator.leaseDurationSeconds"),
         *bounds("operator.maxConcurrentReconciles"),
         *bounds("operator.listingDeadlineSeconds"),
         *bounds("operator.auditIntervalSeconds"),

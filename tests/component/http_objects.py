@@ -49,6 +49,8 @@ class HttpObjects:
         self.stored: Counter[str] = Counter()
         """plural → bytes of all objects as they were stored, each time anew."""
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.away = False
+        """Nothing is answered but 503."""
         self.oldest = 0
         """What happened before this version is forgotten."""
         self._events: list[tuple[int, Object]] = []
@@ -68,6 +70,8 @@ class HttpObjects:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any request."""
         self._loop = asyncio.get_running_loop()
+        if self.away:
+            return failure(503, "ServiceUnavailable", "away")
         found = _PATH.fullmatch(request.path)
         if found is None or found["plural"] not in KINDS:
             return web.json_response({})

@@ -48,14 +48,22 @@ async def test_liveness_follows_the_loop_and_the_passes(clock: Clock) -> None:
 
 
 async def test_probes() -> None:
-    """500 and the complaint when stuck; not ready before the first list, nor without an API server."""
+    """500 and the complaint when stuck; ready while it stands by; leading, not before the first list has been seen."""
     health, answers = Health(10), [True, False]
+    complaints: list[str | None] = ["the Lease cannot be read", None]
 
     async def api_answers() -> bool:
         return answers.pop(0)
 
-    async with serve_http(0, health, api_answers, lambda: b"x 1\n", "127.0.0.1") as port:
+    def lease_complaint() -> str | None:
+        return complaints.pop(0) if complaints else None
+
+    async with serve_http(0, health, lease_complaint, api_answers, lambda: b"x 1\n", "127.0.0.1") as port:
         assert await get(port, "/livez") == (200, "ok")
+        assert await get(port, "/readyz") == (503, "the Lease cannot be read")
+        status, text = await get(port, "/readyz")
+        assert (status, "stands by" in text) == (200, True)
+        health.leading = True
         assert (await get(port, "/readyz"))[0] == 503
         health.watching = True
         assert await get(port, "/readyz") == (200, "ok")
@@ -67,7 +75,7 @@ async def test_probes() -> None:
 
 def test_metrics() -> None:
     """Counters, gauges, and no series of a Subscription that is gone."""
-    metrics = PrometheusMeasurements(lambda: 3, lambda: 2)
+    metrics = PrometheusMeasurements(lambda: 3, lambda: 2, lambda: True)
     metrics.check_finished("complete", 0.2)
     metrics.launch_finished("Published")
     metrics.pass_finished(0.1, failed=True)
@@ -82,6 +90,7 @@ def test_metrics() -> None:
         "trawler_reconcile_errors_total 1.0",
         "trawler_queue_length 3.0",
         "trawler_running_jobs 2.0",
+        "trawler_leading 1.0",
     ):
         assert line in text
     for key in (("media", "a"), ("media", "b"), ("media", "never seen")):

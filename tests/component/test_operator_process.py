@@ -70,6 +70,9 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(40)
 
+    def wait(self) -> int:
+        return self._process.wait(40)
+
     def end(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
@@ -97,15 +100,66 @@ def test_from_start_to_stop(server: ApiServer, tmp_path: Path) -> None:
     finally:
         process.end()
     messages = process.messages()
-    assert messages[-1] == "stopped"
+    assert messages[-2:] == ["Lease trawler is released", "stopped"]
     assert "stopping" in messages
+
+
+def test_second_operator(server: ApiServer, tmp_path: Path) -> None:
+    """It stands by, ready and idle; it leads as soon as the first one has ended."""
+    kubeconfig = server.kubeconfig(tmp_path)
+    first = Process(kubeconfig, tmp_path / "first", TRAWLER_IDENTITY="first")
+    second = None
+    try:
+        first.until(lambda: first.get("/readyz") == 200)
+        second = Process(kubeconfig, tmp_path / "second", TRAWLER_IDENTITY="second")
+        second.until(lambda: "first leads, second stands by" in second.log.read_text())
+        second.until(lambda: second.get("/readyz") == 200)
+        assert "trawler_leading 1.0" in first.text("/metrics")
+        assert "trawler_leading 0.0" in second.text("/metrics")
+        assert "watching" not in second.messages()
+        assert first.stop() == 0
+        second.until(lambda: "watching" in second.log.read_text())
+        assert second.stop() == 0
+    finally:
+        first.end()
+        if second is not None:
+            second.end()
+
+
+def test_standby_that_is_told_to_stop(server: ApiServer, tmp_path: Path) -> None:
+    """At once and with exit code 0, and the Lease is left to its holder."""
+    kubeconfig = server.kubeconfig(tmp_path)
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": 600, "renewTime": "2026-11-21T12:00:00.000000Z"}
+    server.objects.cluster.put("Lease", {"metadata": {"namespace": "trawler", "name": "trawler"}, "spec": spec})
+    process = Process(kubeconfig, tmp_path / "log")
+    try:
+        process.until(lambda: "another leads" in process.log.read_text())
+        assert process.stop() == 0
+    finally:
+        process.end()
+    lease = server.objects.cluster.get("Lease", "trawler", "trawler")
+    assert lease is not None
+    assert lease["spec"] == spec
+
+
+def test_lease_that_another_operator_took(server: ApiServer, tmp_path: Path) -> None:
+    """It ends, with an exit code that Kubernetes takes for a failure."""
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", TRAWLER_LEASE_DURATION_SECONDS="5")
+    try:
+        process.until(lambda: "watching" in process.log.read_text())
+        taken = {"holderIdentity": "another", "leaseDurationSeconds": 600, "leaseTransitions": 7}
+        server.objects.cluster.merge("Lease", "trawler", "trawler", {"spec": taken})
+        assert process.wait() == 1
+    finally:
+        process.end()
+    assert process.messages()[-1] == "another has taken Lease trawler; this one ends"
 
 
 def test_api_server_away_at_the_start(tmp_path: Path) -> None:
     """Alive and not ready: it waits and says so, instead of crashing over and over."""
     process = Process(write_kubeconfig(tmp_path, "http://127.0.0.1:9"), tmp_path / "log")
     try:
-        process.until(lambda: "cannot begin yet" in process.log.read_text())
+        process.until(lambda: "Cannot connect to host" in process.log.read_text())
         assert (process.get("/livez"), process.get("/readyz")) == (200, 503)
     finally:
         process.end()

@@ -1,7 +1,7 @@
 """Is the process alive and ready? Judged from facts, not from the mere ability to answer.
 
-Alive: the event loop ran a short while ago, and no reconcile takes longer than any may take. Ready: the first list of
-Subscriptions was seen and the API server answered lately.
+Alive: the event loop ran a short while ago, and no reconcile takes longer than any may take. Ready: it stands by while
+another operator leads; or it leads, the first list of Subscriptions was seen and the API server answered lately.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Health:
         self._pass_deadline = pass_deadline_seconds
         self._last_beat = time.monotonic()
         self._passes: dict[int, float] = {}
+        self.leading = False
+        """The Lease is ours: from then on it is this process that must be watching."""
         self.watching = False
         """The first list of Subscriptions and Jobs has been seen."""
 

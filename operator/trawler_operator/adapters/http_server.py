@@ -15,13 +15,15 @@ from trawler_operator.adapters.health import Health
 async def serve_http(
     port: int,
     health: Health,
+    lease_complaint: Callable[[], str | None],
     api_answers: Callable[[], Awaitable[bool]],
     render_metrics: Callable[[], bytes],
     host: str | None = None,
 ) -> AsyncIterator[int]:
     """Serve on all addresses, or on one, while the context is open; yields the port (useful when asked for 0).
 
-    Liveness is answered by the loop that it judges: a stuck loop answers nothing, which fails the probe as well.
+    Liveness is answered by the loop that it judges: a stuck loop answers nothing, which fails the probe as well. An
+    operator that stands by is ready: it does nothing and is meant to, and a rollout must not wait for it to lead.
     """
 
     async def livez(_: web.Request) -> web.Response:
@@ -29,6 +31,11 @@ async def serve_http(
         return web.Response(text=complaint or "ok", status=500 if complaint else 200)
 
     async def readyz(_: web.Request) -> web.Response:
+        complaint = lease_complaint()
+        if complaint:
+            return web.Response(text=complaint, status=503)
+        if not health.leading:
+            return web.Response(text="ok: another operator leads, this one stands by")
         if not health.watching:
             return web.Response(text="the first list of Subscriptions has not been seen yet", status=503)
         if not await api_answers():

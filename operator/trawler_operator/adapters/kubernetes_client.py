@@ -23,6 +23,7 @@ from trawler_operator.reconcile.ports import (
     ConflictError,
     Manifest,
     NotFoundError,
+    NotLeadingError,
     RejectedError,
     StorageFullError,
     UnavailableError,
@@ -70,6 +71,7 @@ class KubernetesClient:
         configuration: address and credentials.
         sleep: waits between attempts; tests record it instead.
         jitter: 0 to 1, anew at each call.
+        permitted: whether anything may be asked just now, looked at before each attempt.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class KubernetesClient:
         configuration: client.Configuration,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._sleep = sleep
+        self._permitted = permitted
         self._jitter = jitter
         # Retries are ours: the client's own cover neither PATCH nor POST. None and not False, which it takes for a
         # number of attempts and then tries a GET without end (seen with kubernetes 37.0.2).
@@ -185,6 +189,8 @@ class KubernetesClient:
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's, which knows connecting from reading
     ) -> Any:  # noqa: ANN401 - the client has no types
+        if not self._permitted():
+            raise NotLeadingError(f"{method} {path}: this operator does not hold its Lease for certain")
         serialized = await self._client.param_serialize(
             method=method,
             resource_path=path,

@@ -23,9 +23,12 @@ class PrometheusMeasurements:
     Args:
         queue_length: asked at each scrape.
         running_jobs: asked at each scrape.
+        leads: whether this process holds the Lease, asked at each scrape.
     """
 
-    def __init__(self, queue_length: Callable[[], int], running_jobs: Callable[[], int]) -> None:
+    def __init__(
+        self, queue_length: Callable[[], int], running_jobs: Callable[[], int], leads: Callable[[], bool]
+    ) -> None:
         self.registry = registry = CollectorRegistry()
         self._videos = Gauge("trawler_videos", "Videos in the ledger", (*_SUBSCRIPTION, "state"), registry=registry)
         self._last_success = Gauge(
@@ -47,6 +50,8 @@ class PrometheusMeasurements:
         queue.set_function(queue_length)
         jobs = Gauge("trawler_running_jobs", "Download Jobs that hold a slot", registry=registry)
         jobs.set_function(running_jobs)
+        leading = Gauge("trawler_leading", "1 for the operator that works, 0 for one that stands by", registry=registry)
+        leading.set_function(leads)
         self._states: dict[Key, set[str]] = {}
 
     def check_finished(self, result: str, seconds: float) -> None:

@@ -27,6 +27,7 @@ class ApiError(Exception):
     ├── ConflictError        409, stale resourceVersion: read again, compute again (us)
     ├── AlreadyExistsError   409 on create: look at what is there (us)
     ├── RejectedError        400, 403, 422: quota, admission policy, RBAC, schema (the user or the cluster's admin)
+    ├── NotLeadingError      it was not asked: another operator may be at work (us)
     └── UnavailableError     timeouts, 429, 5xx, no connection after all retries (the cluster)
         └── StorageFullError the API server's own storage takes no more (the cluster's admin)
     """
@@ -46,6 +47,10 @@ class AlreadyExistsError(ApiError):
 
 class RejectedError(ApiError):
     """400, 401, 403 or 422: repeating it unchanged is of no use."""
+
+
+class NotLeadingError(ApiError):
+    """Nothing was asked: it is not certain that this operator is the one that works."""
 
 
 class UnavailableError(ApiError):
