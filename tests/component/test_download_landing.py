@@ -326,3 +326,13 @@ def test_metadata_that_a_media_server_rewrote_does_not_cost_the_download(tmp_pat
     assert (claim / str(result.path)).read_bytes() == MEDIA
     assert (claim / "A channel/tvshow.nfo").read_text() == "rewritten"
     assert len(downloads.read_text().split()) == 1
+
+
+def test_videos_whose_ids_differ_in_case_only_are_two_videos(tmp_path):
+    """Also in one folder, of two Subscriptions."""
+    for subscription, video_id in (("one", "abcdefghijk"), ("two", "ABCDEFGHIJK")):
+        land(plain(video_id, subscription=subscription), tmp_path, bare(video_id))
+    assert tree(tmp_path) == [
+        "A channel/Season 24/A title (S24E1225).mp4",
+        "A channel/Season 24/A title (S24E122502).mp4",
+    ]

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType
@@ -61,9 +62,15 @@ class Reservations:
         """Sound and picture of one video are two files that must not share a name."""
         return self.key if self.media_type is MediaType.VIDEO else f"{self.key}#{self.media_type.value}"
 
+    @property
+    def _video_path(self) -> Path:
+        # The names of reservations know no case, ids of videos do: hashed before.
+        holder = sha256(self._holder.encode()).hexdigest()
+        return self._path("video", str(self.folder), self.layout.value, holder)
+
     def find(self) -> Placement | None:
         """The place that this video already has in this folder, by whichever Subscription."""
-        path = self._path("video", str(self.folder), self.layout.value, self._holder)
+        path = self._video_path
         try:
             stored = json.loads(path.read_bytes())
             stem, number = PurePosixPath(stored["stem"]), stored.get("number")
@@ -97,9 +104,8 @@ class Reservations:
         content: dict[str, object] = {"stem": str(stem)}
         if number is not None:
             content["number"] = {"day": number.day.isoformat(), "index": number.index}
-        path = self._path("video", str(self.folder), self.layout.value, self._holder)
         placement = Placement(self.folder, stem, number)
-        if self._create(path, **content):
+        if self._create(self._video_path, **content):
             return placement
         return self.find() or placement  # another Subscription was quicker, and may have met another title
 
