@@ -332,6 +332,7 @@ def test_media_without_ffmpeg_say_so(site: Watched, monkeypatch: pytest.MonkeyPa
     [
         pytest.param({"kind": "nonsense"}, "field 'kind'", id="unknown kind"),
         pytest.param({"kind": "status"}, "field 'status' is missing", id="no status"),
+        pytest.param({"kind": "redirect"}, "field 'location' is missing", id="no location"),
         pytest.param({"kind": "empty", "endpoint": "nowhere"}, "field 'match.endpoint'", id="unknown endpoint"),
         pytest.param({"kind": "empty", "colour": "red"}, "unknown field 'colour'", id="unknown field"),
         pytest.param({"kind": "empty", "channel": "@nobody"}, "no channel '@nobody'", id="unknown channel"),

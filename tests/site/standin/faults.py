@@ -1,8 +1,8 @@
 """What goes wrong on purpose: a fault has something to match, a kind, and how often it strikes.
 
-Kinds are of three sorts. Transport faults (`status`, `hang`, `reset`, `truncate`, `slow`, `corrupt`) fit every
-endpoint. Listing faults change what a listing says. Player faults are states of a video (catalogue.STATES), lent for
-a while. One extraction asks the player several times, as different clients: so `times` of a player fault counts
+Kinds are of three sorts. Transport faults (`status`, `redirect`, `hang`, `reset`, `truncate`, `slow`, `corrupt`) fit
+every endpoint. Listing faults change what a listing says. Player faults are states of a video (catalogue.STATES), lent
+for a while. One extraction asks the player several times, as different clients: so `times` of a player fault counts
 attempts (visits of the watch page) and of every other fault counts requests.
 """
 
@@ -17,12 +17,13 @@ from typing import Any
 from standin.calls import ENDPOINTS, GROUPS, LISTING, Call
 from standin.catalogue import STATES, Catalogue
 
-TRANSPORT_KINDS = frozenset({"status", "hang", "reset", "truncate", "slow", "corrupt"})
+TRANSPORT_KINDS = frozenset({"status", "redirect", "hang", "reset", "truncate", "slow", "corrupt"})
 LISTING_KINDS = frozenset({"incomplete", "empty", "alert", "redirect_home"})
 PLAYER_ENDPOINTS = frozenset({"watch", "player"})
 _MATCH_FIELDS = frozenset({"endpoint", "video", "channel", "tab", "playlist", "page", "stream", "client"})
 _FIELDS = frozenset(
-    {"match", "kind", "times", "status", "retry_after", "bytes", "bytes_per_second", "seconds", "text", "starts_at"}
+    {"match", "kind", "times", "status", "retry_after", "location", "bytes", "bytes_per_second", "seconds", "text"}
+    | {"starts_at"}
 )
 
 
@@ -74,6 +75,8 @@ class Faults:
             raise ValueError(f"field 'match.endpoint': {match['endpoint']!r} is not one of {_names(ENDPOINTS, GROUPS)}")
         if kind == "status" and not isinstance(spec.get("status"), int):
             raise ValueError("field 'status' is missing: an HTTP status such as 429")
+        if kind == "redirect" and not isinstance(spec.get("location"), str):
+            raise ValueError("field 'location' is missing: a URL")
         if "channel" in match:
             match["channel"] = catalogue.channel(match["channel"]).id
         with self._lock:
