@@ -121,6 +121,22 @@ def test_dead_staging_is_swept_and_living_is_not(tmp_path):
     assert not leftover.exists()
 
 
+@pytest.mark.parametrize(
+    "landed_before", [pytest.param(False, id="this launch downloads"), pytest.param(True, id="the video has landed")]
+)
+def test_what_earlier_launches_for_the_same_video_left_is_swept_at_once(tmp_path, landed_before):
+    """However fresh; a later launch's is left alone, and so is another video's."""
+    stagings = paths(tmp_path).stagings
+    land(request_for("aaaaaaaaaaa" if landed_before else "bbbbbbbbbbb", launch=1), tmp_path)
+    for name, key in (("2-killed", REQUEST.video.key), ("2-other", "youtube.other"), ("4-later", REQUEST.video.key)):
+        (stagings / name / "media").mkdir(parents=True)
+        (stagings / name / "media/part").write_text("x")
+        (stagings / name / "video").write_text(key)
+        beat(stagings / name / HEARTBEAT)
+    land(request_for(launch=3), tmp_path)
+    assert sorted(path.name for path in stagings.iterdir()) == ["2-other", "4-later"]
+
+
 def test_a_client_whose_clock_runs_ahead_of_the_servers_sweeps_nothing_that_lives(tmp_path, monkeypatch):
     """It caches attributes: of a file that it has just written it tells its own time."""
     land(REQUEST, tmp_path)

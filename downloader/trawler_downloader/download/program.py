@@ -20,7 +20,7 @@ from trawler_downloader.download.files import Files
 from trawler_downloader.download.probe import LARGE_BYTES, probe
 from trawler_downloader.download.publish import Publisher
 from trawler_downloader.download.reservations import Reservations, library_folder
-from trawler_downloader.download.staging import Heartbeat, clear, open_staging, read_record, sweep
+from trawler_downloader.download.staging import Heartbeat, clear, open_staging, read_record, sweep, sweep_earlier
 from trawler_downloader.download.volume import identify
 from trawler_downloader.library.manifest import Manifest, Role, StagedFile, StagingRecord, VideoFacts, encode
 from trawler_downloader.library.space import below_floor, no_room
@@ -130,8 +130,10 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
     launch.probed(volume_id)
     landed = launch.publisher.settle()
     if landed is not None:
+        sweep_earlier(files, launch.paths, request)
         return _result(landed, volume_id, already=True)
     staging = open_staging(files, launch.paths, request, launch.pod)
+    sweep_earlier(files, launch.paths, request)
     if read_record(staging, request) is not None:
         with Heartbeat(staging):
             sweep(files, launch.paths, staging)

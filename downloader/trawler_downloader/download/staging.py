@@ -18,7 +18,7 @@ from trawler_downloader.contract.download import DownloadRequest
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.volume import PREPARED
 from trawler_downloader.library.manifest import ManifestError, StagingRecord, decode_manifest, decode_record
-from trawler_downloader.library.state import HEARTBEAT, MEDIA_FOLDER, RECORD, ClaimPaths
+from trawler_downloader.library.state import HEARTBEAT, MEDIA_FOLDER, RECORD, VIDEO, ClaimPaths
 
 HEARTBEAT_SECONDS = 30.0
 DEAD_AFTER_SECONDS = 900.0
@@ -74,6 +74,7 @@ def open_staging(files: Files, paths: ClaimPaths, request: DownloadRequest, pod:
                 break
         else:
             files.make_folder(folder)
+            files.write(folder / VIDEO, request.video.key.encode())
     files.step("heartbeat", folder)
     beat(folder / HEARTBEAT)
     return folder
@@ -111,17 +112,42 @@ def sweep(files: Files, paths: ClaimPaths, own: Path) -> None:
         now = min(beat(own / HEARTBEAT), own.stat().st_mtime)
         for folder in paths.stagings.iterdir():
             if folder != own and _dead(folder, now) and not _needed(paths, folder):
-                dying = folder
-                if not folder.name.startswith(_DYING):
-                    # Renamed first: a launch that takes it over at this moment wins or loses as a whole.
-                    dying = folder.with_name(f"{_DYING}{folder.name}")
-                    if not files.move_folder(folder, dying):
-                        continue
-                LOG.info("removing dead staging %s", folder.name)
-                files.remove_tree(dying)
+                _bury(files, folder)
         for folder in paths.root.glob(f"{PREPARED}*"):
             if now - folder.stat().st_mtime > DEAD_AFTER_SECONDS:
                 files.remove_tree(folder)
+
+
+def sweep_earlier(files: Files, paths: ClaimPaths, request: DownloadRequest) -> None:
+    """Removes what earlier launches for this very video left in staging, however fresh.
+
+    The operator begins a launch only when the one before is over, or will never be heard of again: what such a one
+    still writes, on a node that is cut off, is of no use to anybody. Failing is harmless, as with `sweep`.
+    """
+    with suppress(OSError):
+        for folder in paths.stagings.iterdir():
+            launch = folder.name.partition("-")[0]
+            earlier = launch.isdecimal() and int(launch) < request.launch
+            if earlier and _is_for(folder, request.video.key) and not _needed(paths, folder):
+                _bury(files, folder)
+
+
+def _is_for(folder: Path, key: str) -> bool:
+    try:
+        return (folder / VIDEO).read_text() == key
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return False
+
+
+def _bury(files: Files, folder: Path) -> None:
+    dying = folder
+    if not folder.name.startswith(_DYING):
+        # Renamed first: a launch that takes it over at this moment wins or loses as a whole.
+        dying = folder.with_name(f"{_DYING}{folder.name}")
+        if not files.move_folder(folder, dying):
+            return
+    LOG.info("removing dead staging %s", folder.name)
+    files.remove_tree(dying)
 
 
 def _usable(folder: Path, request: DownloadRequest) -> bool:

@@ -18,6 +18,8 @@ from trawler_downloader.library.layouts import STATE_FOLDER
 
 RECORD = "record.json"
 HEARTBEAT = "heartbeat"
+VIDEO = "video"
+"""In a staging folder: the key of the video that it is for."""
 MEDIA_FOLDER = "media"
 """In a staging folder: where the engine writes."""
 
