@@ -7,12 +7,14 @@ import pytest
 from conformance.stage import Stage, config_map, job, quota, subscribe
 from trawler_operator.reconcile.ports import Manifest, RejectedError
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly")  # aiohttp's advice; ours are smaller
 OVER_A_MEBIBYTE = "x" * (1 << 20) + "x"
 
 
 async def test_a_quota_of_jobs(stage: Stage) -> None:
     """403: repeating it is of no use until somebody acts; no Job is there."""
     await stage.create("ResourceQuota", quota(stage, **{"count/jobs.batch": 0}))
+    await stage.quiet()
     manifest = job(stage)
     with pytest.raises(RejectedError, match="quota"):
         await stage.api.create_job(stage.namespace, manifest)
