@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -26,10 +27,16 @@ from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api import labels
 from trawler_operator.domain.admission import Admission, AdmissionLimits
+from trawler_operator.domain.egress import BudgetLimits
+from trawler_operator.domain.gate_codec import egress_name
+from trawler_operator.domain.gates import GatePolicy
 from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.leadership import LeaseTerms
 from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.domain.retry import Pause
+from trawler_operator.reconcile.gate_store import GateStore
+from trawler_operator.reconcile.gating import GateLimits
 from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import ApiError, Clock, Key, Manifest
 from trawler_operator.reconcile.queue import KeyedDelayQueue
@@ -76,28 +83,34 @@ class _Operator:
         self._settings = settings
         self._lease = lease
         self._queue: KeyedDelayQueue[Key] = KeyedDelayQueue()
-        self._admission = Admission(
-            AdmissionLimits(
-                max_running=settings.max_running_jobs,
-                max_running_per_subscription=settings.max_running_jobs_per_subscription,
-                start_spacing=timedelta(seconds=settings.job_start_spacing_seconds),
-            )
-        )
         self._measurements = PrometheusMeasurements(
             lambda: self._queue.ready, lambda: self._admission.running, lambda: lease.held
         )
         self._pass_deadline = settings.listing_deadline_seconds + PASS_SLACK_SECONDS
         self._health = Health(self._pass_deadline + PASS_SLACK_SECONDS)
         self._api = KubernetesAdapter(client, settings.watch_namespaces)
+        gates = GateStore(self._api, settings.namespace, settings.gates_config_map)
+        gate_limits = build_gate_limits(settings)
+        self._admission = Admission(
+            AdmissionLimits(
+                max_running=settings.max_running_jobs,
+                max_running_per_subscription=settings.max_running_jobs_per_subscription,
+                egress=gate_limits.budget,
+            ),
+            lambda: gates.book,
+        )
         shard_changes = ShardChanges()
         self._shard_watch = ShardWatch(client, settings.watch_namespaces, shard_changes)
         clock = SystemClock()
+        self._measurements.show_gates(lambda: gates.book, settings.egress_max_per_hour, clock.now)
         self._reconciler = Reconciler(
             api=self._api,
             lister=ListerClient(settings.lister_address),
             recorder=KubernetesEventRecorder(client, settings.identity),
             clock=clock,
             admission=self._admission,
+            gates=gates,
+            gate_limits=gate_limits,
             policy=build_policy(settings, clock),
             measurements=self._measurements,
             listings=settings.max_concurrent_listings,
@@ -192,6 +205,32 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
     )
 
 
+def build_gate_limits(settings: Settings) -> GateLimits:
+    """Chart values, as the gates want them."""
+
+    def seconds(number: int) -> timedelta:
+        return timedelta(seconds=number)
+
+    timeout = seconds(settings.gates_probe_timeout_seconds)
+    return GateLimits(
+        policy=GatePolicy(
+            egress=Pause(
+                seconds(settings.gates_egress_first_pause_seconds), seconds(settings.gates_egress_longest_pause_seconds)
+            ),
+            volume=Pause(
+                seconds(settings.gates_volume_first_pause_seconds), seconds(settings.gates_volume_longest_pause_seconds)
+            ),
+            probe_timeout=timeout,
+        ),
+        budget=BudgetLimits(
+            max_parallel=settings.egress_max_parallel,
+            max_per_hour=settings.egress_max_per_hour,
+            spacing=seconds(settings.egress_spacing_seconds),
+        ),
+        listing_timeout=min(timeout, seconds(settings.listing_deadline_seconds + PASS_SLACK_SECONDS)),
+    )
+
+
 async def _first_look(api: KubernetesAdapter, admission: Admission, stop: asyncio.Event) -> set[Key]:
     """Learn which Jobs hold slots; wait for an API server that answers, and for the CRD and the rights to be there.
 
@@ -211,14 +250,14 @@ async def _first_look(api: KubernetesAdapter, admission: Admission, stop: asynci
                     await stop.wait()
         else:
             break
-    running: dict[Key, int] = {}
+    running: dict[Key, Counter[str]] = {}
     for job in jobs:
         name = (job["metadata"].get("labels") or {}).get(labels.SUBSCRIPTION_LABEL)
         if name and not is_finished(job):
             key = (job["metadata"]["namespace"], name)
-            running[key] = running.get(key, 0) + 1
+            running.setdefault(key, Counter())[egress_name(job)] += 1
     admission.rebuild(running)
-    logger.info("%d downloads are running", sum(running.values()))
+    logger.info("%d downloads are running", admission.running)
     return set(running)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from trawler_operator.api.spec import PROXY_PATTERN, PROXY_RULE, Resources
+from trawler_operator.api.spec import DNS_SUBDOMAIN_PATTERN, PROXY_PATTERN, PROXY_RULE, Resources
 
 PREFIX = "TRAWLER_"
 
@@ -49,6 +49,7 @@ def _own_name() -> str:
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 OptionalName = Annotated[str | None, BeforeValidator(_empty_is_none)]
+PauseSeconds = Annotated[int, Field(ge=1, le=604_800)]
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -75,7 +76,20 @@ class Settings(BaseSettings):
     default_proxy: OptionalName = None
     max_running_jobs: Annotated[int, Field(ge=1, le=1000)] = 2
     max_running_jobs_per_subscription: Annotated[int, Field(ge=1, le=1000)] = 2
-    job_start_spacing_seconds: Annotated[float, Field(ge=0, le=3600)] = 5
+    egress_max_parallel: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Downloads at a time through one proxy (or none) from one site."""
+    egress_max_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
+    egress_spacing_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
+    gates_config_map: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)] = (
+        "trawler-gates"
+    )
+    """In the operator's own namespace."""
+    gates_egress_first_pause_seconds: PauseSeconds = 900
+    gates_egress_longest_pause_seconds: PauseSeconds = 21_600
+    gates_volume_first_pause_seconds: PauseSeconds = 60
+    gates_volume_longest_pause_seconds: PauseSeconds = 1800
+    gates_probe_timeout_seconds: Annotated[int, Field(ge=10, le=604_800)] = 1800
+    """A probe that has not ended by then is no longer waited for."""
     max_concurrent_reconciles: Annotated[int, Field(ge=2, le=64)] = 4
     max_concurrent_listings: Annotated[int, Field(ge=1, le=32)] = 2
     """Fewer than max_concurrent_reconciles: a listing takes minutes, and ended Jobs must not wait for it."""
@@ -128,6 +142,17 @@ class Settings(BaseSettings):
                 f"{PREFIX}MAX_CONCURRENT_LISTINGS ({self.max_concurrent_listings}) must be smaller than "
                 f"{PREFIX}MAX_CONCURRENT_RECONCILES ({self.max_concurrent_reconciles})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pauses_in_order(self) -> Self:
+        for gate in ("egress", "volume"):
+            names = (f"gates_{gate}_first_pause_seconds", f"gates_{gate}_longest_pause_seconds")
+            first, longest = (getattr(self, name) for name in names)
+            if first > longest:
+                raise ValueError(
+                    f"{PREFIX}{names[0].upper()} ({first}) must not be more than {PREFIX}{names[1].upper()} ({longest})"
+                )
         return self
 
 

@@ -33,19 +33,27 @@ OPERATOR = {
 
 LEASE = {
     ("coordination.k8s.io", "leases", "create"),
-    ("coordination.k8s.io", "leases", "get"),
-    ("coordination.k8s.io", "leases", "patch"),
+    ("coordination.k8s.io", "leases trawler", "get"),
+    ("coordination.k8s.io", "leases trawler", "patch"),
 }
 """In the release's own namespace, whatever is watched."""
 
 
+GATES = {
+    ("", "configmaps", "create"),
+    ("", "configmaps trawler-gates", "get"),
+    ("", "configmaps trawler-gates", "patch"),
+}
+
+
 def rights(role: Manifest) -> set[tuple[str, str, str]]:
-    """A role's rules as (group, resource, verb)."""
+    """A role's rules as (group, resource, verb); the resource with its name, where it has one."""
     return {
-        (group, resource, verb)
+        (group, f"{resource} {name}".strip(), verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
         for verb in rule["verbs"]
     }
 
@@ -65,18 +73,18 @@ def bound(manifests: list[Manifest]) -> dict[str, set[tuple[str, str, str]]]:
 
 
 def test_by_default_rights_end_at_the_own_namespace() -> None:
-    """One Role in the release's namespace, and that of the Lease."""
-    assert bound(render({})) == {"media": OPERATOR | LEASE}
+    """The Role of a watched namespace, and those of the Lease and the gates."""
+    assert bound(render({})) == {"media": OPERATOR | LEASE | GATES}
 
 
 def test_each_watched_namespace_grants_the_same() -> None:
-    """A Role per watched namespace; in the own one, which is not watched, the Lease alone."""
-    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR, "media": LEASE}
+    """A Role per watched namespace; in the own one, which is not watched, the Lease and the gates alone."""
+    assert bound(render(scenario("nas"))) == {"ann": OPERATOR, "tim": OPERATOR, "media": LEASE | GATES}
 
 
 def test_watching_everything_grants_the_same_everywhere_and_no_more() -> None:
     """One ClusterRole with the very rules of the Role."""
-    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR, "media": LEASE}
+    assert bound(render({"watch": {"clusterWide": True}})) == {"*": OPERATOR, "media": LEASE | GATES}
 
 
 def test_only_its_own_lease_is_read_and_written() -> None:

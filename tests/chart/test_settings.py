@@ -65,7 +65,10 @@ def bounds(path: str) -> list[tuple[str, int]]:
         *bounds("operator.failedJobsHistoryLimit"),
         *bounds("admission.maxRunningJobs"),
         *bounds("admission.maxRunningJobsPerSubscription"),
-        *bounds("admission.startSpacingSeconds"),
+        *bounds("egress.maxParallel"),
+        *bounds("egress.maxPerHour"),
+        *bounds("egress.spacingSeconds"),
+        *bounds("gates.probeTimeoutSeconds"),
     ],
 )
 def test_the_operator_takes_what_the_schema_takes(path: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,18 @@ def test_the_operator_takes_what_the_schema_takes(path: str, number: int, monkey
         values["operator"]["maxConcurrentListings"] = 1
 
     assert number in load(monkeypatch, values).model_dump().values()
+
+
+@pytest.mark.parametrize("seconds", [1, 604_800])
+@pytest.mark.parametrize("gate", ["egress", "volume"])
+def test_the_operator_takes_the_pauses_that_the_schema_takes(
+    gate: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shortest and the longest pause of each kind of gate."""
+    values = {"gates": {gate: {"firstPauseSeconds": seconds, "longestPauseSeconds": seconds}}}
+    settings = load(monkeypatch, values).model_dump()
+
+    assert seconds == settings[f"gates_{gate}_first_pause_seconds"] == settings[f"gates_{gate}_longest_pause_seconds"]
 
 
 def test_the_lister_starts_with_what_the_chart_sets() -> None:

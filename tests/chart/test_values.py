@@ -81,6 +81,11 @@ NFS = {"server": "nas.lan", "path": "/media"}
         ),
         pytest.param({"serviceAccount": {"create": False}}, ["which existing account"], id="no account at all"),
         pytest.param(
+            {"gates": {"egress": {"firstPauseSeconds": 60, "longestPauseSeconds": 30}}},
+            ["gates.egress: firstPauseSeconds (60) must not be more than longestPauseSeconds (30)"],
+            id="a first pause longer than the longest",
+        ),
+        pytest.param(
             {"admission": {"maxRunningJobs": 0}}, ["/admission/maxRunningJobs", "want 1"], id="no Jobs at all"
         ),
         pytest.param(

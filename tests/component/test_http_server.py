@@ -10,6 +10,9 @@ from trawler_operator.adapters import health as health_module
 from trawler_operator.adapters.health import Health
 from trawler_operator.adapters.http_server import serve_http
 from trawler_operator.adapters.metrics import PrometheusMeasurements
+from trawler_operator.domain.egress import Budget, GateId, GateKind
+from trawler_operator.domain.gate_book import GateBook
+from trawler_operator.domain.gates import Closing, Gate
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
@@ -96,3 +99,24 @@ def test_metrics() -> None:
     for key in (("media", "a"), ("media", "b"), ("media", "never seen")):
         metrics.subscription_gone(key)
     assert "media" not in metrics.render().decode()
+
+
+def test_metrics_of_gates() -> None:
+    """Each gate's state, what is left of each budget, and no series of a gate that was forgotten."""
+    closing = Closing(NOON, NOON, NOON, 1, "BotCheck", "", "media/a")
+    egress = Gate(GateId(GateKind.EGRESS, "youtube.com"), 7, NOON, closing, None, Budget({int(NOON.timestamp()): 12}))
+    volume = Gate(GateId(GateKind.VOLUME, claim="media/library"), 7, NOON)
+    books = [GateBook({gate.id.name: gate for gate in (egress, volume)}), GateBook()]
+    metrics = PrometheusMeasurements(lambda: 3, lambda: 2, lambda: True)
+    metrics.show_gates(lambda: books[0], 60, lambda: NOON)
+    metrics.gate_moved("Egress", "closed")
+    text = metrics.render().decode()
+    for line in (
+        'trawler_gate_closed{gate="youtube.com",kind="Egress"} 1.0',
+        'trawler_gate_closed{gate="claim media/library",kind="Volume"} 0.0',
+        'trawler_egress_budget_remaining{proxy="",site="youtube.com"} 48.0',
+        'trawler_gate_moves_total{kind="Egress",move="closed"} 1.0',
+    ):
+        assert line in text
+    del books[0]
+    assert "youtube.com" not in metrics.render().decode()

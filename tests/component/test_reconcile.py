@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, request_of
-from component.world import Site, World, videos, world_with_a_channel
+from component.world import Site, World, make_limits, videos, world_with_a_channel
 from trawler_downloader.contract.listing import ListRequest
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
-from trawler_operator.domain.admission import AdmissionLimits
-from trawler_operator.reconcile.checking import ListingGate
+from trawler_operator.reconcile.checking import ListingPlaces
 from trawler_operator.reconcile.ports import RawListing
 
 
@@ -99,7 +98,7 @@ async def test_history_of_jobs(world: World) -> None:
 async def test_parallelism_and_caps(world: World) -> None:
     """Never more Jobs at a time than the Subscription and the operator allow."""
     world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 3}})
-    operator = world.operator(limits=AdmissionLimits(4, 2, timedelta(0)))
+    operator = world.operator(limits=make_limits(4))
     await operator.reconcile()
     assert len(world.cluster.running_jobs()) == 2
     await operator.reconcile()
@@ -109,7 +108,7 @@ async def test_parallelism_and_caps(world: World) -> None:
 async def test_spacing(world: World) -> None:
     """Starts keep their distance; the Subscription is woken when the next one may be."""
     world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 2}})
-    operator = world.operator(limits=AdmissionLimits(4, 2, timedelta(seconds=5)))
+    operator = world.operator(limits=make_limits(4, spacing=timedelta(seconds=5)))
     await operator.reconcile()
     assert len(world.cluster.running_jobs()) == 1
     assert operator.woken == {KEY: 5.0}
@@ -122,7 +121,7 @@ async def test_fair_turns(world: World) -> None:
     """A Subscription that came later gets every second slot, however long the first one's queue is."""
     world.cluster.subscribe({"select": {"newest": 8}})
     world.cluster.subscribe({"select": {"newest": 8}}, name="other")
-    operator = world.operator(limits=AdmissionLimits(1, 1, timedelta(0)))
+    operator = world.operator(limits=make_limits(1, 1))
     keys = [KEY, ("media", "other")]
     started: list[str] = []
     for key in keys:
@@ -212,7 +211,7 @@ async def test_place_passes_on(world: World) -> None:
     """A Subscription that was woken for a free listing place but wants none passes it on."""
     keys = [KEY, ("media", "second")]
     woken: list[tuple[str, str]] = []
-    gate = ListingGate(1, woken.append)
+    gate = ListingPlaces(1, woken.append)
     assert gate.try_enter(("media", "first"))
     assert [gate.try_enter(key) for key in keys] == [False, False]
     gate.leave()

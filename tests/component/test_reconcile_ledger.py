@@ -134,7 +134,7 @@ async def test_long_ledger_is_read_in_pages(world: World) -> None:
     operator = world.operator()
     await operator.reconcile()
     assert world.cluster.reads.count("read shards") == 1
-    assert not any(read.startswith("get ConfigMap") for read in world.cluster.reads)
+    assert not any(read.startswith("get ConfigMap/trawler-ledger") for read in world.cluster.reads)
     assert world.cluster.subscription()["status"]["counts"]["downloaded"] == count * SHARD_CAPACITY
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, publish
-from component.world import World, videos, world_with_a_channel
+from component.world import World, world_with_a_channel
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
@@ -53,28 +53,6 @@ async def test_tries_used_up(world: World) -> None:
     assert LedgerState.DEAD_LETTER is world.cluster.states()["youtube.v7"]
     assert world.cluster.subscription()["status"]["counts"]["deadLetter"] == 1
     assert any(event.reason == "DownloadGivenUp" for event in operator.silent.events)
-
-
-async def test_rate_limit_pauses_the_subscription(world: World) -> None:
-    """A site that asks to slow down holds back all videos of the Subscription; one probe goes first afterwards."""
-    limited = DownloadResult(outcome=OutcomeClass.RATE_LIMITED, reason="BotCheck", message="prove you are human")
-    world.downloader = lambda request: limited
-    world.cluster.subscribe({"select": {"newest": 5}, "job": {"parallelism": 2}})
-    operator = world.operator()
-    await operator.reconcile()
-    assert len(world.cluster.running_jobs()) == 2
-    world.finish_jobs()
-    await operator.reconcile()
-    assert world.cluster.running_jobs() == []
-    assert world.cluster.condition("Ready") == ("False", "RateLimited")
-    assert {LedgerState.PENDING} == {state for k, state in world.cluster.states().items() if k in videos(3, 4, 5, 6, 7)}
-    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
-    world.clock.advance(timedelta(minutes=2))
-    await operator.reconcile()
-    assert len(world.cluster.running_jobs()) == 1
-    world.downloader = publish
-    await world.settle(operator)
-    assert world.cluster.condition("Ready") == ("True", "Watching")
 
 
 async def test_claim_missing(world: World) -> None:
@@ -257,7 +235,7 @@ async def test_pause_survives_a_pass_that_cannot_report(world: World) -> None:
     operator.api.fail = lambda what: None
     await operator.reconcile()
     assert len(world.cluster.created) == 1
-    assert world.cluster.condition("Ready") == ("False", "RateLimited")
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
 
 
 async def test_status_conflict(world: World) -> None:

@@ -7,6 +7,7 @@ collection, status as a subresource, metadata-only lists. Its Jobs end when the 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,8 +18,14 @@ from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
 from trawler_operator.domain.admission import Admission, AdmissionLimits
+from trawler_operator.domain.egress import BudgetLimits
+from trawler_operator.domain.gate_codec import egress_name
+from trawler_operator.domain.gates import GatePolicy
 from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.domain.retry import Pause
+from trawler_operator.reconcile.gate_store import GateStore
+from trawler_operator.reconcile.gating import GateLimits
 from trawler_operator.reconcile.ledger_store import LedgerBusyError
 from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import (
@@ -72,12 +79,35 @@ class Silent:
 
     def launch_finished(self, outcome: str) -> None: ...
 
+    def gate_moved(self, kind: str, move: str) -> None: ...
+
     def subscription_seen(self, key: tuple[str, str], videos: Mapping[str, int], at: datetime | None) -> None: ...
 
     def subscription_gone(self, key: tuple[str, str]) -> None:
         self.gone.append(key)
 
     def pass_finished(self, seconds: float, *, failed: bool) -> None: ...
+
+
+GATES = ("trawler-system", "trawler-gates")
+"""Namespace and name of the ConfigMap that keeps the gates."""
+POLICY = GatePolicy(
+    egress=Pause(timedelta(minutes=15), timedelta(hours=6)),
+    volume=Pause(timedelta(minutes=1), timedelta(minutes=30)),
+    probe_timeout=timedelta(minutes=30),
+)
+
+
+def make_limits(
+    total: int = 2,
+    each: int = 2,
+    *,
+    parallel: int = 100,
+    per_hour: int = 10_000,
+    spacing: timedelta = timedelta(0),
+) -> AdmissionLimits:
+    """Of all Jobs, of one Subscription's, and of one address at one site."""
+    return AdmissionLimits(total, each, BudgetLimits(parallel, per_hour, spacing))
 
 
 class Operator:
@@ -97,11 +127,13 @@ class Operator:
         self.api = FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
         self.silent = Silent()
-        self.admission = Admission(limits or AdmissionLimits(2, 2, timedelta(0)))
-        running: dict[tuple[str, str], int] = {}
+        allowed = limits or make_limits()
+        self.gates = GateStore(self.api, *GATES)
+        self.admission = Admission(allowed, lambda: self.gates.book)
+        running: dict[tuple[str, str], Counter[str]] = {}
         for job in cluster.running_jobs():
             key = (job["metadata"]["namespace"], job["metadata"]["labels"][labels.SUBSCRIPTION_LABEL])
-            running[key] = running.get(key, 0) + 1
+            running.setdefault(key, Counter())[egress_name(job)] += 1
         self.admission.rebuild(running)
         self.watch_lags = False
         """What happens to ledgers is heard of only by `catch_up`."""
@@ -115,6 +147,8 @@ class Operator:
             recorder=self.silent,
             clock=clock,
             admission=self.admission,
+            gates=self.gates,
+            gate_limits=GateLimits(POLICY, allowed.egress, timedelta(minutes=7)),
             policy=Policy(
                 defaults=defaults or JobDefaults(image="downloader:1", claim_name="library"),
                 history=HistoryLimits(3, 5),

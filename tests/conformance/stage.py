@@ -134,6 +134,7 @@ def job(
         ledger_entry(),
         launch=1,
         shard=0,
+        gates={},
         defaults=JobDefaults(image="trawler-downloader:dev", claim_name="library"),
     )
     if owner is None:

@@ -11,6 +11,7 @@ from kubernetes.client import V1Job
 from builders import URL, ledger_entry, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.api.subscription import LibraryStatus
+from trawler_operator.domain.egress import GateId, GateKind
 from trawler_operator.domain.job_manifest import JobDefaults, build_download_job, owner_reference, place
 
 KEY = "youtube.abcdefghijk"
@@ -35,9 +36,13 @@ MINIMAL_REQUEST = {
     "umask": "022",
 }
 
+PASSED = {GateId(GateKind.EGRESS, "youtube.com"): 7}
+
 
 def _build(spec: dict[str, Any], defaults: JobDefaults, **told: Any) -> dict[str, Any]:
-    return build_download_job(subscription(spec), KEY, ledger_entry(), launch=2, shard=3, defaults=defaults, **told)
+    return build_download_job(
+        subscription(spec), KEY, ledger_entry(), launch=2, shard=3, defaults=defaults, gates=PASSED, **told
+    )
 
 
 def _request(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +76,7 @@ def test_a_plain_subscription() -> None:
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
                 "trawler.dev/generation": "1",
+                "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
             "ownerReferences": [
                 {

@@ -9,17 +9,20 @@ import pytest
 
 from builders import NOON, entry_line, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.domain.ledger_entry import LaunchTimes
 from trawler_operator.domain.plan import (
     HistoryLimits,
     LaunchAction,
     busy_videos,
     claim,
     eligible_keys,
+    give_back,
     is_eligible,
     jobs_to_delete,
     judge_launch,
     new_entries,
     next_retry,
+    probe_order,
 )
 from trawler_operator.domain.selection import NewEntry
 
@@ -143,3 +146,21 @@ def test_new_entries_are_numbered_in_their_order() -> None:
         (left.line.key, 7, LedgerState.SKIPPED, "BeforeWindow", NOON),
         (chosen.line.key, 8, LedgerState.PENDING, None, NOON),
     ]
+
+
+def test_a_claim_is_given_back_without_a_trace_but_its_number() -> None:
+    """The launch's name may have been seen by somebody: the next one has another."""
+    entry = claim(ledger_entry(LedgerState.PENDING, launches=2, failures=1), NOON)
+    given = give_back(entry)
+    assert (given.state, given.launches, given.failures) == (LedgerState.PENDING, 3, 1)
+
+
+def test_probes_take_turns() -> None:
+    """Never tried comes first, then what was tried longest ago; equals as discovered."""
+    active = {
+        "just": ledger_entry(seq=1, times=LaunchTimes(finished=NOON)),
+        "long ago": ledger_entry(seq=4, times=LaunchTimes(finished=NOON - timedelta(days=1))),
+        "never, found later": ledger_entry(seq=3),
+        "never": ledger_entry(seq=2),
+    }
+    assert probe_order(active, active) == ["never", "never, found later", "long ago", "just"]

@@ -34,6 +34,10 @@ def _deferred(outcome: OutcomeClass, times: int) -> LedgerEntry:
     return ledger_entry(outcome=outcome, deferrals=times)
 
 
+PENDING = LedgerState.PENDING
+ENVIRONMENT = OutcomeClass.ENVIRONMENT
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
@@ -164,30 +168,32 @@ ROWS = (
         after=14 * DAY,
         before=16.8 * DAY,
     ),
+    Row("rate limited: its gate holds it", ledger_entry(failures=2), _ended(OutcomeClass.RATE_LIMITED), PENDING, 2),
+    Row("no volume: its gate holds it", ledger_entry(failures=2), _ended(ENVIRONMENT, "StaleVolume"), PENDING, 2),
     Row(
-        "rate limited",
+        "may not write to the volume",
         ledger_entry(failures=2),
-        _ended(OutcomeClass.RATE_LIMITED),
-        LedgerState.PENDING,
+        _ended(ENVIRONMENT, "PermissionDenied"),
+        PENDING,
         failures=2,
         deferrals=1,
         after=MIN,
         before=1.2 * MIN,
     ),
     Row(
-        "rate limited again and again",
-        _deferred(OutcomeClass.RATE_LIMITED, 9),
-        _ended(OutcomeClass.RATE_LIMITED),
-        LedgerState.PENDING,
+        "may not write to the volume, again and again",
+        _deferred(ENVIRONMENT, 9),
+        _ended(ENVIRONMENT, "PermissionDenied"),
+        PENDING,
         deferrals=10,
         after=HOUR,
         before=1.2 * HOUR,
     ),
     Row(
         "the volume after the site: begins anew",
-        _deferred(OutcomeClass.RATE_LIMITED, 9),
-        _ended(OutcomeClass.ENVIRONMENT),
-        LedgerState.PENDING,
+        _deferred(OutcomeClass.TERMINATED, 9),
+        _ended(ENVIRONMENT),
+        PENDING,
         deferrals=1,
         after=MIN,
         before=1.2 * MIN,
@@ -300,77 +306,30 @@ def test_times_that_no_clock_shows_are_none(seconds: float) -> None:
     assert _settle(ledger_entry(), observed).times == LaunchTimes(finished=NOON)
 
 
-RATE_LIMITED, ENVIRONMENT = OutcomeClass.RATE_LIMITED, OutcomeClass.ENVIRONMENT
 OVER, ONGOING = NOON - SEC, NOON + SEC
 
 
-def _limited(step: int, until: datetime) -> Backoff:
-    return Backoff(outcome=RATE_LIMITED, reason="Why", message="words", step=step, until_time=until)
-
-
-def _no_volume(step: int, until: datetime) -> Backoff:
+def _paused(step: int, until: datetime) -> Backoff:
     return Backoff(outcome=ENVIRONMENT, reason="Why", message="words", step=step, until_time=until)
 
 
 @pytest.mark.parametrize(
-    ("name", "previous", "observed", "expected"),
+    ("previous", "observed", "expected"),
     [
-        ("nothing holds back", None, _ended(OutcomeClass.TRANSIENT), None),
-        ("first limit", None, _ended(RATE_LIMITED), _limited(1, NOON + MIN)),
-        (
-            "limited again",
-            _limited(1, OVER),
-            _ended(RATE_LIMITED),
-            _limited(2, NOON + 2 * MIN),
+        pytest.param(None, _ended(OutcomeClass.TRANSIENT), None, id="nothing holds back"),
+        pytest.param(None, _ended(ENVIRONMENT), _paused(1, NOON + MIN), id="first trouble"),
+        pytest.param(_paused(1, OVER), _ended(ENVIRONMENT), _paused(2, NOON + 2 * MIN), id="again"),
+        pytest.param(_paused(50, OVER), _ended(ENVIRONMENT), _paused(51, NOON + HOUR), id="for days"),
+        pytest.param(_paused(1, ONGOING), _ended(ENVIRONMENT), _paused(1, ONGOING), id="several met it together"),
+        pytest.param(None, _ended(ENVIRONMENT, "NoSpace"), None, id="a full volume is its gate's"),
+        pytest.param(None, _ended(OutcomeClass.RATE_LIMITED), None, id="a limit is its gate's"),
+        pytest.param(_paused(5, OVER), _ended(OutcomeClass.PUBLISHED), None, id="published: it is over"),
+        pytest.param(
+            _paused(5, OVER), _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"), None, id="found there: it is over"
         ),
-        (
-            "limited for days",
-            _limited(50, OVER),
-            _ended(RATE_LIMITED),
-            _limited(51, NOON + HOUR),
-        ),
-        (
-            "several met the same limit together",
-            _limited(1, ONGOING),
-            _ended(RATE_LIMITED),
-            _limited(1, ONGOING),
-        ),
-        (
-            "the volume now",
-            _limited(5, ONGOING),
-            _ended(ENVIRONMENT),
-            _no_volume(1, NOON + MIN),
-        ),
-        ("published: site and volume answer", _limited(5, OVER), _ended(OutcomeClass.PUBLISHED), None),
-        ("published: the volume answers", _no_volume(5, OVER), _ended(OutcomeClass.PUBLISHED), None),
-        (
-            "found on the volume: says nothing of the site",
-            _limited(5, OVER),
-            _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"),
-            _limited(5, OVER),
-        ),
-        (
-            "found on the volume: it answers",
-            _no_volume(5, OVER),
-            _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"),
-            None,
-        ),
-        ("removed: the site answers", _limited(5, OVER), _ended(OutcomeClass.TERMINAL), None),
-        ("a premiere: the site answers", _limited(5, OVER), _ended(OutcomeClass.NOT_YET), None),
-        (
-            "removed: says nothing of the volume",
-            _no_volume(5, OVER),
-            _ended(OutcomeClass.TERMINAL),
-            _no_volume(5, OVER),
-        ),
-        (
-            "evicted: proves nothing",
-            _limited(5, OVER),
-            _ended(OutcomeClass.TERMINATED),
-            _limited(5, OVER),
-        ),
+        pytest.param(_paused(5, OVER), _ended(OutcomeClass.TERMINAL), _paused(5, OVER), id="removed: proves nothing"),
     ],
 )
-def test_next_backoff(name: str, previous: Backoff | None, observed: ObservedOutcome, expected: Backoff | None) -> None:
+def test_next_backoff(previous: Backoff | None, observed: ObservedOutcome, expected: Backoff | None) -> None:
     """When a Subscription's downloads pause, and what ends the pause."""
     assert next_backoff(previous, observed, NOON) == expected

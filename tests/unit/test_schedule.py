@@ -92,7 +92,7 @@ ROWS = (
     Row("asked for while suspended", requested=True, suspended=True, why=Why.SUSPENDED),
     Row("spec changed since", generation=2, due=True, why=Why.SPEC_CHANGED),
     Row(
-        "asked for while the site limits us: a person's word counts",
+        "asked for after the site limited us: due, and its gate's to hold",
         requested=True,
         history=_checked(MIN, 1, OutcomeClass.RATE_LIMITED),
         due=True,
@@ -129,14 +129,21 @@ ROWS = (
     Row(
         "failed often, minutely: slower than asked",
         MINUTELY,
-        history=_checked(0 * MIN, 5, OutcomeClass.RATE_LIMITED),
+        history=_checked(0 * MIN, 5, OutcomeClass.TRANSIENT),
         why=Why.FAILED,
         after=16 * MIN,
         before=18 * MIN,
     ),
     Row(
-        "rate limited once, hourly: not before the hour is over",
+        "rate limited once, hourly: due again, when the site may be asked is its gate's to say",
         history=_checked(0 * MIN, 1, OutcomeClass.RATE_LIMITED),
+        why=Why.FAILED,
+        after=MIN,
+        before=66 * SEC,
+    ),
+    Row(
+        "members only, hourly: not before the hour is over",
+        history=_checked(0 * MIN, 1, OutcomeClass.NEEDS_ACCESS),
         why=Why.FAILED,
         after=HOUR,
         before=HOUR + 5 * MIN,

@@ -20,9 +20,9 @@ def test_defaults() -> None:
     assert (
         settings.watch_namespaces,
         settings.max_running_jobs,
-        settings.job_start_spacing_seconds,
+        settings.egress_spacing_seconds,
         settings.default_job_resources,
-    ) == ((), 2, 5.0, None)
+    ) == ((), 2, 5, None)
 
 
 def test_lists_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +48,8 @@ def test_lists_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRAWLER_DEFAULT_JOB_RESOURCES", "{", "TRAWLER_DEFAULT_JOB_RESOURCES: is not JSON"),
         ("TRAWLER_DEFAULT_JOB_RESOURCES", '{"limit": {}}', "TRAWLER_DEFAULT_JOB_RESOURCES.limit: "),
         ("TRAWLER_MAX_CONCURRENT_LISTINGS", "4", "TRAWLER_MAX_CONCURRENT_LISTINGS .* must be smaller"),
+        ("TRAWLER_GATES_EGRESS_FIRST_PAUSE_SECONDS", "30000", "FIRST_PAUSE_SECONDS .30000. must not be more than"),
+        ("TRAWLER_GATES_CONFIG_MAP", "My Gates", "TRAWLER_GATES_CONFIG_MAP: "),
         ("TRAWLER_DEFAULT_RUN_AS_USER", "0", "TRAWLER_DEFAULT_RUN_AS_USER: "),
         ("TRAWLER_DOWNLOADER_IMAGE", "", "TRAWLER_DOWNLOADER_IMAGE: "),
     ],

@@ -104,20 +104,12 @@ READY_ROWS = (
     Row("suspended before its first check", {"suspend": True}, blocker=NO_CLAIM, reason="Suspended"),
     Row("no claim", check=WELL, blocker=NO_CLAIM, ready="False", reason="ClaimNotFound", says="does not exist"),
     Row(
-        "rate limited",
-        check=WELL,
-        backoff=_backoff(OutcomeClass.RATE_LIMITED),
-        ready="False",
-        reason="RateLimited",
-        says="pause until 2026-11-21T13:00:00Z: Why: words",
-    ),
-    Row(
-        "the NAS is not mounted",
+        "the volume may not be written to",
         status=CHECKED,
         backoff=_backoff(OutcomeClass.ENVIRONMENT),
         ready="False",
         reason="VolumeUnavailable",
-        says="Why: words",
+        says="pause until 2026-11-21T13:00:00Z: Why: words",
     ),
     Row(
         "a pause that is over holds until a download proves it",

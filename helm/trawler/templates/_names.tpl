@@ -19,6 +19,11 @@
 {{- printf "%s-%s" .Release.Namespace (include "trawler.fullname" .) -}}
 {{- end -}}
 
+{{/* What the operator remembers of sites and volumes, in the release's own namespace. */}}
+{{- define "trawler.gatesConfigMap" -}}
+{{- printf "%s-gates" (include "trawler.fullname" .) -}}
+{{- end -}}
+
 {{- define "trawler.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "trawler.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -35,6 +35,12 @@ what to do. Included once, by the Deployment.
 {{- if contains "@" .Values.defaults.proxy -}}
 {{- fail "defaults.proxy: no user or password here; it would be readable in every Job. Write scheme://host:port." -}}
 {{- end -}}
+{{- range $name := list "egress" "volume" -}}
+{{- $pauses := get $.Values.gates $name -}}
+{{- if gt (int $pauses.firstPauseSeconds) (int $pauses.longestPauseSeconds) -}}
+{{- fail (printf "gates.%s: firstPauseSeconds (%d) must not be more than longestPauseSeconds (%d)." $name (int $pauses.firstPauseSeconds) (int $pauses.longestPauseSeconds)) -}}
+{{- end -}}
+{{- end -}}
 {{- $operator := .Values.operator -}}
 {{- if ge (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles) -}}
 {{- fail (printf "operator: maxConcurrentListings (%d) must be smaller than maxConcurrentReconciles (%d), else ended Jobs wait for listings." (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles)) -}}

@@ -5,11 +5,15 @@ Labels are bounded by what users create: a Subscription's series go when it goes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from trawler_operator.domain.egress import GateKind
+from trawler_operator.domain.gate_book import GateBook
 from trawler_operator.reconcile.ports import Key
 
 _SUBSCRIPTION = ("namespace", "name")
@@ -52,7 +56,27 @@ class PrometheusMeasurements:
         jobs.set_function(running_jobs)
         leading = Gauge("trawler_leading", "1 for the operator that works, 0 for one that stands by", registry=registry)
         leading.set_function(leads)
+        self._gate_moves = Counter(
+            "trawler_gate_moves",
+            "Gates that closed, stayed closed for longer, or opened",
+            ("kind", "move"),
+            registry=registry,
+        )
         self._states: dict[Key, set[str]] = {}
+
+    def show_gates(self, book: Callable[[], GateBook], max_per_hour: int, now: Callable[[], datetime]) -> None:
+        """Add the gates' series.
+
+        Args:
+            book: asked at each scrape.
+            max_per_hour: of an egress's budget.
+            now: the time.
+        """
+        self.registry.register(_GateCollector(book, max_per_hour, now))
+
+    def gate_moved(self, kind: str, move: str) -> None:
+        """Count a gate's move."""
+        self._gate_moves.labels(kind, move).inc()
 
     def check_finished(self, result: str, seconds: float) -> None:
         """Count a listing."""
@@ -86,3 +110,29 @@ class PrometheusMeasurements:
     def render(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
+
+
+class _GateCollector(Collector):
+    """The gates as they stand at a scrape; those that were forgotten have no series."""
+
+    def __init__(self, book: Callable[[], GateBook], max_per_hour: int, now: Callable[[], datetime]) -> None:
+        self._book = book
+        self._max_per_hour = max_per_hour
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Ask the book."""
+        closed = GaugeMetricFamily("trawler_gate_closed", "1 while a gate is closed", labels=("kind", "gate"))
+        remaining = GaugeMetricFamily(
+            "trawler_egress_budget_remaining",
+            "Downloads that an egress may still begin within the hour",
+            labels=("site", "proxy"),
+        )
+        now = self._now()
+        for gate in self._book().gates.values():
+            closed.add_metric((gate.id.kind, str(gate.id)), float(gate.is_closed))
+            if gate.id.kind is GateKind.EGRESS:
+                left = max(0, self._max_per_hour - gate.budget.begun(now))
+                remaining.add_metric((gate.id.site, gate.id.proxy), float(left))
+        yield closed
+        yield remaining

@@ -21,6 +21,7 @@ MANAGED_BY = "trawler"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT_DOWNLOAD = "download"
 COMPONENT_LEDGER = "ledger"
+COMPONENT_GATES = "gates"
 SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
 """The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
 LAUNCH_LABEL = f"{GROUP}/launch"
@@ -34,6 +35,8 @@ LAUNCH_ANNOTATION = f"{GROUP}/launch"
 """On Jobs: the launch's number, again."""
 GENERATION_ANNOTATION = f"{GROUP}/generation"
 """On Jobs: generation of the Subscription's spec that the Job was built from."""
+GATES_ANNOTATION = f"{GROUP}/gates"
+"""On Jobs: JSON, the gates that the launch passed, each with its epoch at that time."""
 
 CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`."""
@@ -59,6 +62,11 @@ def ledger_labels(subscription: str) -> dict[str, str]:
         COMPONENT_LABEL: COMPONENT_LEDGER,
         SUBSCRIPTION_LABEL: subscription,
     }
+
+
+def gates_labels() -> dict[str, str]:
+    """Labels of the ConfigMap that keeps the gates."""
+    return {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: COMPONENT_GATES}
 
 
 def download_labels(subscription: str, launch: int) -> dict[str, str]:

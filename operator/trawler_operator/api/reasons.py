@@ -24,7 +24,8 @@ class Reason(StrEnum):
     LEDGER_BUSY = "LedgerBusy"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
-    RATE_LIMITED = "RateLimited"
+    EGRESS_GATE_CLOSED = "EgressGateClosed"
+    VOLUME_GATE_CLOSED = "VolumeGateClosed"
     LISTER_UNAVAILABLE = "ListerUnavailable"
     CHECK_FAILED = "CheckFailed"
     NOT_CHECKED_YET = "NotCheckedYet"
@@ -57,6 +58,8 @@ class EventReason(StrEnum):
     LEDGER_ENTRY_BROKEN = "LedgerEntryBroken"
     LEDGER_ADOPTED = "LedgerAdopted"
     JOB_REJECTED = "JobRejected"
+    GATE_CLOSED = "GateClosed"
+    GATE_OPENED = "GateOpened"
 
 
 class SkipReason(StrEnum):
@@ -109,7 +112,17 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
             Reason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
-            Reason.RATE_LIMITED: "the site asked to slow down, downloads pause until {until}: {detail}",
+            Reason.EGRESS_GATE_CLOSED: (
+                "{subject} asked to slow down at {since} ({detail}): nothing of it is checked or downloaded before "
+                "{until}, then one goes first to see whether that is over; a check asked for by annotation waits as "
+                "well. Another spec.access.proxy is another way there; should this come back, lower the operator's "
+                "egress values. {by_hand}"
+            ),
+            Reason.VOLUME_GATE_CLOSED: (
+                "the volume of {subject} does not answer as it should since {since} ({detail}): mend the volume or the "
+                "NAS; nothing is downloaded to it before {until}, then one goes first to see whether it is well. "
+                "{by_hand}"
+            ),
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             Reason.CHECK_FAILED: "the last check failed: {detail}",
             Reason.NOT_CHECKED_YET: "not checked yet",
@@ -142,6 +155,8 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
             EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
+            EventReason.GATE_CLOSED: "{subject} is left alone until {until}, by every Subscription: {detail}",
+            EventReason.GATE_OPENED: "{subject} answers again, every Subscription goes on",
         },
         SkipReason: {
             SkipReason.BEFORE_WINDOW: "not among the newest {newest} at the first run",

@@ -126,10 +126,10 @@ class LedgerStatus(StatusModel):
 
 
 class Backoff(StatusModel):
-    """Downloads pause: the site asked to slow down, or the volume does not answer."""
+    """Downloads pause for trouble of this Subscription alone; what all meet is kept by gates."""
 
     outcome: OutcomeClass
-    """RateLimited or Environment."""
+    """Environment."""
     reason: Annotated[str, Field(max_length=64)]
     """Why, in one word."""
     message: Annotated[str, Field(max_length=MAX_TEXT)] = ""

@@ -1,20 +1,25 @@
-"""Who may start the next Job: caps, turns and spacing, shared by all Subscriptions.
+"""Who may start the next Job: caps, budgets, gates and turns, shared by all Subscriptions.
 
 Subscriptions are reconciled in parallel, so what they share lives in this one object. It holds no truth of its own: how
 many Jobs a Subscription runs is told to it (`hold`) from the Jobs at start and from the ledger at the end of each pass,
-so a slot can neither leak nor be given twice.
+so a slot can neither leak nor be given twice; gates and budgets are the gate book's.
 
-Turns are strictly first come, first served, one start per turn while others wait: a channel with a thousand videos
-gets every second slot beside a channel with one. Only the first in line is ever woken; a thousand waiting Subscriptions
-that all came to ask would cost more than the downloads.
+Turns are first come, first served, one start per turn while others wait: a channel with a thousand videos gets every
+second slot beside a channel with one. One that cannot start yet (its site's budget is used up, its gate is closed)
+keeps its place and lets those behind it pass. Only the one that can start next is ever woken; a thousand waiting
+Subscriptions that all came to ask would cost more than the downloads.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from trawler_operator.domain.egress import BudgetLimits, Route
+from trawler_operator.domain.gate_book import GateBook
 
 Key = tuple[str, str]
 """(namespace, name) of a Subscription."""
@@ -27,12 +32,12 @@ class AdmissionLimits:
     Args:
         max_running: Jobs at a time, of all Subscriptions together.
         max_running_per_subscription: of one; its own `job.parallelism` may ask for fewer.
-        start_spacing: least time between two starts, whosever they are.
+        egress: of one address at one site.
     """
 
     max_running: int
     max_running_per_subscription: int
-    start_spacing: timedelta
+    egress: BudgetLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,81 +49,146 @@ class Turn:
 
 
 class Admission:
-    """Slots for Jobs. Not thread-safe, and need not be: it never awaits."""
+    """Slots for Jobs. Not thread-safe, and need not be: it never awaits.
 
-    def __init__(self, limits: AdmissionLimits) -> None:
+    Args:
+        limits: chart values.
+        book: the gates as they are known just now.
+    """
+
+    def __init__(self, limits: AdmissionLimits, book: Callable[[], GateBook]) -> None:
         self._limits = limits
-        self._held: dict[Key, int] = {}
-        self._line: OrderedDict[Key, None] = OrderedDict()
-        self._last_start: datetime | None = None
+        self._book = book
+        self._held: dict[Key, Counter[str]] = {}
+        self._line: OrderedDict[tuple[Key, Route], None] = OrderedDict()
+        self._routes: dict[Key, set[Route]] = {}
+        """The same by Subscription."""
 
     @property
     def running(self) -> int:
         """Slots taken."""
-        return sum(self._held.values())
+        return sum(held.total() for held in self._held.values())
 
     @property
     def waiting(self) -> int:
-        """Subscriptions in line."""
+        """Subscriptions in line; one that wants videos of two sites counts twice."""
         return len(self._line)
 
-    def rebuild(self, running: Mapping[Key, int]) -> None:
-        """Start over from the Jobs that are there."""
-        self._held = {key: count for key, count in running.items() if count > 0}
+    def rebuild(self, running: Mapping[Key, Mapping[str, int]]) -> None:
+        """Start over from the Jobs that are there: how many of each Subscription through which egress (its name)."""
+        self._held = {}
         self._line.clear()
+        self._routes.clear()
+        for key, held in running.items():
+            self.hold(key, held)
 
-    def hold(self, key: Key, running: int) -> None:
-        """Say how many Jobs a Subscription really has, whatever was granted to it."""
-        if running > 0:
-            self._held[key] = running
+    def hold(self, key: Key, running: Mapping[str, int]) -> None:
+        """Say how many Jobs a Subscription really has through each egress, whatever was granted to it."""
+        held = +Counter(running)
+        if held:
+            self._held[key] = held
         else:
             self._held.pop(key, None)
 
     def forget(self, key: Key) -> None:
         """The Subscription is gone, and its Jobs with it."""
         self._held.pop(key, None)
-        self._line.pop(key, None)
+        self.withdraw(key)
 
     def withdraw(self, key: Key) -> None:
         """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
-        self._line.pop(key, None)
+        for route in list(self._routes.get(key, ())):
+            self._step_out(key, route)
 
-    def request(self, key: Key, wanted: int, parallelism: int, now: datetime) -> int:
+    def stand_only_for(self, key: Key, routes: AbstractSet[Route]) -> None:
+        """The Subscription wants nothing of any other route now."""
+        for route in self._routes.get(key, set()) - routes:
+            self._step_out(key, route)
+
+    def request(self, key: Key, route: Route, wanted: int, parallelism: int, now: datetime) -> int:
         """Ask for slots.
 
         Args:
             key: who asks.
-            wanted: how many videos it would start.
+            route: of the videos.
+            wanted: how many of them it would start.
             parallelism: how many it runs at a time at most, by its own spec.
             now: the time.
 
         Returns:
-            How many it may start at once. Wanting more, it stays in line and is told by `next_turn`.
+            How many it may start at once; through a closed gate one, as its probe. Wanting more, it stays in line and
+            is told by `next_turn`.
         """
+        place = (key, route)
         cap = min(parallelism, self._limits.max_running_per_subscription)
-        wanted = min(wanted, cap - self._held.get(key, 0))
+        wanted = min(wanted, cap - self._held.get(key, Counter()).total())
         if wanted <= 0:
             # At its own cap: the end of one of its Jobs brings it back, the line has nothing to tell it.
-            self.withdraw(key)
+            self._step_out(key, route)
             return 0
-        self._line.setdefault(key)
-        turn = self.next_turn(now)
-        if turn is None or turn.key != key or turn.at > now:
+        self._stand_in_line(key, route)
+        if self._next_place(now) != (place, now):
             return 0
-        one_at_a_time = len(self._line) > 1 or self._limits.start_spacing > timedelta(0)
-        granted = 1 if one_at_a_time else min(wanted, self._limits.max_running - self.running)
-        self._held[key] = self._held.get(key, 0) + granted
-        self._last_start = now
-        del self._line[key]
+        granted = 1 if self._one_at_a_time(route) else min(wanted, self._room(route, now))
+        self._held.setdefault(key, Counter())[route.egress.name] += granted
+        self._step_out(key, route)
         if wanted > granted:
-            self._line[key] = None
+            self._stand_in_line(key, route)
         return granted
 
+    def awaits_probe(self, route: Route) -> bool:
+        """Whether a download stands in line that would pass the same gates of the site, and no other closed one."""
+        book = self._book()
+        return any(
+            (other.egress, other.cookies) == (route.egress, route.cookies)
+            and not (other.volume and book.gate(other.volume).is_closed)
+            for _, other in self._line
+        )
+
     def next_turn(self, now: datetime) -> Turn | None:
-        """Who is first in line and when it may start; None while nobody waits or every slot is taken."""
-        if not self._line or self.running >= self._limits.max_running:
+        """Who can start next and when; None while nobody waits or whoever does waits for a Job to end."""
+        found = self._next_place(now)
+        return Turn(found[0][0], found[1]) if found else None
+
+    def _stand_in_line(self, key: Key, route: Route) -> None:
+        self._line.setdefault((key, route))
+        self._routes.setdefault(key, set()).add(route)
+
+    def _step_out(self, key: Key, route: Route) -> None:
+        self._line.pop((key, route), None)
+        routes = self._routes.get(key, set())
+        routes.discard(route)
+        if not routes:
+            self._routes.pop(key, None)
+
+    def _next_place(self, now: datetime) -> tuple[tuple[Key, Route], datetime] | None:
+        if self.running >= self._limits.max_running:
             return None
-        at = now
-        if self._last_start is not None and self._last_start <= now:  # else the clock was set back
-            at = max(now, self._last_start + self._limits.start_spacing)
-        return Turn(next(iter(self._line)), at)
+        through = self._running_through()
+        book, limits = self._book(), self._limits.egress
+        times: dict[Route, datetime | None] = {}
+        best: tuple[tuple[Key, Route], datetime] | None = None
+        for place in self._line:
+            route = place[1]
+            if route not in times:
+                full = through[route.egress.name] >= limits.max_parallel
+                times[route] = None if full else book.start_at(route, limits, now)
+            at = times[route]
+            if at is not None and (best is None or at < best[1]):
+                best = (place, at)
+            if best is not None and best[1] <= now:
+                break
+        return best
+
+    def _one_at_a_time(self, route: Route) -> bool:
+        spaced = self._limits.egress.spacing > timedelta(0)
+        return len(self._line) > 1 or spaced or bool(self._book().closed(route.gates))
+
+    def _room(self, route: Route, now: datetime) -> int:
+        limits = self._limits.egress
+        begun = self._book().gate(route.egress).budget.begun(now)
+        through = self._running_through()[route.egress.name]
+        return min(self._limits.max_running - self.running, limits.max_parallel - through, limits.max_per_hour - begun)
+
+    def _running_through(self) -> Counter[str]:
+        return sum(self._held.values(), Counter())

@@ -7,6 +7,7 @@ fits Pod Security `restricted`, has no token, and changes nothing on the volume 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
 from trawler_operator.api import labels
 from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
 from trawler_operator.api.subscription import LibraryStatus, Subscription
+from trawler_operator.domain.egress import GateId
+from trawler_operator.domain.gate_codec import encode_epochs
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
 
@@ -98,6 +101,7 @@ def build_download_job(
     launch: int,
     shard: int,
     defaults: JobDefaults,
+    gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
 ) -> dict[str, Any]:
@@ -110,6 +114,7 @@ def build_download_job(
         launch: number of the launch, from 1.
         shard: number of the ledger's shard that holds the entry.
         defaults: the operator's settings.
+        gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
 
@@ -127,6 +132,7 @@ def build_download_job(
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
         labels.GENERATION_ANNOTATION: str(subscription.generation),
+        labels.GATES_ANNOTATION: encode_epochs(gates),
     }
     return {
         "apiVersion": "batch/v1",

@@ -120,6 +120,24 @@ def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
     )
 
 
+def give_back(entry: LedgerEntry) -> LedgerEntry:
+    """The entry without its claim, whose Job is not there; the launch's number is not used again."""
+    return replace(entry, state=LedgerState.PENDING)
+
+
+def probe_order(keys: Iterable[str], active: Mapping[str, LedgerEntry]) -> list[str]:
+    """Keys in the order in which they should probe a closed gate: what was not tried for longest comes first.
+
+    In turns, so that a video which always fails in the same way does not keep the gate closed for all.
+    """
+
+    def last_tried(key: str) -> tuple[float, int]:
+        ended = active[key].times.finished
+        return (ended.timestamp() if ended else 0.0, active[key].seq)
+
+    return sorted(keys, key=last_tried)
+
+
 def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> dict[str, LedgerEntry]:
     """Ledger entries for selected videos, numbered in their order."""
     return {

@@ -7,7 +7,8 @@
 | Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
-| RateLimited, Environment | Pending | 1 min, doubling up to 1 h | no |
+| RateLimited, Environment of a volume | Pending | when its gate lets it (see `gates`) | no |
+| Environment otherwise | Pending | 1 min, doubling up to 1 h | no |
 | Terminated | Pending | 10 s, doubling up to 1 h | no |
 | Configuration | DeadLetter | when the spec has a new generation | no |
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
-from trawler_downloader.contract.outcomes import FREE_OUTCOMES, LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VOLUME_REASONS, LedgerState, OutcomeClass
 from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
@@ -54,7 +55,6 @@ LONGEST_FAILED_PAUSE = timedelta(hours=1)
 DEFERRED_PAUSES = {
     OutcomeClass.NOT_YET: Pause(timedelta(hours=1), timedelta(days=1)),
     OutcomeClass.NEEDS_ACCESS: Pause(timedelta(days=1), timedelta(days=14)),
-    OutcomeClass.RATE_LIMITED: Pause(timedelta(minutes=1), timedelta(hours=1)),
     OutcomeClass.ENVIRONMENT: Pause(timedelta(minutes=1), timedelta(hours=1)),
     OutcomeClass.TERMINATED: Pause(timedelta(seconds=10), timedelta(hours=1)),
 }
@@ -88,18 +88,29 @@ def settle(
             return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
         case OutcomeClass.TRANSIENT:
             return _failed(key, entry, retry, now)
+        case _ if is_held_by_a_gate(observed):
+            # No pause of its own: once the gate opens, all that it held goes on.
+            return replace(entry, state=LedgerState.PENDING)
         case deferred:
             return _deferred(key, entry, deferred, observed, now)
+
+
+def is_held_by_a_gate(observed: ObservedOutcome) -> bool:
+    """Whether the trouble is one that a gate keeps all Subscriptions from: a site's limit, or a volume's failure."""
+    if observed.outcome is OutcomeClass.ENVIRONMENT:
+        return observed.reason in VOLUME_REASONS
+    return observed.outcome is OutcomeClass.RATE_LIMITED
 
 
 def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> Backoff | None:
     """How long a Subscription creates no Jobs, after one of its launches ended.
 
-    A site that limits us and a volume that does not answer would spoil the other videos' launches too. Several
-    launches that meet the same trouble together count once: an ending within the pause does not lengthen it.
+    For trouble that is its own and that no gate covers: a Job that is refused, an image that cannot be pulled, a volume
+    that it may not write to. Its other videos would meet the same. Several launches that meet the same trouble together
+    count once: an ending within the pause does not lengthen it.
 
     Args:
-        previous: the pause as it stands, over or not; it must be kept until an ending proves that the trouble is gone.
+        previous: the pause as it stands, over or not; it must be kept until a download proves that the trouble is gone.
         observed: how the launch ended.
         now: the present.
 
@@ -107,35 +118,21 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
         The pause from now on; None: nothing is known that holds downloads back.
     """
     outcome = observed.outcome
-    if outcome in {OutcomeClass.RATE_LIMITED, OutcomeClass.ENVIRONMENT}:
-        same = previous is not None and previous.outcome is outcome
-        if previous is not None and same and now < previous.until_time:
-            return previous
-        step = previous.step + 1 if previous is not None and same else 1
-        pause = DEFERRED_PAUSES[outcome]
-        return Backoff(
-            outcome=outcome,
-            reason=observed.reason[:64],
-            message=observed.message[:MAX_BACKOFF_TEXT],
-            step=step,
-            until_time=now + backoff(pause.first, pause.longest, step),
-        )
-    if previous is not None and previous.outcome in _proved_well(observed):
+    if outcome is OutcomeClass.PUBLISHED:
         return None
-    return previous
-
-
-def _proved_well(observed: ObservedOutcome) -> frozenset[OutcomeClass]:
-    """The troubles that an ending proves to be over."""
-    match observed.outcome:
-        case OutcomeClass.PUBLISHED if observed.reason == ALREADY_PUBLISHED:
-            return frozenset({OutcomeClass.ENVIRONMENT})
-        case OutcomeClass.PUBLISHED:
-            return frozenset({OutcomeClass.ENVIRONMENT, OutcomeClass.RATE_LIMITED})
-        case OutcomeClass.TERMINAL | OutcomeClass.NOT_YET | OutcomeClass.NEEDS_ACCESS:
-            return frozenset({OutcomeClass.RATE_LIMITED})
-        case _:
-            return frozenset()
+    if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed):
+        return previous
+    if previous is not None and now < previous.until_time:
+        return previous
+    step = previous.step + 1 if previous is not None else 1
+    pause = DEFERRED_PAUSES[outcome]
+    return Backoff(
+        outcome=outcome,
+        reason=observed.reason[:64],
+        message=observed.message[:MAX_BACKOFF_TEXT],
+        step=step,
+        until_time=now + backoff(pause.first, pause.longest, step),
+    )
 
 
 def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -> LedgerEntry:

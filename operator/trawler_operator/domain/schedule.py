@@ -32,13 +32,14 @@ AUDIT_JITTER_SHARE = 0.1
 
 HOPELESS = frozenset(
     {
-        OutcomeClass.RATE_LIMITED,
         OutcomeClass.CONFIGURATION,
         OutcomeClass.TERMINAL,
         OutcomeClass.NEEDS_ACCESS,
     }
 )
-"""Failures that an early second look does not mend, or makes worse: never looked at more often than was asked for."""
+"""Failures that an early second look does not mend: never looked at more often than was asked for.
+
+RateLimited is none of them: when the site may be asked again is the egress gate's to say, and then the check is due."""
 
 
 class Why(StrEnum):

@@ -49,11 +49,6 @@ MAX_BROKEN_NAMED = 5
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
 _REASON = re.compile(REASON_PATTERN)
 
-_HELD_BACK = {
-    OutcomeClass.RATE_LIMITED: Reason.RATE_LIMITED,
-    OutcomeClass.ENVIRONMENT: Reason.VOLUME_UNAVAILABLE,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
@@ -298,7 +293,7 @@ class _Judge:
         if blocker is not None:
             return self.blocked(blocker)
         if status.backoff is not None:
-            reason = _HELD_BACK.get(status.backoff.outcome, Reason.VOLUME_UNAVAILABLE)
+            reason = Reason.VOLUME_UNAVAILABLE
             until = format_time(status.backoff.until_time)
             text = message(reason, until=until, detail=f"{status.backoff.reason}: {status.backoff.message}")
             return self._set(kind, ConditionStatus.FALSE, reason, text)

@@ -13,17 +13,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
-from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.gates import LISTING, Finding, listing_finding
 from trawler_operator.domain.job_manifest import proxy
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.schedule import audit_due
 from trawler_operator.domain.selection import NewEntry, select_new
 from trawler_operator.domain.status import CheckReport
+from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
@@ -44,7 +46,7 @@ AUDIT_RETRY = timedelta(days=1)
 otherwise never be listed again."""
 
 
-class ListingGate:
+class ListingPlaces:
     """How many listings run at a time. Nobody waits inside: a worker that did could not settle ended Jobs.
 
     Args:
@@ -93,14 +95,16 @@ class Checker:
         api: KubernetesApi,
         store: LedgerStore,
         lister: Lister,
-        gate: ListingGate,
+        places: ListingPlaces,
+        gatekeeper: Gatekeeper,
         policy: Policy,
         measurements: Measurements,
     ) -> None:
         self._api = api
         self._store = store
         self._lister = lister
-        self._gate = gate
+        self._places = places
+        self._gatekeeper = gatekeeper
         self._policy = policy
         self._measurements = measurements
         self._next_audits: dict[Key, datetime] = {}
@@ -114,18 +118,25 @@ class Checker:
         """List the source and record what is new.
 
         Returns:
-            How it went; None: too many listings run, the Subscription is woken when a place is free.
+            How it went; None: too many listings run, or a gate has closed; the Subscription is woken when it may come
+            again.
 
         Raises:
             StaleSubscriptionError: what was asked for is not what is wanted any more; nothing was written.
         """
-        if not self._gate.try_enter(current.key):
+        if not self._places.try_enter(current.key):
+            current.waits_for_listing = True
             return None
         try:
+            gates = await self._gatekeeper.admit_listing(current)
+            if gates is None:
+                current.waits_for_gate = True
+                return None
             request = self._request(current, ca_bundle)
             listing = await self._list(current, request)
         finally:
-            self._gate.leave()
+            self._places.leave()
+        await self._gatekeeper.settle(current, [(LISTING, gates, _finding(listing))])
         at = current.now
         if request.audit:
             self._note_audit(current, listing)
@@ -233,3 +244,14 @@ class Checker:
         same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
         if not same or metadata.get("deletionTimestamp"):
             raise StaleSubscriptionError(f"{subscription.namespace}/{subscription.name} changed during its check")
+
+
+def _finding(listing: RawListing | ListerError) -> Finding:
+    """What the listing says of the site; nothing, where the lister itself failed."""
+    if isinstance(listing, ListerError):
+        return Finding()
+    trailer = listing.trailer
+    if trailer.end is not ListingEnd.ERROR:
+        return listing_finding(None, "", "", None)
+    outcome = trailer.outcome or OutcomeClass.TRANSIENT
+    return listing_finding(outcome, trailer.reason or outcome.value, trailer.message or "", trailer.retry_at)

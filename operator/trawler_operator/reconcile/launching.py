@@ -6,15 +6,27 @@ The claim comes first: a Job without a claim could be created twice, a claim wit
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.egress import GateId, Route
+from trawler_operator.domain.gates import launch_task
 from trawler_operator.domain.job_manifest import build_download_job, claim_name
 from trawler_operator.domain.job_outcome import ObservedOutcome
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.plan import LaunchAction, claim, eligible_keys, is_eligible, judge_launch
+from trawler_operator.domain.plan import (
+    LaunchAction,
+    claim,
+    eligible_keys,
+    give_back,
+    is_eligible,
+    judge_launch,
+    probe_order,
+)
+from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
@@ -37,25 +49,72 @@ class Launcher:
         api: KubernetesApi,
         store: LedgerStore,
         admission: Admission,
+        gatekeeper: Gatekeeper,
         policy: Policy,
         measurements: Measurements,
     ) -> None:
         self._api = api
         self._store = store
         self._admission = admission
+        self._gatekeeper = gatekeeper
         self._policy = policy
         self._measurements = measurements
 
     async def launch(self, current: Pass, source_title: str | None) -> None:
         """Create the Jobs of claims whose Job is missing, then claim and create what admission grants."""
-        missing, current.missing = current.missing, []
-        for video in missing:
-            await self._create(current, video, source_title)
+        await self._create_missing(current, source_title)
         if current.backoff is not None and current.now < current.backoff.until_time:
             self._admission.withdraw(current.key)
             return
-        chosen = self._choose(current)
-        if not chosen:
+        groups = self._group(current)
+        current.routes = groups.keys()
+        self._admission.hold(current.key, current.running_through())
+        self._admission.stand_only_for(current.key, groups.keys())
+        # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
+        parallelism = 1 if current.backoff is not None else current.subscription.spec.job.parallelism
+        for route, videos in groups.items():
+            granted = self._admission.request(current.key, route, len(videos), parallelism, current.now)
+            if granted:
+                if self._gatekeeper.book.closed(route.gates):
+                    videos = probe_order(videos, current.ledger.active)
+                await self._start(current, route, videos[:granted], source_title)
+
+    async def _create_missing(self, current: Pass, source_title: str | None) -> None:
+        """Create the Jobs of claims that have none, unless a gate has closed since.
+
+        Such a launch has not begun, and would be one more that meets a site which asked to stop: its claim is given
+        back. Not a fresh one, whose Job another operator may be about to create.
+        """
+        missing, current.missing = current.missing, []
+        returned: dict[str, LedgerEntry] = {}
+        for video in missing:
+            entry = current.ledger.active[video]
+            route = current.download_route(entry.url)
+            if not self._gatekeeper.book.closed(route.gates):
+                await self._create(current, video, source_title, self._gatekeeper.book.epochs(route))
+            elif entry.times.claimed is None or current.now - entry.times.claimed >= CLAIM_GRACE:
+                returned[video] = entry
+            else:
+                current.missing.append(video)
+        if returned:
+            await self._store.commit(current.subscription, current.ledger, lambda ledger: _give_back(ledger, returned))
+            tasks = [launch_task(video, entry.launches) for video, entry in returned.items()]
+            await self._gatekeeper.release(current.key, tasks, current.now)
+
+    def _group(self, current: Pass) -> dict[Route, list[str]]:
+        """What may be launched, by the gates that it passes; a listing may name videos of several sites."""
+        groups: dict[Route, list[str]] = {}
+        active = current.ledger.active
+        for video in eligible_keys(active, current.subscription.generation, current.now, current.busy):
+            groups.setdefault(current.download_route(active[video].url), []).append(video)
+        return groups
+
+    async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> None:
+        """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job."""
+        launches = {video: current.ledger.active[video].launches + 1 for video in chosen}
+        tasks = {video: launch_task(video, launch) for video, launch in launches.items()}
+        gates = await self._gatekeeper.admit_downloads(current.key, route, tasks.values(), current.now)
+        if gates is None:
             return
 
         def compute(ledger: Ledger) -> Changes:
@@ -63,23 +122,15 @@ class Launcher:
             generation, now = current.subscription.generation, current.now
             return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
 
-        launches = {video: current.ledger.active[video].launches + 1 for video in chosen}
         await self._store.commit(current.subscription, current.ledger, compute)
         for video in chosen:
             entry = current.ledger.active.get(video)
             if entry and entry.state is LedgerState.RUNNING and entry.launches == launches[video]:
-                await self._create(current, video, source_title)
+                await self._create(current, video, source_title, gates)
+            else:
+                await self._gatekeeper.release(current.key, [tasks[video]], current.now)
 
-    def _choose(self, current: Pass) -> list[str]:
-        running = len(current.ledger.running())
-        self._admission.hold(current.key, running)
-        eligible = eligible_keys(current.ledger.active, current.subscription.generation, current.now, current.busy)
-        # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
-        parallelism = 1 if current.backoff is not None else current.subscription.spec.job.parallelism
-        granted = self._admission.request(current.key, len(eligible), parallelism, current.now)
-        return eligible[:granted]
-
-    async def _create(self, current: Pass, video: str, source_title: str | None) -> None:
+    async def _create(self, current: Pass, video: str, source_title: str | None, gates: Mapping[GateId, int]) -> None:
         entry, row = current.ledger.active[video], current.ledger.row(video)
         subscription = current.subscription
         manifest = build_download_job(
@@ -89,6 +140,7 @@ class Launcher:
             launch=entry.launches,
             shard=row.shard if row else 0,
             defaults=self._policy.defaults,
+            gates=gates,
             source_title=source_title,
             volume_id=current.ledger.volumes.get(claim_name(subscription.spec, self._policy.defaults)),
         )
@@ -101,13 +153,21 @@ class Launcher:
             if judge_launch(job, subscription.uid) is not LaunchAction.ADOPT:
                 current.waits_for_deletion = True
         except RejectedError as error:
-            await self._rejected(current, video, entry, name, error)
+            await self._rejected(current, video, entry, name, gates, error)
         else:
             logger.info("created Job %s/%s for %s, launch %d", subscription.namespace, name, video, entry.launches)
             text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
             current.events.append(Event(EventReason.DOWNLOAD_CREATED, text))
 
-    async def _rejected(self, current: Pass, video: str, entry: LedgerEntry, name: str, error: RejectedError) -> None:
+    async def _rejected(
+        self,
+        current: Pass,
+        video: str,
+        entry: LedgerEntry,
+        name: str,
+        gates: Mapping[GateId, int],
+        error: RejectedError,
+    ) -> None:
         """A quota or a policy refuses the Job: give the claim back, so that its slot serves others meanwhile."""
         if await self._api.get_job(current.subscription.namespace, name) is not None:
             return  # an earlier attempt got through, and it is that Job which fills the quota
@@ -116,5 +176,10 @@ class Launcher:
         refused = ObservedOutcome(
             OutcomeClass.ENVIRONMENT, Reason.JOB_REJECTED, message(Reason.JOB_REJECTED, detail=error), current.now
         )
-        ending = Ending(entry.launches, refused, current.subscription.generation)
-        await write_endings(current, {video: ending}, self._store, self._measurements)
+        ending = Ending(entry.launches, refused, current.subscription.generation, gates)
+        await write_endings(current, {video: ending}, self._store, self._gatekeeper, self._measurements)
+
+
+def _give_back(ledger: Ledger, claimed: Mapping[str, LedgerEntry]) -> Changes:
+    """The claims of those launches that still stand as they did, taken back."""
+    return Changes({video: give_back(entry) for video, entry in claimed.items() if ledger.active.get(video) == entry})

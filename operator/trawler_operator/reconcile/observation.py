@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from trawler_operator.api.subscription import Backoff, Subscription
-from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.egress import GateId, Route, download_route, listing_route
+from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
@@ -42,10 +45,14 @@ class Pass:
         subscription: as read at the pass's start.
         ledger: agrees with the API server; changes by commits only.
         now: the pass's time.
+        defaults: for what the spec leaves open.
         backoff: the pause of downloads, as it stands after what was settled.
         events: to be posted after the status was written.
+        gate_events: the same, each about the Subscription that it names: whose ending closed the gate.
+        routes: of the videos that might be downloaded now.
         missing: Running entries without a Job.
         busy: videos that a live Job works on although the ledger does not know.
+        waits_for_gate: a check is due, but a closed gate holds it.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
         start_trouble: why a Job that should run does not.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
@@ -58,10 +65,14 @@ class Pass:
     subscription: Subscription
     ledger: Ledger
     now: datetime
+    defaults: JobDefaults
     backoff: Backoff | None
     events: list[Event] = field(default_factory=list)
+    gate_events: list[tuple[Key, Event]] = field(default_factory=list)
+    routes: AbstractSet[Route] = frozenset()
     missing: list[str] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
+    waits_for_gate: bool = False
     waits_for_deletion: bool = False
     start_trouble: str | None = None
     waits_for_listing: bool = False
@@ -74,6 +85,31 @@ class Pass:
     def key(self) -> Key:
         """(namespace, name)."""
         return (self.subscription.namespace, self.subscription.name)
+
+    @property
+    def listing_route(self) -> Route:
+        """The gates before the source."""
+        spec = self.subscription.spec
+        return listing_route(spec.url, proxy(spec, self.defaults))
+
+    def download_route(self, url: str) -> Route:
+        """The gates before a video."""
+        spec = self.subscription.spec
+        claim = f"{self.subscription.namespace}/{claim_name(spec, self.defaults)}"
+        return download_route(url, proxy(spec, self.defaults), claim)
+
+    def gates(self) -> set[GateId]:
+        """All gates that the Subscription is behind just now."""
+        own = self.download_route(self.subscription.spec.url)
+        return {gate for route in {own, *self.routes} for gate in route.gates}
+
+    def running_through(self) -> Counter[str]:
+        """How many of its Jobs run through each egress: claims whose Job is missing take no slot yet."""
+        return Counter(
+            self.download_route(entry.url).egress.name
+            for video, entry in self.ledger.running().items()
+            if video not in self.missing
+        )
 
     def job_name(self, video: str, entry: LedgerEntry) -> str:
         """Name of the Job of the entry's present launch."""

@@ -189,6 +189,10 @@ class Measurements(Protocol):
         """A launch was settled."""
         ...
 
+    def gate_moved(self, kind: str, move: str) -> None:
+        """A gate closed, stays closed for longer, or opened."""
+        ...
+
     def subscription_seen(self, key: Key, videos: Mapping[str, int], last_success: datetime | None) -> None:
         """State of a Subscription after a pass."""
         ...

@@ -7,6 +7,7 @@ else, and killing the process between any two calls leads to the same end.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -23,6 +24,7 @@ from trawler_operator.api.subscription import (
     parse_subscription,
 )
 from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_manifest import claim_name, place
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger import Ledger
@@ -37,7 +39,9 @@ from trawler_operator.domain.status import (
     build_status,
     status_patch,
 )
-from trawler_operator.reconcile.checking import Checker, ListingGate, StaleSubscriptionError
+from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSubscriptionError
+from trawler_operator.reconcile.gate_store import GateStore
+from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper, GateLimits
 from trawler_operator.reconcile.launching import Launcher
 from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
@@ -79,6 +83,8 @@ class Reconciler:
         recorder: posts Events.
         clock: the time.
         admission: slots for Jobs, shared.
+        gates: keeps the gates, shared.
+        gate_limits: chart values.
         policy: chart values.
         measurements: counters.
         listings: at a time.
@@ -94,6 +100,8 @@ class Reconciler:
         recorder: EventRecorder,
         clock: Clock,
         admission: Admission,
+        gates: GateStore,
+        gate_limits: GateLimits,
         policy: Policy,
         measurements: Measurements,
         listings: int,
@@ -108,9 +116,10 @@ class Reconciler:
         self._measurements = measurements
         self._wake = wake
         self._store = LedgerStore(api, shard_changes)
-        self._gate = ListingGate(listings, lambda key: wake(key, 0.0))
-        self._checker = Checker(api, self._store, lister, self._gate, policy, measurements)
-        self._launcher = Launcher(api, self._store, admission, policy, measurements)
+        self._gatekeeper = Gatekeeper(gates, gate_limits, admission, measurements, lambda key: wake(key, 0.0))
+        self._places = ListingPlaces(listings, lambda key: wake(key, 0.0))
+        self._checker = Checker(api, self._store, lister, self._places, self._gatekeeper, policy, measurements)
+        self._launcher = Launcher(api, self._store, admission, self._gatekeeper, policy, measurements)
         self._looked_at: dict[Key, str] = {}
         self._blocked: dict[Key, int] = {}
         self._unsaved_backoffs: dict[Key, Backoff | None] = {}
@@ -139,7 +148,7 @@ class Reconciler:
         try:
             body = await self._api.get_subscription(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
-                self._forget(key)
+                await self._forget(key)
                 return None
             try:
                 subscription = parse_subscription(body)
@@ -165,7 +174,7 @@ class Reconciler:
         key, status = (subscription.namespace, subscription.name), subscription.status
         ledger = await self._store.open(subscription)
         backoff = self._unsaved_backoffs.get(key, status.backoff)
-        current = Pass(subscription, ledger, self._clock.now(), backoff)
+        current = Pass(subscription, ledger, self._clock.now(), self._policy.defaults, backoff)
         if status.observed_generation is None and len(ledger):
             text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
             current.events.append(Event(EventReason.LEDGER_ADOPTED, text))
@@ -177,7 +186,11 @@ class Reconciler:
         status = subscription.status
         # An empty ledger may have lost what runs, and a Job that it does not know is watched until it ends.
         look = self._looked_at.get(key) != subscription.uid or not len(current.ledger)
-        await settle_launches(current, self._api, self._store, self._policy, self._measurements, look=look)
+        await self._gatekeeper.enter(current)
+        await settle_launches(
+            current, self._api, self._store, self._gatekeeper, self._policy, self._measurements, look=look
+        )
+        await self._gatekeeper.release_lost(current)
         self._looked_at[key] = "" if current.busy else subscription.uid
 
         found = await look_at_prerequisites(self._api, subscription, self._policy.defaults)
@@ -187,13 +200,14 @@ class Reconciler:
         if may_launch and status.source is not None:
             await self._launcher.launch(current, status.source.title)
 
-        if self._decide(subscription, status, current.now).due and found.can_list and not self._stopping:
+        due = self._decide(subscription, status, current.now).due and found.can_list and not self._stopping
+        current.waits_for_gate = due and self._gatekeeper.holds_listing(current)
+        if due and not current.waits_for_gate:
             # A listing may take minutes: neither the free slots nor the line wait for it.
             self._hold(current)
             self._admission.withdraw(key)
             self._wake_next()
             current.check = await self._checker.check(current, found.ca_bundle)
-            current.waits_for_listing = current.check is None
             current.now = self._clock.now()
         if may_launch:
             title = current.check.source_title if current.check else None
@@ -207,12 +221,13 @@ class Reconciler:
         """Write the status if it differs, then post Events; say when to come back."""
         subscription, ledger = current.subscription, current.ledger
         defaults = self._policy.defaults
+        self._gatekeeper.note_gates(current.key, current.gates())
         status = build_status(
             subscription,
             _facts(subscription.name, ledger),
             library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
             check=current.check,
-            blocker=_shown_blocker(current),
+            blocker=_shown_blocker(current, self._gatekeeper.held_back(current)),
             backoff=current.backoff,
             next_check=None,
             now=current.now,
@@ -223,15 +238,22 @@ class Reconciler:
         current.reported = True
         current.events.extend(_ledger_events(subscription, ledger, status))
         await self._recorder.record(body, current.events)
+        await self._tell_of_gates(body, current)
         videos = {state.value: count for state, count in ledger.counts.items()}
         self._measurements.subscription_seen(current.key, videos, status.last_successful_check_time)
         return self._come_back(current, upcoming)
+
+    async def _tell_of_gates(self, body: Manifest, current: Pass) -> None:
+        """Post of each gate that moved, about the Subscription whose ending closed it; if that is gone, about this."""
+        for key, event in current.gate_events:
+            about = body if key == current.key else await self._api.get_subscription(key) or body
+            await self._recorder.record(about, [event])
 
     async def _report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
         """A spec that breaks a rule: said once, then nothing until it changes."""
         # Its Jobs run on, and their ends bring it back here: they hold their slots until then.
         jobs = await self._api.list_jobs(*key)
-        self._admission.hold(key, sum(1 for job in jobs if not is_finished(job)))
+        self._admission.hold(key, Counter(egress_name(job) for job in jobs if not is_finished(job)))
         status = build_invalid_status(parse_identity(body), error, self._clock.now())
         if await self._write_status(key, body, status):
             text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
@@ -274,10 +296,15 @@ class Reconciler:
         else:
             step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
             times.append(now + backoff(FIRST_BLOCKED_PAUSE, LONGEST_BLOCKED_PAUSE, step))
+        if current.missing and current.asked_for_slots:
+            times.append(now + CLAIM_GRACE)
         if not spec.suspend:
             if upcoming.at is not None and not upcoming.due:
                 # A check that is due but was not made waits for a free listing place, which wakes it.
                 times.append(upcoming.at)
+            if current.waits_for_gate:
+                # The gate's opening wakes it; if nothing else can probe, it is this check that does.
+                times.append(max(self._gatekeeper.book.passable_at(current.listing_route, now), now + LOOK_AT_RUNNING))
             generation = current.subscription.generation
             retry = next_retry(current.ledger.active.values(), generation, now)
             resume = current.backoff.until_time if current.backoff else now
@@ -310,7 +337,7 @@ class Reconciler:
 
     def _hold(self, current: Pass) -> None:
         """Tell admission how many slots are really taken: claims whose Job is missing take one once it is created."""
-        self._admission.hold(current.key, len(current.ledger.running()) - len(current.missing))
+        self._admission.hold(current.key, current.running_through())
 
     def _wake_next(self) -> None:
         now = self._clock.now()
@@ -329,10 +356,10 @@ class Reconciler:
         if current is None or not current.asked_for_slots:
             self._admission.withdraw(key)
         if current is None or not current.waits_for_listing:
-            self._gate.withdraw(key)
+            self._places.withdraw(key)
         self._wake_next()
 
-    def _forget(self, key: Key) -> None:
+    async def _forget(self, key: Key) -> None:
         """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
         self._store.forget(key)
         self._checker.forget(key)
@@ -341,16 +368,19 @@ class Reconciler:
         self._blocked.pop(key, None)
         self._unsaved_backoffs.pop(key, None)
         self._measurements.subscription_gone(key)
+        await self._gatekeeper.forget(key, self._clock.now())
 
 
-def _shown_blocker(current: Pass) -> Blocker | None:
+def _shown_blocker(current: Pass, gate: Blocker | None) -> Blocker | None:
     """What the status names as keeping videos from being downloaded."""
-    if current.blocker is None and current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
+    if current.blocker is not None or gate is not None:
+        return current.blocker or gate
+    if current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
         return Blocker(Reason.JOB_REJECTED, current.backoff.message)
-    if current.blocker is None and current.start_trouble is not None:
+    if current.start_trouble is not None:
         text = message(Reason.DOWNLOAD_NOT_STARTING, detail=current.start_trouble)
         return Blocker(Reason.DOWNLOAD_NOT_STARTING, text)
-    return current.blocker
+    return None
 
 
 def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: datetime) -> datetime | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, message
+from trawler_operator.domain.egress import GateId
+from trawler_operator.domain.gate_codec import decode_epochs
+from trawler_operator.domain.gates import Finding, download_finding, launch_task
 from trawler_operator.domain.job_outcome import ObservedOutcome, observe_outcome
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import LaunchAction, busy_videos, jobs_to_delete, judge_launch
-from trawler_operator.domain.retry import next_backoff, settle
+from trawler_operator.domain.retry import is_held_by_a_gate, next_backoff, settle
 from trawler_operator.domain.start_trouble import describe_start_trouble, is_late
+from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy, claim_of
 from trawler_operator.reconcile.ports import Event, KubernetesApi, Manifest, Measurements
@@ -30,17 +35,26 @@ class Ending:
         launch: number of the launch.
         observed: the ending.
         generation: of the spec that the Job was built from.
+        gates: that it passed, each with its epoch at that time.
         claim: that it wrote to.
     """
 
     launch: int
     observed: ObservedOutcome
     generation: int
+    gates: Mapping[GateId, int]
     claim: str | None = None
 
 
 async def settle_launches(
-    current: Pass, api: KubernetesApi, store: LedgerStore, policy: Policy, measurements: Measurements, *, look: bool
+    current: Pass,
+    api: KubernetesApi,
+    store: LedgerStore,
+    gatekeeper: Gatekeeper,
+    policy: Policy,
+    measurements: Measurements,
+    *,
+    look: bool,
 ) -> None:
     """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
 
@@ -48,6 +62,7 @@ async def settle_launches(
         current: the pass; gets `missing`, `busy`, `waits_for_deletion`, `start_trouble` and `backoff`.
         api: the cluster.
         store: writes the ledger.
+        gatekeeper: is told what the endings say of gates.
         policy: chart values.
         measurements: counts endings.
         look: list the Jobs even if no entry is Running (once per process, for what an earlier one left).
@@ -68,7 +83,7 @@ async def settle_launches(
             case LaunchAction.WAIT:
                 current.waits_for_deletion = True
             case LaunchAction.SETTLE if job is not None:
-                endings[video] = await _ending(api, entry, job)
+                endings[video] = await _ending(current, api, entry, job)
             case LaunchAction.ADOPT if job is not None and is_late(job, current.now):
                 trouble = describe_start_trouble(job, await api.find_pod(namespace, name))
                 current.start_trouble = current.start_trouble or trouble
@@ -76,7 +91,7 @@ async def settle_launches(
                 continue
     if current.missing:
         current.missing = await _still_missing(current, store)
-    await write_endings(current, endings, store, measurements)
+    await write_endings(current, endings, store, gatekeeper, measurements)
     claimed = current.claimed_jobs()
     current.busy = busy_videos(jobs.values(), claimed)
     for old in jobs_to_delete(jobs.values(), claimed, current.subscription.uid, policy.history):
@@ -84,9 +99,18 @@ async def settle_launches(
 
 
 async def write_endings(
-    current: Pass, endings: dict[str, Ending], store: LedgerStore, measurements: Measurements
+    current: Pass,
+    endings: dict[str, Ending],
+    store: LedgerStore,
+    gatekeeper: Gatekeeper,
+    measurements: Measurements,
 ) -> None:
-    """Settle launches in the ledger. An entry that is no longer Running that very launch is left as it is."""
+    """Tell the gates, then settle launches in the ledger, where an entry that is no longer Running that launch stays.
+
+    In this order: after a crash in between the endings are told again, and say nothing new; the other way round a site
+    that asked to stop would be forgotten.
+    """
+    await gatekeeper.settle(current, [_evidence(video, ending) for video, ending in endings.items()])
     settled: dict[str, LedgerEntry] = {}
 
     def compute(ledger: Ledger) -> Changes:
@@ -115,7 +139,8 @@ async def write_endings(
         observed = endings[video].observed
         current.backoff = next_backoff(current.backoff, observed, current.now)
         measurements.launch_finished(observed.outcome)
-        current.events.append(_event(video, entry))
+        if not is_held_by_a_gate(observed):  # said once, of the gate
+            current.events.append(_event(video, entry))
         logger.info(
             "launch %d of %s in %s/%s ended: %s (%s), now %s",
             entry.launches,
@@ -139,14 +164,23 @@ async def _still_missing(current: Pass, store: LedgerStore) -> list[str]:
     return [video for video, launch in claimed.items() if video in running and running[video].launches == launch]
 
 
-async def _ending(api: KubernetesApi, entry: LedgerEntry, job: Manifest) -> Ending:
+def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Finding]:
+    return launch_task(video, ending.launch), ending.gates, download_finding(ending.observed)
+
+
+async def _ending(current: Pass, api: KubernetesApi, entry: LedgerEntry, job: Manifest) -> Ending:
     metadata = job["metadata"]
     pod = await api.find_pod(metadata["namespace"], metadata["name"])
-    generation = str((metadata.get("annotations") or {}).get(labels.GENERATION_ANNOTATION, ""))
+    annotations = metadata.get("annotations") or {}
+    generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
+    gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
+    if gates is None:  # a Job of a version without gates: it began before any of them moved
+        gates = dict.fromkeys(current.download_route(entry.url).gates, 0)
     return Ending(
         launch=entry.launches,
         observed=observe_outcome(job, pod),
         generation=int(generation) if generation.isdecimal() else 0,
+        gates=gates,
         claim=claim_of(job),
     )
 

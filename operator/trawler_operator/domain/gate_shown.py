@@ -1,0 +1,54 @@
+"""What people read of gates. Pure; the times are those of the gate's last move, so that a text changes only with it."""
+
+from __future__ import annotations
+
+from trawler_operator.api.model import format_time
+from trawler_operator.api.reasons import EventReason, Reason, message
+from trawler_operator.domain.egress import GateKind
+from trawler_operator.domain.gate_book import Happening, Move
+from trawler_operator.domain.gates import Closing, Gate
+from trawler_operator.domain.status import Blocker
+
+
+def held_back(gate: Gate, closing: Closing, namespace: str, config_map: str) -> Blocker:
+    """Why a Subscription behind a closed gate is not Ready.
+
+    Args:
+        gate: the gate.
+        closing: why it is closed.
+        namespace: the operator's own.
+        config_map: that keeps the gates.
+    """
+    volume = gate.id.kind is GateKind.VOLUME
+    reason = Reason.VOLUME_GATE_CLOSED if volume else Reason.EGRESS_GATE_CLOSED
+    text = message(
+        reason,
+        subject=gate.id,
+        since=format_time(closing.since),
+        until=format_time(closing.until),
+        detail=_detail(closing),
+        by_hand=(
+            f"To open it by hand: kubectl -n {namespace} edit configmap {config_map}, remove the key {gate.id.name}, "
+            "and ask for a check"
+        ),
+    )
+    return Blocker(reason, text)
+
+
+def event_text(happening: Happening) -> tuple[EventReason, str] | None:
+    """The Event of a move; none for a pause that is made longer: the condition shows it."""
+    closing = happening.closing
+    match happening.move:
+        case Move.CLOSED:
+            reason = EventReason.GATE_CLOSED
+            until = format_time(closing.until)
+            return reason, message(reason, subject=happening.gate.id, until=until, detail=_detail(closing))
+        case Move.OPENED:
+            reason = EventReason.GATE_OPENED
+            return reason, message(reason, subject=happening.gate.id)
+        case _:
+            return None
+
+
+def _detail(closing: Closing) -> str:
+    return f"{closing.reason}: {closing.message}" if closing.message else closing.reason

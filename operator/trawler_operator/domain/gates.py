@@ -1,0 +1,273 @@
+"""Circuit breakers that all Subscriptions share: one gate's states and what moves it from one to the other. Pure.
+
+| state | by | becomes |
+|---|---|---|
+| open | trouble | closed for the first pause |
+| closed, pausing | the pause is over | closed, a probe may go |
+| closed, a probe may go | a launch or listing claims the probe | closed, probed |
+| closed, probed | trouble | closed for twice as long, up to the longest pause |
+| closed, probed | an ending that proves it well | open |
+| closed, probed | an ending that says nothing, or none within the probe's time | closed, a probe may go |
+
+What an ending says of each kind of gate:
+
+| ending | Egress | Cookies | Volume |
+|---|---|---|---|
+| RateLimited as a bot check | trouble | trouble, if closed | |
+| RateLimited otherwise | trouble, if closed | trouble | |
+| Published, Terminal, NotYet, NeedsAccess, a listing | well | well | |
+| AlreadyPublished | | | |
+| Environment with one of VOLUME_REASONS | | | trouble |
+| any with a volume id in its report, Published | | | well |
+
+Each move gives the gate a new epoch. Launches carry the epochs of their gates as they were when they were claimed: what
+began before a gate moved says nothing of the time after, so that of ten launches that meet a block together one closes
+the gate and nine change nothing, and a straggler neither closes nor opens it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
+from trawler_operator.domain.egress import CLOCK_TOLERANCE, Budget, GateId, GateKind
+from trawler_operator.domain.jitter import jitter
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.retry import ALREADY_PUBLISHED, RETRY_JITTER_SHARE, Pause
+from trawler_operator.domain.schedule import backoff
+
+BOT_CHECK_REASONS = frozenset({"BotCheck", "Captcha", "AddressBlocked"})
+"""The address itself is distrusted: other cookies would be burnt, too."""
+MAX_ASKED_PAUSE = timedelta(days=1)
+"""A Retry-After may say anything; the site is asked again by then."""
+IDLE_FOR = timedelta(days=8)
+"""An open gate is forgotten then: no Job runs as long (`activeDeadlineSeconds` ends at seven days), so none is left
+that carries an epoch of the time when the gate was closed."""
+MAX_TEXT = 300
+NO_BUDGET_USED = Budget({})
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """Chart values.
+
+    Args:
+        egress: pauses of Egress and Cookies gates.
+        volume: pauses of Volume gates.
+        probe_timeout: a probe that has not ended by then is no longer waited for.
+    """
+
+    egress: Pause
+    volume: Pause
+    probe_timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A closed gate.
+
+    Args:
+        since: when it closed.
+        paused_at: when the present pause began.
+        until: when that ends.
+        step: number of the pause, from 1.
+        reason: of the ending that closed or lengthened it.
+        message: the same, for people.
+        by: `namespace/name` of the Subscription whose ending closed it.
+    """
+
+    since: datetime
+    paused_at: datetime
+    until: datetime
+    step: int
+    reason: str
+    message: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The one launch or listing that may pass a closed gate.
+
+    Args:
+        holder: `namespace/name` of the Subscription.
+        task: `launch_task(...)` or LISTING.
+        since: when it was claimed.
+        until: no longer waited for then.
+    """
+
+    holder: str
+    task: str
+    since: datetime
+    until: datetime
+
+    def is_awaited(self, now: datetime) -> bool:
+        """Whether its ending may still come."""
+        return self.since <= now + CLOCK_TOLERANCE and now < self.until
+
+
+LISTING = "listing"
+
+
+def launch_task(video: str, launch: int) -> str:
+    """A launch as a probe."""
+    return f"{video}#{launch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate as it stands; one that was never heard of is open.
+
+    Args:
+        id: which.
+        epoch: of its last move. Never less than the clock's seconds, so that a gate that was forgotten, or removed by
+            hand, does not repeat an epoch that a Job still carries.
+        changed: when it last moved.
+        closing: None while it is open.
+        probe: None while nobody probes.
+        budget: of the egress, with Egress gates.
+    """
+
+    id: GateId
+    epoch: int = 0
+    changed: datetime | None = None
+    closing: Closing | None = None
+    probe: Probe | None = None
+    budget: Budget = NO_BUDGET_USED
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether anything is held back."""
+        return self.closing is not None
+
+    def passable_at(self, now: datetime) -> datetime:
+        """From when on a launch may pass it, as a probe if it is closed; `now` at the earliest."""
+        if self.closing is None:
+            return now
+        if self.closing.paused_at <= now + CLOCK_TOLERANCE and now < self.closing.until:
+            return self.closing.until
+        if self.probe is not None and self.probe.is_awaited(now):
+            return self.probe.until
+        return now
+
+    def is_forgettable(self, now: datetime) -> bool:
+        """Open for so long, and its budget unused, that nothing depends on it any more."""
+        if self.closing is not None or not self.budget.is_idle(now):
+            return False
+        return self.changed is None or abs(now - self.changed) > IDLE_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an ending says of the gates that its launch or listing passed.
+
+    Args:
+        reason: in one word.
+        message: for people.
+        is_limit: the site asked to stop.
+        is_volume_trouble: the volume did.
+        proves_site: the site answered as it does to anyone.
+        proves_volume: the volume did.
+        not_before: the site wants no request before that time.
+    """
+
+    reason: str = ""
+    message: str = ""
+    is_limit: bool = False
+    is_volume_trouble: bool = False
+    proves_site: bool = False
+    proves_volume: bool = False
+    not_before: datetime | None = None
+
+    def is_trouble_for(self, gate: Gate) -> bool:
+        """Whether it closes the gate, or keeps it closed for longer."""
+        if gate.id.kind is GateKind.VOLUME:
+            return self.is_volume_trouble
+        is_aimed = (self.reason in BOT_CHECK_REASONS) == (gate.id.kind is GateKind.EGRESS)
+        return self.is_limit and (is_aimed or gate.is_closed)
+
+    def proves_well(self, gate: Gate) -> bool:
+        """Whether it opens the gate."""
+        return self.proves_volume if gate.id.kind is GateKind.VOLUME else self.proves_site
+
+
+_SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
+
+
+def download_finding(observed: ObservedOutcome) -> Finding:
+    """What the ending of a launch says."""
+    result = observed.result
+    published = observed.outcome is OutcomeClass.PUBLISHED
+    is_environment = observed.outcome is OutcomeClass.ENVIRONMENT
+    return Finding(
+        reason=observed.reason,
+        message=observed.message,
+        is_limit=observed.outcome is OutcomeClass.RATE_LIMITED,
+        is_volume_trouble=is_environment and observed.reason in VOLUME_REASONS,
+        # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
+        proves_site=observed.outcome in _SITE_ANSWERED or (published and observed.reason != ALREADY_PUBLISHED),
+        proves_volume=published or (result is not None and result.volume_id is not None),
+        not_before=_moment(result.retry_at) if result else None,
+    )
+
+
+def listing_finding(outcome: OutcomeClass | None, reason: str, message: str, retry_at: int | None) -> Finding:
+    """What a listing says.
+
+    Args:
+        outcome: of its trailer; None: it went well.
+        reason: of its trailer.
+        message: of its trailer.
+        retry_at: Unix seconds, of its trailer.
+    """
+    return Finding(
+        reason=reason,
+        message=message,
+        is_limit=outcome is OutcomeClass.RATE_LIMITED,
+        proves_site=outcome is None or outcome in _SITE_ANSWERED,
+        not_before=_moment(retry_at),
+    )
+
+
+def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: datetime) -> Gate:
+    """The gate after trouble: closed, or closed for longer."""
+    pause = policy.volume if gate.id.kind is GateKind.VOLUME else policy.egress
+    step = gate.closing.step + 1 if gate.closing else 1
+    epoch = _next_epoch(gate, now)
+    length = backoff(pause.first, pause.longest, step)
+    length *= 1 + RETRY_JITTER_SHARE * jitter(gate.id.name, epoch)
+    until = now + timedelta(seconds=round(length.total_seconds()))
+    if finding.not_before is not None:
+        until = max(until, min(finding.not_before, now + MAX_ASKED_PAUSE))
+    closing = Closing(
+        since=gate.closing.since if gate.closing else now,
+        paused_at=now,
+        until=until,
+        step=step,
+        reason=finding.reason,
+        message=finding.message[:MAX_TEXT],
+        by=gate.closing.by if gate.closing else by,
+    )
+    return replace(gate, epoch=epoch, changed=now, closing=closing, probe=None)
+
+
+def reopen(gate: Gate, now: datetime) -> Gate:
+    """The gate after an ending that proves it well."""
+    return replace(gate, epoch=_next_epoch(gate, now), changed=now, closing=None, probe=None)
+
+
+def hand_over(gate: Gate, holder: str, task: str) -> Gate:
+    """The gate without that probe; without a change if another holds it."""
+    if gate.probe is None or (gate.probe.holder, gate.probe.task) != (holder, task):
+        return gate
+    return replace(gate, probe=None)
+
+
+def _next_epoch(gate: Gate, now: datetime) -> int:
+    return max(gate.epoch + 1, int(now.timestamp()))
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    """Unix seconds as a time; a number that no clock shows is taken for none."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 <= seconds < 1e11 else None

@@ -1,0 +1,356 @@
+"""A site that asks to slow down, met by many Subscriptions: how little it is asked, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from component.cluster import KEY, publish
+from component.gate_world import (
+    ADDRESS,
+    BOT_CHECK,
+    LIMITED,
+    MINUTE,
+    OTHER,
+    STALE,
+    VISITOR,
+    Block,
+    TwoSites,
+    closed,
+    closed_gate,
+    edit_gates,
+    ended,
+    finish,
+    gates,
+    make,
+    of_events,
+    probe,
+    ready_message,
+    run,
+    tally,
+    work,
+)
+from component.world import World, make_limits, world_with_a_channel
+from trawler_downloader.contract.download import DownloadRequest, DownloadResult
+from trawler_downloader.contract.listing import ListingEnd, TrailerLine
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api import labels
+from trawler_operator.reconcile.ports import UnavailableError
+
+FIFTY = {"select": {"newest": 50}, "job": {"parallelism": 2}}
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+def fifty(block: Block) -> World:
+    """A channel of fifty videos on a site that refuses."""
+    world = World()
+    world.cluster.claim()
+    world.site.publish(*(f"v{number}" for number in range(50)))
+    world.cluster.subscribe(FIFTY)
+    world.downloader = block(world)
+    return world
+
+
+async def test_block_at_the_third_of_fifty(world: World) -> None:
+    """Only what ran already is spent, no try is used, one probe at a time, and all fifty are downloaded in the end."""
+    block = Block(from_launch=2)
+    world = fifty(block)
+    operator = world.operator()
+    await run(world, operator, until=lambda: bool(closed(world)))
+    assert len(block.refused) <= 2
+    jobs = len(world.cluster.created)
+    seen: list[int] = []
+    await run(
+        world,
+        operator,
+        until=lambda: len(block.refused) >= 4,
+        watch=lambda: seen.append(len(world.cluster.running_jobs())),
+    )
+    assert max(seen) == 1
+    assert len(world.cluster.created) - jobs <= 3
+    block.lifted = True
+    await run(world, operator)
+    assert tally(world) == {LedgerState.SUCCEEDED: 50}
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+    assert closed(world) == set()
+
+
+async def test_pauses_grow_while_it_lasts(world: World) -> None:
+    """A block of days meets a handful of probes, dead-letters nothing, and every video has its turn."""
+    block = Block()
+    world = fifty(block)
+    begun = world.clock.now()
+    await run(world, world.operator(), until=lambda: len(block.refused) >= 12, step=10 * MINUTE, rounds=1000)
+    gaps = [
+        (later - earlier) / MINUTE
+        for (_, earlier), (_, later) in zip(block.refused[1:], block.refused[2:], strict=False)
+    ]
+    assert gaps[0] >= 15
+    assert gaps == sorted(gaps) or max(gaps[-3:]) <= 6 * 60 * 1.2 + 20
+    assert world.clock.now() - begun > timedelta(days=1)
+    assert len({video for video, _ in block.refused}) >= 11
+    assert tally(world)[LedgerState.PENDING] + tally(world)[LedgerState.RUNNING] == 50
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+
+
+async def test_everybody_is_told_and_nobody_asks(world: World) -> None:
+    """Every Subscription that shares the site shows why and until when, and leaves it alone."""
+    world.cluster.subscribe({"select": {"newest": 3}}, name="other")
+    block = await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    asked, listed = len(block.refused), len(world.site.requests)
+    closing = gates(world)[VISITOR].closing
+    assert closing is not None
+    for key in (KEY, OTHER):
+        assert world.cluster.condition("Ready", key) == ("False", "EgressGateClosed")
+        assert f"before {closing.until:%Y-%m-%dT%H:%M:%SZ}" in ready_message(world, key)
+    world.clock.advance(14 * MINUTE)
+    await work(world, operator)
+    assert (asked, listed, []) == (len(block.refused), len(world.site.requests), world.cluster.running_jobs())
+
+
+async def test_one_event_when_it_closes_and_one_when_it_opens(world: World) -> None:
+    """On the Subscription whose ending closed it; none per video that waits."""
+    operator = world.operator()
+    block = Block(result=BOT_CHECK)
+    world.downloader = block(world)
+    world.cluster.subscribe({"select": {"newest": 5}, "job": {"parallelism": 2}})
+    await run(world, operator, until=lambda: len(block.refused) >= 5)
+    block.lifted = True
+    await run(world, operator)
+    assert [len(of_events(operator, reason)) for reason in ("GateClosed", "GateOpened", "DownloadDeferred")] == [
+        1,
+        1,
+        0,
+    ]
+    assert "youtube.com is left alone" in of_events(operator, "GateClosed")[0]
+
+
+async def test_waiting_writes_nothing(world: World) -> None:
+    """The times that are shown are the gate's own: a pass while it is closed changes no status."""
+    await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    world.cluster.writes.clear()
+    for _ in range(5):
+        world.clock.advance(MINUTE)
+        await work(world, operator)
+    assert world.cluster.writes == []
+
+
+async def test_another_site_goes_on(world: World) -> None:
+    """Nothing of it is held or slowed down."""
+    world.site = TwoSites(world.site.videos)
+    world.cluster.subscribe({"select": {"newest": 4}})
+    world.cluster.subscribe({"url": "https://example.com/c", "select": {"newest": 4}}, name="other")
+
+    def refuse_youtube(request: DownloadRequest) -> DownloadResult | int:
+        return LIMITED if "youtube" in request.video.url else publish(request)
+
+    world.downloader = refuse_youtube
+    operator = world.operator(limits=make_limits(1, 1))
+    begun = world.clock.now()
+    await run(
+        world, operator, until=lambda: Counter(world.cluster.states("other").values())[LedgerState.SUCCEEDED] == 4
+    )
+    assert world.clock.now() - begun < 14 * MINUTE
+    assert closed(world) == {VISITOR}
+    assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+
+
+# --- listings ---
+
+
+def refuse_listings(world: World, reason: str = "RateLimited") -> None:
+    """The site refuses to be listed."""
+    world.site.trailer = TrailerLine(
+        end=ListingEnd.ERROR, outcome=OutcomeClass.RATE_LIMITED, reason=reason, message="HTTP 429", engine=""
+    )
+
+
+def ask_for_check(world: World, value: str, key: tuple[str, str] = KEY) -> None:
+    """As a user does."""
+    world.cluster.merge("Subscription", *key, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
+
+
+async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
+    """For all; a check that is asked for waits as well, and is made when the site may be asked again."""
+    refuse_listings(world)
+    world.cluster.subscribe({"select": {"newest": 2}})
+    world.cluster.subscribe({"select": {"newest": 2}}, name="other")
+    operator = world.operator()
+    await work(world, operator)
+    assert (closed(world), len(world.site.requests)) == ({VISITOR}, 1)
+    ask_for_check(world, "now", OTHER)
+    world.clock.advance(10 * MINUTE)
+    await work(world, operator)
+    assert len(world.site.requests) == 1
+    assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
+    assert "asked for by annotation waits" in ready_message(world, OTHER)
+    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, engine="")
+    await run(world, operator)
+    assert world.cluster.subscription(OTHER)["status"]["lastHandled"]["check"]["id"] == "now"
+    assert tally(world)[LedgerState.SUCCEEDED] == 4
+    assert of_events(operator, "GateOpened") != []
+
+
+async def test_listings_probe_one_at_a_time_where_no_video_can(world: World) -> None:
+    """Ten Subscriptions that are due ask a site that blocks once per pause."""
+    refuse_listings(world, "BotCheck")
+    for number in range(10):
+        world.cluster.subscribe({"select": {"newest": 1}}, name=f"s{number}")
+    operator = world.operator()
+    await run(world, operator, until=lambda: len(world.site.requests) >= 5, step=5 * MINUTE)
+    assert closed(world) == {ADDRESS}
+    closing = gates(world)[ADDRESS].closing
+    assert closing is not None
+    assert closing.step == 5
+    assert len({request.url for request in world.site.requests}) == 1
+
+
+async def test_a_download_probes_before_a_listing_does(world: World) -> None:
+    """It proves more: what a site refuses first are videos."""
+    await closed_gate(world)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    operator = world.operator()
+    await work(world, operator)
+    listed = len(world.site.requests)
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 1
+    assert listed == len(world.site.requests)
+
+
+# --- by hand ---
+
+
+async def test_opened_by_hand(world: World) -> None:
+    """The key is removed, a check is asked for: all go on."""
+    world.cluster.subscribe({"select": {"newest": 3}}, name="other")
+    await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    world.downloader = publish
+    edit_gates(world, lambda data: data.pop(gates(world)[VISITOR].id.name))
+    ask_for_check(world, "now")
+    await make(operator)
+    assert operator.woken[OTHER] == 0
+    await run(world, operator, rounds=12)
+    assert tally(world)[LedgerState.SUCCEEDED] == 6
+
+
+async def test_a_value_that_a_hand_broke(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It counts as open, is named in the log once, and is written anew by the next trouble."""
+    await closed_gate(world)
+    name = gates(world)[VISITOR].id.name
+    edit_gates(world, lambda data: data.update({name: "{"}))
+    operator = world.operator()
+    with caplog.at_level("WARNING"):
+        await work(world, operator)
+        await work(world, operator)
+    assert [len(world.cluster.running_jobs()), sum(name in record.message for record in caplog.records)] == [1, 1]
+    world.finish_jobs()
+    await work(world, operator)
+    assert closed(world) == {VISITOR}
+
+
+async def test_gates_that_cannot_be_written_lose_nothing(world: World) -> None:
+    """The API server fails just then: the ending is told again by the next pass, and no Job begins meanwhile."""
+    world.downloader = lambda request: LIMITED
+    world.cluster.subscribe({"select": {"newest": 3}})
+    operator = world.operator()
+    await work(world, operator)
+    world.finish_jobs()
+    operator.api.fail = lambda what: UnavailableError("away") if what == "patch ConfigMap/trawler-gates" else None
+    await work(world, operator)
+    assert (closed(world), len(world.cluster.created)) == (set(), 1)
+    operator.api.fail = lambda what: None
+    await work(world, operator)
+    assert (closed(world), len(world.cluster.created)) == ({VISITOR}, 1)
+
+
+# --- volumes ---
+
+
+async def test_volume_gate(world: World) -> None:
+    """A stale NAS is tried by one Job after the other, of two Subscriptions on one claim; checks go on."""
+    block = Block(result=STALE)
+    world.downloader = block(world)
+    for name in (KEY[1], "other"):
+        world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}}, name=name)
+    operator = world.operator()
+    await run(world, operator, until=lambda: len(block.refused) >= 4)
+    assert closed(world) == {"Volume claim media/library"}
+    for key in (KEY, OTHER):
+        assert world.cluster.condition("Ready", key) == ("False", "VolumeGateClosed")
+    listed = len(world.site.requests)
+    ask_for_check(world, "now")
+    await work(world, operator)
+    assert listed + 1 == len(world.site.requests)
+    block.lifted = True
+    await run(world, operator)
+    assert tally(world)[LedgerState.SUCCEEDED] == 8
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+    assert closed(world) == set()
+
+
+async def test_site_and_volume_at_once(world: World) -> None:
+    """One probe for both; what it proves opens."""
+    world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    for job, result in zip(world.cluster.running_jobs(), (LIMITED, STALE), strict=True):
+        finish(world, job, result)
+    await work(world, operator)
+    assert closed(world) == {VISITOR, "Volume claim media/library"}
+    await probe(world, operator)
+    (job,) = world.cluster.running_jobs()
+    finish(world, job, ended(OutcomeClass.NEEDS_ACCESS, "Private"))
+    await work(world, operator)
+    assert closed(world) == {"Volume claim media/library"}
+    await run(world, operator, until=lambda: not closed(world))
+    await run(world, operator, until=lambda: tally(world)[LedgerState.SUCCEEDED] == 3)
+
+
+# --- budget ---
+
+
+async def test_budget_over_a_restart(world: World) -> None:
+    """Three an hour are three an hour, however often the operator starts anew."""
+    world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 2}})
+    begun = world.clock.now()
+    starts: list[float] = []
+    for _ in range(120):
+        before = len(world.cluster.created)
+        await work(world, world.operator(limits=make_limits(per_hour=3)))
+        starts += [(world.clock.now() - begun) / MINUTE] * (len(world.cluster.created) - before)
+        world.finish_jobs()
+        world.clock.advance(3 * MINUTE)
+    assert len(starts) == 8
+    assert all(later - earlier >= 60 for earlier, later in zip(starts, starts[3:], strict=False))
+
+
+async def test_parallel_downloads_of_a_site(world: World) -> None:
+    """Two at a time, of whichever Subscriptions; Jobs of before a restart count."""
+    for name in (KEY[1], "b", "c"):
+        world.cluster.subscribe({"select": {"newest": 3}, "job": {"parallelism": 2}}, name=name)
+    allowed = make_limits(10, 10, parallel=2)
+    await work(world, world.operator(limits=allowed))
+    assert len(world.cluster.running_jobs()) == 2
+    operator = world.operator(limits=allowed)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 2
+    await run(world, operator, watch=lambda: no_more_than(world, 2))
+
+
+def no_more_than(world: World, count: int) -> None:
+    """What must hold at every step."""
+    assert len(world.cluster.running_jobs()) <= count

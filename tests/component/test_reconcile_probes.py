@@ -1,0 +1,196 @@
+"""The one launch that may pass a closed gate: whatever becomes of it, another one follows, and never two at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from component.cluster import KEY, Killed, publish, request_of
+from component.gate_world import (
+    LIMITED,
+    MINUTE,
+    OTHER,
+    VISITOR,
+    closed,
+    closed_gate,
+    finish,
+    gates,
+    make,
+    owner,
+    probe,
+    run,
+    tally,
+    work,
+)
+from component.world import World, world_with_a_channel
+from trawler_downloader.contract.outcomes import LedgerState
+
+SKIPPED = LedgerState.SKIPPED
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+@pytest.mark.parametrize("ending", [44, 143, 137], ids=["transient", "evicted", "killed"])
+async def test_a_probe_that_says_nothing_hands_over_at_once(world: World, ending: int) -> None:
+    """To another video, of another Subscription where one waits."""
+    world.cluster.subscribe({"select": {"newest": 3}}, name="other")
+    await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    (first,) = world.cluster.running_jobs()
+    finish(world, first, ending)
+    await work(world, operator)
+    (second,) = world.cluster.running_jobs()
+    assert owner(first) != owner(second)
+    finish(world, second, ending)
+    await work(world, operator)
+    (third,) = world.cluster.running_jobs()
+    assert (owner(third), request_of(third).video.key) != (owner(first), request_of(first).video.key)
+    closing = gates(world)[VISITOR].closing
+    assert closing is not None
+    assert closing.step == 1
+
+
+async def test_one_bad_video_does_not_keep_the_gate_closed(world: World) -> None:
+    """It is refused for ever; the others have their turn and open it."""
+    bad = "youtube.v5"
+    await closed_gate(world)
+    world.downloader = lambda request: LIMITED if request.video.key == bad else publish(request)
+    operator = world.operator()
+    succeeded: set[str] = set()
+
+    def note() -> None:
+        succeeded.update(k for k, state in world.cluster.states().items() if state is LedgerState.SUCCEEDED)
+
+    await run(world, operator, until=lambda: len(succeeded) == 2, watch=note)
+    assert bad not in succeeded
+
+
+async def test_a_probe_that_is_deleted_is_given_back(world: World) -> None:
+    """Its claim too; the next candidate probes within a pass or two."""
+    await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    await probe(world, operator)
+    (job,) = world.cluster.running_jobs()
+    world.cluster.delete("Job", "media", job["metadata"]["name"])
+    world.clock.advance(MINUTE)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 1
+    world.downloader = publish
+    await run(world, operator)
+    assert closed(world) == set()
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+
+
+async def test_a_claim_whose_job_is_missing_does_not_ask_a_site_that_blocks(world: World) -> None:
+    """Deleted, or never made by a process that died: once the gate is closed it waits like all others."""
+    world.cluster.subscribe({"select": {"newest": 5}, "job": {"parallelism": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    refused, lost = world.cluster.running_jobs()
+    world.clock.advance(MINUTE)
+    world.cluster.delete("Job", "media", lost["metadata"]["name"])
+    finish(world, refused, LIMITED)
+    await work(world, operator)
+    assert world.cluster.running_jobs() == []
+    assert tally(world)[LedgerState.PENDING] == 5
+    await run(world, operator)
+    assert tally(world)[LedgerState.SUCCEEDED] == 5
+
+
+@pytest.mark.parametrize("how", ["deleted", "suspended"])
+async def test_the_probing_subscription_goes_away(world: World, how: str) -> None:
+    """Another one probes, and all that is left is downloaded."""
+    world.cluster.subscribe({"select": {"newest": 3}}, name="other")
+    await closed_gate(world)
+    operator = world.operator()
+    await work(world, operator)
+    await probe(world, operator)
+    (job,) = world.cluster.running_jobs()
+    gone, left = (KEY, OTHER) if owner(job) == KEY[1] else (OTHER, KEY)
+    if how == "deleted":
+        world.cluster.delete("Subscription", *gone)
+    else:
+        world.cluster.merge("Subscription", *gone, {"spec": {"suspend": True}, "metadata": {"generation": 2}})
+        world.cluster.delete("Job", "media", job["metadata"]["name"])
+    world.clock.advance(MINUTE)
+    await make(operator, gone)
+    world.cluster.collect_garbage()
+    await work(world, operator)
+    assert [owner(job) for job in world.cluster.running_jobs()] == [left[1]]
+    world.downloader = publish
+    await run(
+        world, operator, until=lambda: set(world.cluster.states(left[1]).values()) <= {LedgerState.SUCCEEDED, SKIPPED}
+    )
+    assert closed(world) == set()
+
+
+async def test_a_probe_that_takes_too_long_is_not_waited_for(world: World) -> None:
+    """Another one goes beside it; whichever comes to an end first decides."""
+    await closed_gate(world)
+    world.cluster.merge("Subscription", *KEY, {"spec": {"job": {"parallelism": 2}}, "metadata": {"generation": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    await probe(world, operator)
+    (slow,) = world.cluster.running_jobs()
+    world.clock.advance(29 * MINUTE)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 1
+    world.clock.advance(2 * MINUTE)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 2
+    finish(world, slow, publish(request_of(slow)))
+    await work(world, operator)
+    assert closed(world) == set()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-it-takes-effect", "after-it-took-effect"])
+async def test_killed_at_any_call_while_probing(after: bool) -> None:
+    """Whichever API call is the process's last: another one opens the gate, and nobody is lost or asked twice."""
+
+    async def at_the_pause_s_end() -> World:
+        world = world_with_a_channel()
+        await closed_gate(world)
+        world.downloader = publish
+        world.clock.advance(20 * MINUTE)
+        return world
+
+    undisturbed = await at_the_pause_s_end()
+    first = undisturbed.operator()
+    await run(undisturbed, first)
+    assert 20 < first.api.calls < 200
+    for kill_at in range(first.api.calls):
+        world = await at_the_pause_s_end()
+        victim = world.operator(kill_at=kill_at, after=after)
+        with pytest.raises(Killed):
+            await run(world, victim, watch=lambda world=world: alone_while_closed(world))  # type: ignore[misc]
+        await run(world, world.operator(), watch=lambda world=world: alone_while_closed(world))  # type: ignore[misc]
+        assert tally(world)[LedgerState.SUCCEEDED] == 3, f"killed at call {kill_at}"
+        assert closed(world) == set(), f"killed at call {kill_at}"
+        assert all(entry.failures == 0 for entry in world.cluster.ledger().values()), f"killed at call {kill_at}"
+
+
+def alone_while_closed(world: World) -> None:
+    """What must hold at every step."""
+    assert not closed(world) or len(world.cluster.running_jobs()) <= 1
+
+
+async def test_two_operators_make_one_probe(world: World) -> None:
+    """They overlap for a moment while the one takes over from the other."""
+    for name in ("b", "c"):
+        world.cluster.subscribe({"select": {"newest": 3}}, name=name)
+    await closed_gate(world)
+    operators = [world.operator(), world.operator()]
+    for operator in operators:
+        await work(world, operator)
+    world.clock.advance(20 * MINUTE)
+    everyone = [(operator, ("media", name)) for operator in operators for name in (KEY[1], "b", "c")]
+    await asyncio.gather(*(make(operator, key) for operator, key in everyone))
+    assert len(world.cluster.running_jobs()) == 1
