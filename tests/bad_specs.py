@@ -177,6 +177,13 @@ BAD_SPECS = (
         "without a user name",
         "without a user name",
     ),
+    BadSpec(
+        "no patience with silence",
+        _with(job={"stallTimeoutSeconds": 29}),
+        "spec.job.stallTimeoutSeconds",
+        "equal to 30",
+        "equal to 30",
+    ),
     BadSpec("run as root", _with(job={"runAsUser": 0}), "spec.job.runAsUser", "equal to 1", "equal to 1"),
     BadSpec("group of root", _with(job={"runAsGroup": 0}), "spec.job.runAsGroup", "equal to 1", "equal to 1"),
     BadSpec("volume group of root", _with(job={"fsGroup": 0}), "spec.job.fsGroup", "equal to 1", "equal to 1"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ from typing import Any
 import pytest
 
 from component.lister_harness import YOUTUBE, Lister, Standin, running_lister, running_standin
+from component.proxies import answering_proxy
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 
@@ -150,27 +148,6 @@ async def test_an_ending_of_a_listing(lister: Lister, standin: Standin, row: Row
         assert before + row.waits - 2 <= trailer.retry_at <= time.time() + row.waits + 1
 
 
-@contextlib.contextmanager
-def _proxy(answer: bytes) -> Iterator[str]:
-    """A proxy that says the same to everybody."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve(client: socket.socket) -> None:
-            with client, contextlib.suppress(OSError):
-                client.recv(65536)
-                client.sendall(answer)
-                while client.recv(65536):  # closing with something unread would be a reset
-                    client.sendall(b"plain text")
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -181,7 +158,7 @@ def _proxy(answer: bytes) -> Iterator[str]:
 )
 async def test_a_proxy_that_does_not_connect(lister: Lister, answer: bytes, reason: Reason) -> None:
     """Only a password that is missing waits for a person."""
-    with _proxy(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as proxy:
+    with answering_proxy(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as proxy:
         listing = await lister.list(CHANNEL, proxy=proxy.replace("://", "://me:secret@"))
     assert listing.trailer is not None
     assert (listing.trailer.outcome, listing.reason) == (reason.outcome, reason), listing.trailer
@@ -190,7 +167,7 @@ async def test_a_proxy_that_does_not_connect(lister: Lister, answer: bytes, reas
 
 async def test_something_that_speaks_no_tls(lister: Lister) -> None:
     """A connection that is not encrypted is no matter of trust."""
-    with _proxy(b"HTTP/1.1 200 OK\r\n\r\n") as proxy:
+    with answering_proxy(b"HTTP/1.1 200 OK\r\n\r\n") as proxy:
         listing = await lister.list(CHANNEL, proxy=proxy)
     assert (listing.reason, listing.trailer and listing.trailer.outcome) == (Reason.TLS_FAILED, OutcomeClass.TRANSIENT)
 

@@ -25,6 +25,7 @@ from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.media import MediaFacts, problem
 from trawler_downloader.download.options import format_of, format_sort_of, parameters
 from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.download.stall import Watch
 from trawler_downloader.library.manifest import VideoFacts
 
 TODAY = date(2026, 11, 21)
@@ -75,6 +76,21 @@ def test_nothing_of_yt_dlp_reads_files_or_leaves_its_own_downloaders():
     assert not {"cookiefile", "exec_cmd", "config_locations", "plugin_dirs"} & set(asked)
 
 
+@pytest.mark.parametrize(
+    ("patience", "block"),
+    [
+        pytest.param(600, 600 * 512, id="the default"),
+        pytest.param(30, 30 * 512, id="the least that a Subscription may ask for"),
+        pytest.param(1, 1024, id="a second"),
+        pytest.param(86_400, 512 * 1024, id="a day"),
+    ],
+)
+def test_a_block_arrives_within_the_stall_timeout(patience, block):
+    """Progress is told per block, and who gets half a kibibyte per second has not stalled."""
+    asked = parameters(request_for().model_copy(update={"stall_timeout_seconds": patience}), allow_generic=False)
+    assert (asked["buffersize"], asked["noresizebuffer"]) == (block, True)
+
+
 def test_a_proxy_and_the_generic_extractor_are_asked_for():
     request = request_for().model_copy(update={"proxy": "http://proxy:1"})
     asked = parameters(request, allow_generic=True)
@@ -88,7 +104,7 @@ def test_sound_is_extracted():
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ytsearch:x", "ftp://x.test/a", ""])
 def test_only_web_addresses_are_fetched(url):
-    with pytest.raises(LaunchError) as raised, open_engine(request_for(url), progress=None, allow_generic=False):
+    with pytest.raises(LaunchError) as raised, open_engine(request_for(url), None, None, allow_generic=False):
         pass
     assert (raised.value.outcome, raised.value.reason) == (OutcomeClass.CONFIGURATION, "UnsupportedUrl")
 
@@ -219,15 +235,16 @@ def test_a_file_that_is_not_the_video_is_found(found, about, kind, expected):
     assert why is None if expected is None else expected in str(why)
 
 
-def test_ffmpeg_never_gets_a_stream_from_the_network(monkeypatch):
+def test_ffmpeg_never_gets_a_stream_from_the_network(monkeypatch, tmp_path):
     """A playlist that yt-dlp's own downloader cannot read is handed to ffmpeg, past every option: there it ends."""
     monkeypatch.setattr(FFmpegFD, "real_download", FFmpegFD.real_download)  # put back afterwards
     monkeypatch.setattr("trawler_downloader.download.engine.require_tools", lambda: None)
     playlist = '#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="https://x.test/key"\n#EXTINF:1,\nhttps://x.test/1.ts\n'
     info = {"id": "a", "url": "https://x.test/a.m3u8", "ext": "mp4", "hls_media_playlist_data": playlist}
     request = request_for()
+    watch = Watch(600, tmp_path, tmp_path, lambda error: None)
     with (
-        open_engine(request, ProgressReporter(io.StringIO(), float), allow_generic=False),
+        open_engine(request, ProgressReporter(io.StringIO(), float), watch, allow_generic=False),
         yt_dlp.YoutubeDL(parameters(request, allow_generic=False)) as engine,
         pytest.raises(LaunchError, match="only ffmpeg could fetch") as raised,
     ):

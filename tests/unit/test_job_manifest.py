@@ -34,6 +34,7 @@ MINIMAL_REQUEST = {
     "minFreeBytes": 1073741824,
     "caBundle": False,
     "umask": "022",
+    "stallTimeoutSeconds": 600,
 }
 
 PASSED = {GateId(GateKind.EGRESS, "youtube.com"): 7}
@@ -190,6 +191,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
             "fsGroup": 1002,
             "supplementalGroups": [2000, 2001],
             "umask": "002",
+            "stallTimeoutSeconds": 60,
         },
     }
     defaults = JobDefaults(
@@ -214,6 +216,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "proxy": "socks5://vpn.media:1080",
         "caBundle": True,
         "umask": "002",
+        "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
     pod = plain["spec"]["template"]["spec"]

@@ -21,6 +21,8 @@ LIBRARY_MOUNT = "/library"
 CA_FILE = "/etc/trawler/ca/ca.crt"
 """Where extra certificate authorities are mounted when `ca_bundle` is set."""
 MAX_RESULT_BYTES = 3584
+DEFAULT_STALL_TIMEOUT_SECONDS = 600
+"""Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
 DEFAULT_MIN_FREE_BYTES = 2**30
 """What a download leaves free on the volume: a full NAS harms more than the video that filled it."""
 
@@ -110,6 +112,8 @@ class DownloadRequest(Message):
     """CA_FILE is mounted and to be trusted besides the public authorities."""
     umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
     """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
+    stall_timeout_seconds: Annotated[int, Field(ge=1)] = DEFAULT_STALL_TIMEOUT_SECONDS
+    """Without any movement for that long, the launch is ended."""
 
 
 class StepTimes(Message):

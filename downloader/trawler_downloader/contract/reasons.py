@@ -96,6 +96,8 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory", OutcomeClass.TRANSIENT
     DEADLINE_EXCEEDED = "DeadlineExceeded", OutcomeClass.TRANSIENT
     """Of a listing."""
+    STALLED = "Stalled", OutcomeClass.TRANSIENT
+    """Nothing moved for the time that the Subscription allows, and the volume answers."""
     LISTER_WORKER_DIED = "ListerWorkerDied", OutcomeClass.TRANSIENT
     UNKNOWN = "Unknown", OutcomeClass.TRANSIENT
 
@@ -103,6 +105,11 @@ class Reason(StrEnum):
     NO_SPACE = "NoSpace", OutcomeClass.ENVIRONMENT
     READ_ONLY = "ReadOnly", OutcomeClass.ENVIRONMENT
     STALE_VOLUME = "StaleVolume", OutcomeClass.ENVIRONMENT
+    BELOW_MIN_FREE = "BelowMinFree", OutcomeClass.ENVIRONMENT
+    """Less is free on the volume than the Subscription's library.minFreeBytes."""
+    NOT_ENOUGH_SPACE = "NotEnoughSpace", OutcomeClass.ENVIRONMENT
+    """The announced size does not fit above that."""
+    NAME_REFUSED = "NameRefused", OutcomeClass.ENVIRONMENT
     PERMISSION_DENIED = "PermissionDenied", OutcomeClass.ENVIRONMENT
     VOLUME_ERROR = "VolumeError", OutcomeClass.ENVIRONMENT
     VOLUME_MISSING = "VolumeMissing", OutcomeClass.ENVIRONMENT
@@ -116,7 +123,6 @@ class Reason(StrEnum):
     NOTHING_STAGED = "NothingStaged", OutcomeClass.ENVIRONMENT
     """`publish` was run without a `fetch` before."""
     NO_FFMPEG = "NoFfmpeg", OutcomeClass.ENVIRONMENT
-    TOOL_HANGS = "ToolHangs", OutcomeClass.ENVIRONMENT
 
     # The Subscription asks for what cannot work.
     UNSUPPORTED_URL = "UnsupportedUrl", OutcomeClass.CONFIGURATION

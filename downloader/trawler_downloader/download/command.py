@@ -18,7 +18,10 @@ from trawler_downloader.download.errors import LaunchError, TerminatedError
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import report, result_of
 from trawler_downloader.download.settings import Settings, request_of, settings_of
+from trawler_downloader.download.staging import own_folder
+from trawler_downloader.download.stall import Watch
 from trawler_downloader.download.trust import trust
+from trawler_downloader.library.state import ClaimPaths
 from trawler_downloader.outcomes import classify
 
 LOG = logging.getLogger(__name__)
@@ -39,8 +42,20 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 1 if problems else 0
     settings = settings_of(environment)
     probed: list[str] = []
+
+    def told(result: DownloadResult) -> int:
+        if probed:  # whatever came of the video, the volume answers
+            result = result.model_copy(update={"volume_id": probed[-1]})
+        return report(result, settings.termination_log)
+
+    def stalled(error: LaunchError) -> None:
+        if error.outcome is OutcomeClass.ENVIRONMENT:  # it did answer, and does not any more
+            probed.clear()
+        # The main thread hangs somewhere, and cannot be told.
+        os._exit(told(result_of(error, ENGINE_VERSION)))
+
     try:
-        result = _launch(chosen.step, settings, environment, probed.append)
+        result = _launch(chosen.step, settings, environment, probed.append, stalled)
     except LaunchError as error:
         result = result_of(error, ENGINE_VERSION)
     except TerminatedError:
@@ -54,29 +69,32 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         LOG.exception("unexpected")
         found = classify(error)
         result = result_of(LaunchError(found.outcome, found.reason, found.message), ENGINE_VERSION)
-    if result is None:
-        return 0
-    if probed:  # whatever came of the video, the volume answers
-        result = result.model_copy(update={"volume_id": probed[-1]})
-    return report(result, settings.termination_log)
+    return 0 if result is None else told(result)
 
 
 def _launch(
-    step: str, settings: Settings, environment: Mapping[str, str], probed: Callable[[str], None]
+    step: str,
+    settings: Settings,
+    environment: Mapping[str, str],
+    probed: Callable[[str], None],
+    stalled: Callable[[LaunchError], None],
 ) -> DownloadResult | None:
     request = request_of(environment, DownloadRequest)
     os.umask(int(request.umask, 8))
     progress = ProgressReporter(sys.stdout, time.monotonic)
     if step != "publish":
         trust(settings.ca_file if request.ca_bundle else None)
+    staging = own_folder(ClaimPaths(settings.library, request.subscription), request, settings.pod)
+    watch = Watch(request.stall_timeout_seconds, settings.library, staging, stalled)
     launch = program.Launch(
         request=request,
         root=settings.library,
         pod=settings.pod,
-        engine=lambda: open_engine(request, progress, allow_generic=settings.allow_generic),
+        engine=lambda: open_engine(request, progress, watch, allow_generic=settings.allow_generic),
         now=time.time,
         report=progress.phase,
         probed=probed,
     )
     steps = {"run": program.run, "fetch": program.fetch, "publish": program.publish}
-    return steps[step](launch)
+    with watch:
+        return steps[step](launch)

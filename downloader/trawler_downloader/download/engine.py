@@ -6,9 +6,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ os.environ["YTDLP_NO_PLUGINS"] = "1"  # plugins are code from folders; read by y
 import yt_dlp
 from yt_dlp import version
 from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.networking.exceptions import HTTPError
 
 from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -24,6 +26,7 @@ from trawler_downloader.download.errors import LaunchError, configuration
 from trawler_downloader.download.media import as_jpeg, remuxed, require_tools, verify
 from trawler_downloader.download.options import container_of, in_folder, parameters
 from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.download.stall import Watch
 from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
 from trawler_downloader.outcomes import classify
 
@@ -44,17 +47,41 @@ _PRIVATE_OF_A_FORMAT = frozenset({"url", "manifest_url", "fragments", "fragment_
 _BULKY = frozenset({"automatic_captions", "subtitles", "requested_subtitles"})
 
 
+class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
+    """YoutubeDL that tells of each answer of the site, and keeps those that ask for fewer requests."""
+
+    def __init__(self, chosen: dict[str, Any], moved: Callable[[], None], refusals: list[HTTPError]) -> None:
+        self._moved = moved
+        self._refusals = refusals
+        super().__init__(chosen)
+
+    def urlopen(self, req: object) -> object:
+        """Every request comes through here."""
+        try:
+            answer = super().urlopen(req)
+        except HTTPError as error:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self._refusals.append(error)
+            raise
+        self._moved()
+        return answer
+
+
 class YtDlp:
     """One video. See `program.Engine` for what the methods promise."""
 
-    def __init__(self, request: DownloadRequest, progress: ProgressReporter, *, allow_generic: bool) -> None:
+    def __init__(
+        self, request: DownloadRequest, progress: ProgressReporter, watch: Watch, *, allow_generic: bool
+    ) -> None:
         self._request = request
         self._progress = progress
+        self._watch = watch
+        self._refusals: list[HTTPError] = []
         self._log = _Log()
         self._parameters = parameters(request, allow_generic=allow_generic) | {
             "logger": self._log,
-            "progress_hooks": [progress.downloading],
-            "postprocessor_hooks": [progress.processing],
+            "progress_hooks": [watch.downloading, progress.downloading],
+            "postprocessor_hooks": [watch.processing, progress.processing],
         }
         self._info: dict[str, Any] = {}
         self._facts: VideoFacts | None = None
@@ -62,8 +89,12 @@ class YtDlp:
 
     def describe(self) -> VideoFacts:
         """What the site tells."""
-        with self._judging(), yt_dlp.YoutubeDL(self._parameters) as engine:
-            info = engine.extract_info(self._request.video.url, download=False)
+        try:
+            info = self._extract(self._parameters)
+        except LaunchError as refusal:
+            if refusal.outcome is OutcomeClass.NOT_YET:
+                self._refuse_announced()
+            raise
         if not isinstance(info, dict):
             raise LaunchError(OutcomeClass.TRANSIENT, "NothingExtracted", "yt-dlp found nothing at the URL")
         if info.get("_type", "video") != "video":
@@ -81,17 +112,19 @@ class YtDlp:
     def fetch(self, folder: Path) -> Path:
         """Downloads the described video."""
         self._progress.expect(stream_sizes(self._info))
-        with self._judging(), yt_dlp.YoutubeDL(in_folder(self._parameters, folder)) as engine:
+        with self._judging(), self._open(in_folder(self._parameters, folder)) as engine:
             info = engine.process_ie_result(self._info, download=True)
         media = _downloaded(info, folder)
-        return (
-            remuxed(media, container_of(self._request.media)) if self._request.media.type is MediaType.VIDEO else media
-        )
+        if self._request.media.type is not MediaType.VIDEO:
+            return media
+        with self._watch.over("ffmpeg changes the container"):
+            return remuxed(media, container_of(self._request.media))
 
     def verify(self, media: Path) -> None:
         """Checks the downloaded file against what the site told."""
         assert self._facts is not None
-        verify(media, self._facts, self._request.media)
+        with self._watch.over("ffprobe looks at the file"):
+            verify(media, self._facts, self._request.media)
 
     def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
         """Thumbnail, description and info.json; what cannot be had is left out, it never costs the video."""
@@ -102,7 +135,8 @@ class YtDlp:
         if Sidecar.INFO_JSON in wanted:
             made.append(_write(folder, Role.INFO_JSON, info_json(self._info)))
         if Sidecar.THUMBNAIL in wanted:
-            picture = self._thumbnail(folder)
+            with self._watch.over("the thumbnail is fetched"):
+                picture = self._thumbnail(folder)
             if picture is not None:
                 made.append(picture)
             else:
@@ -130,14 +164,32 @@ class YtDlp:
         target.unlink(missing_ok=True)
         return None
 
+    def _extract(self, chosen: dict[str, Any], *, process: bool = True) -> Any:  # noqa: ANN401 - what extractors return
+        with self._judging(), self._open(chosen) as engine:
+            return engine.extract_info(self._request.video.url, download=False, process=process)
+
+    def _open(self, chosen: dict[str, Any]) -> _Downloader:
+        return _Downloader(chosen, self._watch.progressed, self._refusals)
+
+    def _refuse_announced(self) -> None:
+        """Raises NotYet with the announced time, where the site tells one: its words round it up to hours or days."""
+        with suppress(LaunchError):
+            info = self._extract(self._parameters | {"ignore_no_formats_error": True}, process=False)
+            if not isinstance(info, dict):
+                return
+        refuse_unfinished(info)
+
     @contextmanager
     def _judging(self) -> Iterator[None]:
+        self._log.warnings.clear()
+        self._refusals.clear()
         try:
-            yield
+            with self._watch.over("yt-dlp is at work"):
+                yield
         except LaunchError:
             raise
         except Exception as error:
-            found = classify(error, self._log.warnings, now=datetime.now(UTC).timestamp())
+            found = classify(error, self._log.warnings, refusals=self._refusals, now=datetime.now(UTC).timestamp())
             raise LaunchError(found.outcome, found.reason, found.message, found.retry_at) from error
 
 
@@ -163,7 +215,9 @@ class _Log:
 
 
 @contextmanager
-def open_engine(request: DownloadRequest, progress: ProgressReporter, *, allow_generic: bool) -> Iterator[YtDlp]:
+def open_engine(
+    request: DownloadRequest, progress: ProgressReporter, watch: Watch, *, allow_generic: bool
+) -> Iterator[YtDlp]:
     """An engine for this request.
 
     Raises:
@@ -175,7 +229,7 @@ def open_engine(request: DownloadRequest, progress: ProgressReporter, *, allow_g
     # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
     # to it, past every option.
     FFmpegFD.real_download = _refuse_ffmpeg
-    yield YtDlp(request, progress, allow_generic=allow_generic)
+    yield YtDlp(request, progress, watch, allow_generic=allow_generic)
 
 
 def refuse_unfinished(info: Mapping[str, Any]) -> None:

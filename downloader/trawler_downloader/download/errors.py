@@ -6,21 +6,9 @@ import errno
 from typing import NoReturn
 
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.volume_errors import VOLUME_ERRORS
 
-_SITUATIONS: dict[int, tuple[str, str]] = {
-    errno.ENOSPC: ("NoSpace", "the volume is full"),
-    errno.EDQUOT: ("NoSpace", "the quota on the volume is used up"),
-    errno.EFBIG: ("FileTooLarge", "the volume's file system takes no file of that size"),
-    errno.EROFS: ("ReadOnly", "the volume is mounted read-only"),
-    errno.EACCES: ("PermissionDenied", "the volume refuses access to this user; see job.runAsUser and job.fsGroup"),
-    errno.EPERM: (
-        "PermissionDenied",
-        "the volume refuses the operation to this user; see job.runAsUser and job.fsGroup",
-    ),
-    errno.ESTALE: ("StaleVolume", "the volume's server lost the file handle"),
-    errno.ENOTCONN: ("StaleVolume", "the volume is not connected"),
-    errno.ETIMEDOUT: ("VolumeError", "the volume's server does not answer"),
-}
 _REFUSED_NAMES = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 """What a server answers to a name that it cannot hold. Of an operation on an open file they mean something else."""
 
@@ -53,8 +41,11 @@ def configuration(reason: str, message: str) -> LaunchError:
 
 def raise_volume_error(error: OSError) -> NoReturn:
     """Raises what an error of our own file operations means: all of them are on the volume."""
-    reason, words = _SITUATIONS.get(error.errno or 0, ("VolumeError", "an operation on the volume failed"))
+    reason, words = VOLUME_ERRORS.get(error.errno or 0, (Reason.VOLUME_ERROR, "an operation on the volume failed"))
     if error.filename and error.errno in _REFUSED_NAMES:
-        reason, words = "NameRefused", "the volume refuses this name; see the mount's character set, or library.folder"
+        reason, words = (
+            Reason.NAME_REFUSED,
+            "the volume refuses this name; see the mount's character set, or library.folder",
+        )
     where = f" ({error.strerror}: {error.filename})" if error.filename else f" ({error})"
-    raise environment(reason, words + where) from error
+    raise LaunchError(reason.outcome, reason, words + where) from error

@@ -14,6 +14,10 @@ from trawler_downloader.contract.download import DownloadRequest, MediaType, Med
 SOCKET_TIMEOUT_SECONDS = 20
 RETRIES = 3
 """Of a request or segment inside a launch. Small: a failed launch is repeated later, with a growing pause."""
+SLOWEST_BYTES_PER_SECOND = 512
+"""Slower than this for the whole stall timeout counts as not moving; half of the slowest rate limit."""
+MIN_BLOCK_BYTES = 1024
+MAX_BLOCK_BYTES = 512 * 1024
 _AUDIO_EXTENSION = {"m4a": "m4a", "opus": "webm", "mp3": "mp3"}
 """In which extension sites offer a codec."""
 
@@ -41,6 +45,11 @@ def format_sort_of(wish: MediaWish) -> list[str]:
     return ["lang", resolution, "fps", *([f"ext:{container}"] if container != "mkv" else [])]
 
 
+def block_bytes(stall_timeout_seconds: int) -> int:
+    """How much is read at once: at SLOWEST_BYTES_PER_SECOND, a block takes the stall timeout."""
+    return max(MIN_BLOCK_BYTES, min(MAX_BLOCK_BYTES, SLOWEST_BYTES_PER_SECOND * stall_timeout_seconds))
+
+
 def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, Any]:
     """Everything but the hooks, the logger and the folder."""
     wish = request.media
@@ -61,6 +70,9 @@ def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, An
         "socket_timeout": SOCKET_TIMEOUT_SECONDS,
         "retries": RETRIES,
         "fragment_retries": RETRIES,
+        # Progress is told per block: one must not take longer than the patience with silence.
+        "buffersize": block_bytes(request.stall_timeout_seconds),
+        "noresizebuffer": True,
         "extractor_retries": RETRIES,
         "skip_unavailable_fragments": False,  # the default makes a film with holes and calls it done
         "hls_prefer_native": True,

@@ -63,9 +63,14 @@ def beat(file: Path) -> float:
     return file.stat().st_mtime
 
 
+def own_folder(paths: ClaimPaths, request: DownloadRequest, pod: str) -> Path:
+    """Where a launch keeps what has no final name yet."""
+    return paths.stagings / f"{request.launch}-{pod}"
+
+
 def open_staging(files: Files, paths: ClaimPaths, request: DownloadRequest, pod: str) -> Path:
     """The launch's staging folder: its own, a finished one that an earlier launch for this video left, or a new one."""
-    folder = paths.stagings / f"{request.launch}-{pod}"
+    folder = own_folder(paths, request, pod)
     if not folder.is_dir():
         files.make_folder(paths.stagings)
         for left in sorted(paths.stagings.iterdir()):

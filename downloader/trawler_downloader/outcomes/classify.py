@@ -28,7 +28,8 @@ from yt_dlp.utils import (
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line
-from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, SITUATIONS, VOLUME_ERRORS, Row
+from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, SITUATIONS, Row
+from trawler_downloader.volume_errors import VOLUME_ERRORS
 
 _RATE_LIMIT_SECONDS = 3600
 """YouTube's own words: "rate-limited for up to an hour"."""
@@ -45,6 +46,8 @@ _STATUS = re.compile(r"HTTP Error (\d{3})")
 _CRASHED = re.compile(r"An extractor error has occurred")
 _TOLD_BETTER_BY_WARNINGS = frozenset({Reason.NO_FORMATS, Reason.FORMAT_UNAVAILABLE})
 """With a player that did not answer, yt-dlp goes on with what it has, and ends with these."""
+_TOLD_BY_WARNINGS = tuple(row for row in NETWORK if row.reason is not Reason.TRUNCATED)
+"""Not what was cut short: yt-dlp asks again for that by other ways."""
 _SPAN = re.compile(r"\bin (?:about )?(\d+|an?) (second|minute|hour|day|week)s?\b", re.IGNORECASE)
 _SECONDS = MappingProxyType({"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800})
 
@@ -170,7 +173,7 @@ def _by_warnings(warnings: Sequence[str], found: _Finding | None) -> _Finding | 
     return (
         _by_table(ASKED_TO_STOP, warnings)
         or _by_text_status(warnings, of_media=False)
-        or _by_table(NETWORK, warnings)
+        or _by_table(_TOLD_BY_WARNINGS, warnings)
         or found
     )
 

@@ -8,11 +8,8 @@ here matches. They are those of yt-dlp 2026.10.26 and of YouTube's answers that 
 
 from __future__ import annotations
 
-import errno
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from trawler_downloader.contract.reasons import Reason
 
@@ -220,27 +217,3 @@ FORMATS_MISSED: tuple[Row, ...] = (
     ),
 )
 """Warnings that tell why no format fits: not the wish is to blame, but what yt-dlp could read."""
-
-VOLUME_ERRORS: Mapping[int, tuple[Reason, str]] = MappingProxyType(
-    {
-        errno.ENOSPC: (Reason.NO_SPACE, "The disk is full."),
-        errno.EDQUOT: (Reason.NO_SPACE, "The disk quota is used up."),
-        errno.EROFS: (Reason.READ_ONLY, "The volume is read-only."),
-        errno.ESTALE: (Reason.STALE_VOLUME, "The volume's server lost the file handle."),
-        errno.ENOTCONN: (Reason.STALE_VOLUME, "The volume is not connected."),
-        errno.EIO: (Reason.VOLUME_ERROR, "The volume reported an input/output error."),
-        errno.EACCES: (
-            Reason.PERMISSION_DENIED,
-            "The volume refuses access to this user; see job.runAsUser and job.fsGroup.",
-        ),
-        errno.EPERM: (
-            Reason.PERMISSION_DENIED,
-            "The volume refuses the operation to this user; see job.runAsUser and job.fsGroup.",
-        ),
-        errno.EFBIG: (
-            Reason.FILE_TOO_LARGE,
-            "The volume takes no file this large; a lower media.maxHeight makes a smaller one.",
-        ),
-    }
-)
-"""What the system's error numbers mean where a file was written."""

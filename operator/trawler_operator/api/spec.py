@@ -18,7 +18,13 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
-from trawler_downloader.contract.download import DEFAULT_MIN_FREE_BYTES, Layout, MediaType, Sidecar
+from trawler_downloader.contract.download import (
+    DEFAULT_MIN_FREE_BYTES,
+    DEFAULT_STALL_TIMEOUT_SECONDS,
+    Layout,
+    MediaType,
+    Sidecar,
+)
 from trawler_downloader.contract.listing import MAX_ENTRIES, Kind
 from trawler_operator.api.model import SpecModel
 
@@ -322,6 +328,8 @@ class JobOptions(SpecModel):
     """Downloads of this Subscription at a time, within the operator's own limits. Default: 1."""
     active_deadline_seconds: Annotated[int, Field(ge=60, le=604_800)] = DEFAULT_ACTIVE_DEADLINE_SECONDS
     """A download that has not ended by then is stopped and tried again. Default: 21600."""
+    stall_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = DEFAULT_STALL_TIMEOUT_SECONDS
+    """A download in which nothing moves for that long is ended and tried again. Default: 600."""
     resources: Resources | None = None
     """Compute resources. Default: the operator's."""
     node_selector: Annotated[

@@ -206,6 +206,7 @@ def _request(
         proxy=proxy(spec, defaults) or None,
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         umask=spec.job.umask,
+        stall_timeout_seconds=spec.job.stall_timeout_seconds,
     )
 
 

@@ -1,0 +1,52 @@
+"""The processes that this one started, directly or not: ffmpeg, ffprobe, deno.
+
+Read from /proc, which says of a process that hangs what no library can: whether it still moves bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def descendants(of: int) -> list[int]:
+    """Process ids below a process, parents first."""
+    below: dict[int, list[int]] = {}
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, ValueError):  # it ended while we looked
+                # "pid (name) state parent …": the name may hold spaces and brackets.
+                parent = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+                below.setdefault(parent, []).append(int(entry.name))
+    found: list[int] = []
+    queue = [of]
+    while queue:
+        children = below.get(queue.pop(0), [])
+        found += children
+        queue += children
+    return found
+
+
+def bytes_moved(pids: list[int]) -> int:
+    """Bytes that these processes have read and written so far, from and to anything.
+
+    Not their CPU time: a program that runs in circles uses a lot of that.
+    """
+    total = 0
+    for pid in pids:
+        with suppress(OSError, ValueError):
+            lines = (PROC / str(pid) / "io").read_text().splitlines()
+            counters = dict(line.split(": ", 1) for line in lines)
+            total += int(counters["rchar"]) + int(counters["wchar"])
+    return total
+
+
+def end(pids: list[int]) -> None:
+    """Kills them."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

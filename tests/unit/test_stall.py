@@ -1,0 +1,119 @@
+"""When a launch is ended because nothing moves, and what it is told as."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download import children, stall
+from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.download.stall import Watch
+
+PATIENCE = 600.0
+
+
+class Watched:
+    """A watch with a clock of its own, which notes how it would have ended the launch."""
+
+    def __init__(self, root: Path) -> None:
+        self.now = 0.0
+        self.ended: list[LaunchError] = []
+        self.staging = root / "staging"
+        self.staging.mkdir()
+        (self.staging / "half a film").touch()
+        self.watch = Watch(PATIENCE, root, self.staging, self.ended.append, lambda: self.now)
+        self.watch.look()
+
+    def look_after(self, seconds: float) -> list[str]:
+        self.now += seconds
+        self.watch.look()
+        return [error.reason for error in self.ended]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def test_a_silence_is_waited_out(watched: Watched) -> None:
+    with watched.watch.over("yt-dlp is downloading"):
+        assert watched.look_after(PATIENCE - 1) == []
+        watched.watch.progressed()
+        assert watched.look_after(PATIENCE - 1) == []
+
+
+def test_a_silence_that_is_too_long_ends_the_launch_and_clears_its_folder(watched: Watched) -> None:
+    with watched.watch.over("yt-dlp is downloading"):
+        assert watched.look_after(PATIENCE) == [Reason.STALLED]
+    assert "nothing moved for 600 s while yt-dlp is downloading" in watched.ended[0].message
+    assert not watched.staging.exists()
+
+
+def test_our_own_work_on_a_volume_that_answers_is_waited_for(watched: Watched) -> None:
+    assert watched.look_after(10 * PATIENCE) == []
+    assert watched.look_after(10 * PATIENCE) == []
+
+
+def test_beginning_and_ending_a_work_are_movement(watched: Watched) -> None:
+    watched.now = PATIENCE
+    with watched.watch.over("yt-dlp is downloading"):
+        assert watched.look_after(PATIENCE - 1) == []
+
+
+def test_a_volume_that_tells_an_error_is_the_trouble(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stale(_path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(stall, "beat", stale)
+    with watched.watch.over("yt-dlp is downloading"):
+        assert watched.look_after(PATIENCE) == [Reason.STALE_VOLUME]
+    assert watched.staging.exists(), "nothing is removed from a volume that is in trouble"
+
+
+def test_a_volume_that_does_not_answer_is_the_trouble(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stall, "ANSWER_SECONDS", 0.1)
+    os.mkfifo(watched.staging / "heartbeat")
+    assert watched.look_after(PATIENCE) == [Reason.STALE_VOLUME]
+    assert "does not answer" in watched.ended[0].message
+
+
+def test_a_launch_that_has_its_result_is_not_ended(watched: Watched) -> None:
+    with watched.watch, watched.watch.over("yt-dlp is downloading"):
+        pass
+    watched.watch._working = "what came too late"
+    assert watched.look_after(PATIENCE) == []
+
+
+def _child(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+
+
+@pytest.fixture
+def grandchild() -> Callable[[], list[int]]:
+    """A child with a child of its own that waits; asks for their ids."""
+    inner = "import sys; print('ready', flush=True); sys.stdin.read()"
+    process = _child(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    yield lambda: children.descendants(process.pid)
+    process.communicate()
+
+
+def test_children_of_children_are_found_and_ended(grandchild: Callable[[], list[int]]) -> None:
+    (pid,) = grandchild()
+    children.end([pid])
+    assert Path(f"/proc/{pid}/stat").exists() is False or children.descendants(pid) == []
+
+
+def test_bytes_of_a_child_are_movement_and_its_waiting_is_not(grandchild: Callable[[], list[int]]) -> None:
+    before = children.bytes_moved(grandchild())
+    assert before > 0
+    assert before == children.bytes_moved(grandchild())
+    assert children.bytes_moved([2**22 + 1]) == 0, "one that ended meanwhile"
