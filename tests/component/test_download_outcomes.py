@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Row:
         reason: of the report.
         says: part of its message.
         waits: seconds from now that the site asks for or announces.
+        besides: another fault.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Row:
     reason: Reason
     says: str
     waits: float | None = None
+    besides: dict[str, Any] = field(default_factory=dict)
 
 
 def _state(kind: str, **more: Any) -> dict[str, Any]:
@@ -95,8 +97,8 @@ ROWS = (
     Row("payment", _state("payment"), Reason.PAYMENT, "costs money"),
     Row("DRM", _state("drm"), Reason.DRM, "DRM"),
     Row("no formats", _state("no_formats"), Reason.NO_FORMATS, "no format"),
-    Row("premiere", _state("premiere", seconds=3 * HOUR), Reason.UPCOMING, "not published yet", waits=3 * HOUR),
-    Row("live later", _state("live_later", seconds=50 * HOUR), Reason.UPCOMING, "not published yet", waits=50 * HOUR),
+    Row("premiere", _state("premiere", seconds=3 * HOUR), Reason.PREMIERE, "Premieres in", waits=3 * HOUR),
+    Row("live later", _state("live_later", seconds=50 * HOUR), Reason.LIVE_SCHEDULED, "will begin in", waits=50 * HOUR),
     Row("live", _state("live"), Reason.LIVE, "live now"),
     Row("recording to come", _state("post_live"), Reason.POST_LIVE, "processed"),
     Row("429 of everything", _status(429, "extraction"), Reason.RATE_LIMITED, "fewer requests"),
@@ -119,6 +121,13 @@ ROWS = (
     Row("media that break off", {"kind": "truncate", "match": {"endpoint": "media"}}, Reason.TRUNCATED, "cut short"),
     Row("no media at all", {"kind": "truncate", "bytes": 0, "match": {"endpoint": "media"}}, Reason.TRUNCATED, "cut"),
     Row(
+        "a page for embedding without its settings",
+        _state("age"),
+        Reason.EXTRACTOR_FAILED,
+        "newer yt-dlp",
+        besides={"kind": "corrupt", "match": {"endpoint": "client_config"}},
+    ),
+    Row(
         "a player that is garbage",
         {"kind": "corrupt", "match": {"endpoint": "extraction"}},
         Reason.EXTRACTOR_FAILED,
@@ -134,7 +143,8 @@ def test_an_ending_of_a_download(job: Job, row: Row) -> None:
     now = time.time()
     if fault.get("retry_after") == AS_A_DATE:
         fault["retry_after"] = formatdate(now + HOUR, usegmt=True)
-    job.site.site.faults.add(fault, job.site.site.catalogue)
+    for each in filter(None, (fault, row.besides)):
+        job.site.site.faults.add(each, job.site.site.catalogue)
     ended = job.run(job.request())
     told = ended.told
     assert (told.reason, told.outcome) == (row.reason, row.reason.outcome), ended.log

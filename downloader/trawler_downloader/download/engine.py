@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -93,7 +93,7 @@ class YtDlp:
             info = self._extract(self._parameters)
         except LaunchError as refusal:
             if refusal.outcome is OutcomeClass.NOT_YET:
-                self._refuse_announced()
+                refusal.retry_at = self._announced_start() or refusal.retry_at
             raise
         if not isinstance(info, dict):
             raise LaunchError(OutcomeClass.TRANSIENT, "NothingExtracted", "yt-dlp found nothing at the URL")
@@ -171,13 +171,13 @@ class YtDlp:
     def _open(self, chosen: dict[str, Any]) -> _Downloader:
         return _Downloader(chosen, self._watch.progressed, self._refusals)
 
-    def _refuse_announced(self) -> None:
-        """Raises NotYet with the announced time, where the site tells one: its words round it up to hours or days."""
-        with suppress(LaunchError):
+    def _announced_start(self) -> int | None:
+        """Unix seconds, where the site tells them: in words it rounds them up to whole hours or days."""
+        try:
             info = self._extract(self._parameters | {"ignore_no_formats_error": True}, process=False)
-            if not isinstance(info, dict):
-                return
-        refuse_unfinished(info)
+        except LaunchError:
+            return None
+        return announced_start(info) if isinstance(info, dict) else None
 
     @contextmanager
     def _judging(self) -> Iterator[None]:
@@ -237,11 +237,20 @@ def refuse_unfinished(info: Mapping[str, Any]) -> None:
     status = info.get("live_status")
     if status in _NOT_YET:
         reason, words = _NOT_YET[status]
-        at = info.get("release_timestamp")
-        ready = int(at) if status == "is_upcoming" and isinstance(at, int | float) and math.isfinite(at) else None
         raise LaunchError(
-            OutcomeClass.NOT_YET, reason, f"the video is {words}" if reason != "PostLive" else words, ready
+            OutcomeClass.NOT_YET,
+            reason,
+            f"the video is {words}" if reason != "PostLive" else words,
+            announced_start(info),
         )
+
+
+def announced_start(info: Mapping[str, Any]) -> int | None:
+    """When a premiere or live stream to come begins, in Unix seconds, as far as the site tells."""
+    at = info.get("release_timestamp")
+    if info.get("live_status") != "is_upcoming" or not isinstance(at, int | float) or not math.isfinite(at):
+        return None
+    return int(at)
 
 
 def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> VideoFacts:
