@@ -12,8 +12,7 @@ from trawler_downloader.contract.listing import ListingEnd, ListRequest, Trailer
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.naming import job_name
-from trawler_operator.reconcile.ledger_store import LedgerBusyError
-from trawler_operator.reconcile.ports import ListerError, RawListing, RejectedError
+from trawler_operator.reconcile.ports import ListerError, RawListing
 
 WEEK = timedelta(days=7)
 OVERDUE = WEEK * 1.2
@@ -151,17 +150,3 @@ async def test_invalid_spec_keeps_its_slots(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile()
     assert operator.admission.running == 0
-
-
-async def test_refused_ledger_is_told(world: World) -> None:
-    """A quota that refuses the ConfigMap shows in the status, and is got over once it is gone."""
-    world.cluster.subscribe({"select": {"newest": 1}})
-    operator = world.operator()
-    refusal = RejectedError("exceeded quota: configmaps")
-    operator.api.fail = lambda what: refusal if what.startswith("create ConfigMap") else None
-    with pytest.raises(LedgerBusyError, match="exceeded quota"):
-        await operator.reconcile()
-    assert world.cluster.condition("Ready") == ("False", "LedgerBusy")
-    operator.api.fail = lambda what: None
-    await world.settle(operator)
-    assert len(world.cluster.created) == 1

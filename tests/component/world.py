@@ -121,10 +121,11 @@ class Operator:
         *,
         kill_at: int | None = None,
         after: bool = False,
+        api: FakeApi | None = None,
         limits: AdmissionLimits | None = None,
         defaults: JobDefaults | None = None,
     ) -> None:
-        self.api = FakeApi(cluster, kill_at, after=after)
+        self.api = api or FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
         self.silent = Silent()
         allowed = limits or make_limits()

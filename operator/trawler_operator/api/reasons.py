@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     JOB_REJECTED = "JobRejected"
     LEDGER_BUSY = "LedgerBusy"
+    LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
@@ -57,6 +58,7 @@ class EventReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     LEDGER_ENTRY_BROKEN = "LedgerEntryBroken"
     LEDGER_ADOPTED = "LedgerAdopted"
+    LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     JOB_REJECTED = "JobRejected"
     GATE_CLOSED = "GateClosed"
     GATE_OPENED = "GateOpened"
@@ -110,6 +112,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
             Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
+            Reason.LEDGER_NOT_WRITABLE: (
+                "the API server does not take the ledger's ConfigMap, so nothing is launched and ended Jobs are kept: "
+                "{detail}"
+            ),
             Reason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.EGRESS_GATE_CLOSED: (
@@ -153,6 +159,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.LEDGER_ENTRY_BROKEN: (
                 "entry {key} of ConfigMap {config_map} cannot be read and is left alone: {detail}"
             ),
+            EventReason.LEDGER_NOT_WRITABLE: "the API server does not take the ledger's ConfigMap: {detail}",
             EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
             EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
             EventReason.GATE_CLOSED: "{subject} is left alone until {until}, by every Subscription: {detail}",

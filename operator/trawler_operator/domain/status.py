@@ -49,6 +49,9 @@ MAX_BROKEN_NAMED = 5
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
 _REASON = re.compile(REASON_PATTERN)
 
+_SAID_BY_A_CHECK = frozenset({Reason.CHECK_FAILED, Reason.LISTER_UNAVAILABLE, Reason.LEDGER_NOT_WRITABLE})
+"""Reasons of Ready that stand until the next check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
@@ -365,7 +368,7 @@ class _Judge:
         if status.last_check_outcome is None:
             return self._set(kind, ConditionStatus.TRUE, Reason.WATCHING, message(Reason.WATCHING))
         kept = self._kept(kind)
-        if kept is not None and kept.reason in {Reason.CHECK_FAILED, Reason.LISTER_UNAVAILABLE}:
+        if kept is not None and kept.reason in _SAID_BY_A_CHECK:
             return kept
         # Something else had to be said in between, and the check's own words are in SourceReachable.
         source = self._kept(ConditionType.SOURCE_REACHABLE)

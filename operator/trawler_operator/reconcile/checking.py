@@ -16,7 +16,7 @@ from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.model import format_time
-from trawler_operator.api.reasons import EventReason, message
+from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.gates import LISTING, Finding, listing_finding
 from trawler_operator.domain.job_manifest import proxy
@@ -24,9 +24,9 @@ from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.schedule import audit_due
 from trawler_operator.domain.selection import NewEntry, select_new
-from trawler_operator.domain.status import CheckReport
+from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.gating import Gatekeeper
-from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.ledger_store import LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
     Event,
@@ -151,7 +151,10 @@ class Checker:
             text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {detail}")
             current.events.append(Event(EventReason.CHECK_FAILED, text, warning=True))
             return CheckReport(at, trailer.end, trailer.outcome, trailer.reason, detail, requested=requested)
-        await self._record(current, listing)
+        try:
+            await self._record(current, listing)
+        except LedgerNotWritableError as error:
+            return _unrecorded(current, error, at, requested)
         first = listing.sources[0][0] if listing.sources else None
         return CheckReport(
             at,
@@ -255,3 +258,13 @@ def _finding(listing: RawListing | ListerError) -> Finding:
         return listing_finding(None, "", "", None)
     outcome = trailer.outcome or OutcomeClass.TRANSIENT
     return listing_finding(outcome, trailer.reason or outcome.value, trailer.message or "", trailer.retry_at)
+
+
+def _unrecorded(current: Pass, error: LedgerNotWritableError, at: datetime, requested: str | None) -> CheckReport:
+    """What was found cannot be written. It stays unknown, and the next check, which comes no sooner, finds it again."""
+    logger.warning("what was found for %s/%s cannot be written: %s", *current.key, error)
+    detail = message(Reason.LEDGER_NOT_WRITABLE, detail=error)
+    current.blocker = Blocker(Reason.LEDGER_NOT_WRITABLE, detail)
+    text = message(EventReason.LEDGER_NOT_WRITABLE, detail=error)
+    current.events.append(Event(EventReason.LEDGER_NOT_WRITABLE, text, warning=True))
+    return CheckReport(at, end=None, detail=detail, requested=requested)

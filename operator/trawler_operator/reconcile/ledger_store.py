@@ -9,7 +9,7 @@ a conflict the ledger is read again and the function asked again, so a stale dec
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from trawler_operator.reconcile.ports import (
     Manifest,
     NotFoundError,
     RejectedError,
+    UnavailableError,
 )
 from trawler_operator.reconcile.shard_changes import ShardChanges
 
@@ -40,6 +41,14 @@ _CHANGED_MEANWHILE = "the ledger changed while it was being read"
 
 class LedgerBusyError(Exception):
     """The ledger cannot be used yet, most often because an earlier Subscription's shards are still being deleted."""
+
+
+class LedgerNotWritableError(LedgerBusyError):
+    """The API server refuses a ledger's ConfigMap (quota, admission policy, RBAC) or cannot store it (full, away).
+
+    Whoever administers the cluster acts. Nothing is lost meanwhile: no launch is claimed, and a Job stays until its
+    ending is written.
+    """
 
 
 @dataclass(slots=True)
@@ -126,7 +135,8 @@ class LedgerStore:
             The changes that were written, as computed last.
 
         Raises:
-            LedgerBusyError: somebody else keeps writing, or a quota or a policy refuses it.
+            LedgerBusyError: somebody else keeps writing.
+            LedgerNotWritableError: the API server does not take it.
         """
         for _ in range(MAX_CONFLICTS):
             changes = compute(ledger)
@@ -137,8 +147,6 @@ class LedgerStore:
             except (ConflictError, AlreadyExistsError, NotFoundError) as error:
                 logger.info("ledger of %s/%s changed meanwhile: %s", subscription.namespace, subscription.name, error)
                 await self.refresh(subscription, ledger)
-            except RejectedError as error:
-                raise LedgerBusyError(f"the API server refuses its ConfigMap: {error}") from error
             else:
                 return changes
         raise LedgerBusyError("the ledger is being changed by somebody else over and over")
@@ -185,7 +193,7 @@ class LedgerStore:
         wanted = _owner_references(metadata, subscription)
         if wanted != (metadata.get("ownerReferences") or []):
             patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "ownerReferences": wanted}}
-            head = await self._api.patch_config_map(subscription.namespace, metadata["name"], patch)
+            head = await _taken(self._api.patch_config_map(subscription.namespace, metadata["name"], patch))
             metadata = head["metadata"]
         if ledger.version_of(number) == metadata["resourceVersion"]:
             return
@@ -200,7 +208,8 @@ class LedgerStore:
         version = ledger.version_of(write.number)
         if version is None:
             try:
-                body = await self._api.create_config_map(subscription.namespace, _new_shard(subscription, name, write))
+                shard = _new_shard(subscription, name, write)
+                body = await _taken(self._api.create_config_map(subscription.namespace, shard))
             except AlreadyExistsError:
                 await self._refuse_foreign(subscription, name)
                 raise
@@ -209,13 +218,20 @@ class LedgerStore:
                 "metadata": {"resourceVersion": version, "annotations": dict(write.annotations)},
                 "data": dict(write.data),
             }
-            body = await self._api.patch_config_map(subscription.namespace, name, patch)
+            body = await _taken(self._api.patch_config_map(subscription.namespace, name, patch))
         ledger.applied(write, body["metadata"]["resourceVersion"])
 
     async def _refuse_foreign(self, subscription: Subscription, name: str) -> None:
         body = await self._api.get_config_map(subscription.namespace, name)
         if body is not None and not _is_labelled(body, subscription):
             raise LedgerBusyError(f"ConfigMap {name} is in the way: it does not bear the labels of a ledger")
+
+
+async def _taken(write: Awaitable[Manifest]) -> Manifest:
+    try:
+        return await write
+    except (RejectedError, UnavailableError) as error:
+        raise LedgerNotWritableError(str(error)) from error
 
 
 def _refuse_dying(head: Manifest, uid: str) -> None:

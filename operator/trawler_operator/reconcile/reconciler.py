@@ -43,9 +43,10 @@ from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSub
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper, GateLimits
 from trawler_operator.reconcile.launching import Launcher
-from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
+from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
+    ApiError,
     Clock,
     ConflictError,
     Event,
@@ -159,8 +160,7 @@ class Reconciler:
                 current = await self._begin(subscription)
                 await self._work(current)
             except LedgerBusyError as error:
-                blocker = Blocker(Reason.LEDGER_BUSY, message(Reason.LEDGER_BUSY, detail=error))
-                await self._write_status(key, body, build_blocked_status(subscription, blocker, self._clock.now()))
+                await self._report_unusable_ledger(body, subscription, error)
                 raise
             return await self._report(body, current)
         except StaleSubscriptionError as change:
@@ -209,6 +209,7 @@ class Reconciler:
             self._wake_next()
             current.check = await self._checker.check(current, found.ca_bundle)
             current.now = self._clock.now()
+            may_launch = may_launch and current.blocker is None
         if may_launch:
             title = current.check.source_title if current.check else None
             await self._launcher.launch(current, title or (status.source.title if status.source else None))
@@ -248,6 +249,20 @@ class Reconciler:
         for key, event in current.gate_events:
             about = body if key == current.key else await self._api.get_subscription(key) or body
             await self._recorder.record(about, [event])
+
+    async def _report_unusable_ledger(self, body: Manifest, subscription: Subscription, error: LedgerBusyError) -> None:
+        """Say so, where that can be written: a full storage takes no status either."""
+        refused = isinstance(error, LedgerNotWritableError)
+        reason = Reason.LEDGER_NOT_WRITABLE if refused else Reason.LEDGER_BUSY
+        blocker = Blocker(reason, message(reason, detail=error))
+        status = build_blocked_status(subscription, blocker, self._clock.now())
+        try:
+            await self._write_status((subscription.namespace, subscription.name), body, status)
+        except ApiError as also:
+            logger.warning("the status of %s/%s: %s", subscription.namespace, subscription.name, also)
+        if refused:
+            text = message(EventReason.LEDGER_NOT_WRITABLE, detail=error)
+            await self._recorder.record(body, [Event(EventReason.LEDGER_NOT_WRITABLE, text, warning=True)])
 
     async def _report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
         """A spec that breaks a rule: said once, then nothing until it changes."""
