@@ -1,0 +1,142 @@
+"""A site that blocks the address: it is left alone by everybody, asked by one probe at a time, and nothing is lost.
+
+Apart from the other tests, since all of them share the site.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from client import StandIn
+from e2e import kubectl as k
+from e2e.operator_pod import OperatorPod
+from e2e.place import Place, succeeded
+from e2e.waiting import throughout, until
+
+pytestmark = pytest.mark.disruptive
+
+ELSEWHERE = "https://vimeo.com/channels/staffpicks"
+"""Another site; nothing answers there, which is enough to see whether it is asked."""
+
+
+def _running(place: Place, *names: str) -> list[str]:
+    """Jobs that have not ended."""
+    return [
+        job["metadata"]["name"]
+        for name in names
+        for job in place.jobs(name)
+        if not any(c["status"] == "True" for c in job.get("status", {}).get("conditions", []))
+    ]
+
+
+def _gates(operator: OperatorPod) -> dict[str, dict[str, Any]]:
+    """The gates that are closed, by kind."""
+    data = k.get("-n", operator.namespace, "configmap", "trawler-gates").get("data", {})
+    gates = [json.loads(text) for text in data.values()]
+    return {gate["kind"]: gate for gate in gates if "closing" in gate}
+
+
+def _events(place: Place, reason: str) -> list[str]:
+    """What the Events of a reason say."""
+    return [
+        event["note"] for event in k.items("-n", place.namespace, "events.events.k8s.io") if event["reason"] == reason
+    ]
+
+
+def test_a_bot_check_in_the_middle_of_fifty(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+    """What ran is spent and no more, then one probe after the other; once the site answers, all fifty arrive."""
+    site.add_channel(handle=handle, videos=60)
+    place.subscribe(
+        "fifty",
+        {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 50}, "job": {"parallelism": 3}},
+    )
+    until("two videos have landed", lambda: len(place.media()), lambda n: n >= 2, timeout=300)
+    site.fault("bot_check", channel=handle)
+    message = place.wait_condition("fifty", "Ready", "False", "EgressGateClosed")["message"]
+    assert "youtube.com asked to slow down" in message
+    assert "kubectl -n trawler-system edit configmap trawler-gates" in message
+    until("what ran has ended", lambda: _running(place, "fifty"), lambda jobs: len(jobs) <= 1)
+    launches = place.launches("fifty")
+    throughout(
+        "never more than one probe at a time",
+        lambda: _running(place, "fifty"),
+        lambda jobs: len(jobs) <= 1,
+        seconds=40,
+    )
+    assert launches < place.launches("fifty") <= launches + 8
+    assert _gates(operator)["Egress"]["closing"]["step"] >= 2
+    assert place.states("fifty").get("DeadLetter", 0) == place.states("fifty").get("Failed", 0) == 0
+    site.clear_faults()
+    place.wait_up_to_date("fifty", 50, timeout=600)
+    assert len(succeeded(place.ledger("fifty"))) == 50
+    assert sum(entry.get("failures", 0) for entry in place.ledger("fifty").values()) == 0
+    assert _gates(operator) == {}
+    place.wait_condition("fifty", "Ready", "True", "Watching")
+    assert [len(_events(place, reason)) for reason in ("GateClosed", "GateOpened")] == [1, 1]
+
+
+def test_everybody_at_the_site_waits_and_another_site_is_asked(
+    place: Place, other_place: Place, site: StandIn, handle: str, operator: OperatorPod
+) -> None:
+    """In every namespace, with a word in `kubectl get`; a check that is asked for waits too, but at the other site."""
+    site.add_channel(handle=handle, videos=3)
+    url = f"https://www.youtube.com/{handle}/videos"
+    other_place.subscribe("second", {"url": url, "select": {"newest": 1}})
+    other_place.wait_up_to_date("second", 1)
+    site.fault("rate_limit", channel=handle)
+    place.subscribe("first", {"url": url, "select": {"newest": 1}})
+    place.subscribe("elsewhere", {"url": ELSEWHERE})
+    place.wait_condition("first", "Ready", "False", "EgressGateClosed")
+    other_place.wait_condition("second", "Ready", "False", "EgressGateClosed")
+    shown = k.kubectl("-n", other_place.namespace, "get", "ytsub", "second", "-o", "wide")
+    assert "EgressGateClosed" in shown
+    assert "youtube.com asked to slow down" in shown
+    other_place.ask_for_check("second", "while-closed")
+    place.check("elsewhere", "while-closed")
+    assert place.condition("elsewhere", "Ready")["reason"] != "EgressGateClosed"
+    assert other_place.status("second").get("lastHandled", {}).get("check", {}).get("id") != "while-closed"
+    site.clear_faults()
+    place.wait_up_to_date("first", 1)
+    until(
+        "the check that waited is made",
+        lambda: other_place.status("second").get("lastHandled", {}).get("check", {}),
+        lambda handled: handled.get("id") == "while-closed",
+    )
+    other_place.wait_condition("second", "Ready", "True", "Watching")
+
+
+def test_the_gate_outlives_the_operator(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+    """Killed while the gate is closed: its successor leaves the site alone, probes, and opens it."""
+    site.add_channel(handle=handle, videos=4)
+    site.fault("rate_limit", channel=handle)
+    place.subscribe("kept", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 4}})
+    until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
+    before = _step(_gates(operator))
+    operator.kill()
+    assert _step(_gates(operator)) >= before
+    until("its successor probes", lambda: _gates(operator), lambda gates: _step(gates) > before)
+    site.clear_faults()
+    place.wait_up_to_date("kept", 4)
+    assert sum(entry.get("failures", 0) for entry in place.ledger("kept").values()) == 0
+
+
+def _step(gates: dict[str, dict[str, Any]]) -> int:
+    """How many pauses there were."""
+    return max((int(gate["closing"]["step"]) for gate in gates.values()), default=0)
+
+
+def test_opened_by_hand(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+    """The key is removed and a check asked for: downloads go on at once."""
+    site.add_channel(handle=handle, videos=1)
+    fault = site.fault("rate_limit", channel=handle)
+    place.subscribe("opened", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
+    until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
+    site.clear_faults(fault)
+    data = k.get("-n", operator.namespace, "configmap", "trawler-gates")["data"]
+    patch = {"data": {name: None for name, text in data.items() if "closing" in json.loads(text)}}
+    k.kubectl("-n", operator.namespace, "patch", "configmap", "trawler-gates", "--type=merge", "-p", json.dumps(patch))
+    place.ask_for_check("opened", "opened-by-hand")
+    place.wait_up_to_date("opened", 1)
