@@ -25,6 +25,7 @@ from component.gate_world import (
 )
 from component.world import World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.reconcile.gating import CLAIM_GRACE
 
 SKIPPED = LedgerState.SKIPPED
 
@@ -175,6 +176,23 @@ async def test_killed_at_any_call_while_probing(after: bool) -> None:
         assert tally(world)[LedgerState.SUCCEEDED] == 3, f"killed at call {kill_at}"
         assert closed(world) == set(), f"killed at call {kill_at}"
         assert all(entry.failures == 0 for entry in world.cluster.ledger().values()), f"killed at call {kill_at}"
+
+
+async def test_a_probe_that_a_dead_process_claimed_is_soon_another_one_s(world: World) -> None:
+    """It died between the gate's claim and the ledger's: its successor comes back for it after the grace, unasked."""
+    await closed_gate(world)
+    world.clock.advance(20 * MINUTE)
+    victim = world.operator()
+    victim.api.fail = lambda what: Killed(what) if what.startswith("patch ConfigMap/trawler-ledger") else None
+    with pytest.raises(Killed):
+        await victim.reconcile()
+    assert gates(world)[VISITOR].probe is not None
+    operator = world.operator()
+    pause = await operator.reconcile()
+    assert pause == CLAIM_GRACE
+    world.clock.advance(pause)
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
 
 
 def alone_while_closed(world: World) -> None:

@@ -240,6 +240,8 @@ def test_hand_over(holder: str, task: str, handed_over: bool) -> None:
         pytest.param(EGRESS, True, id="never used"),
         pytest.param(replace(EGRESS, budget=Budget({AT: 1}, NOON)), False, id="its budget counts"),
         pytest.param(shut(EGRESS), False, id="closed"),
+        pytest.param(shut(EGRESS, since=NOON - 7 * DAY), False, id="closed for days: who is suspended may come back"),
+        pytest.param(shut(EGRESS, since=NOON - 9 * DAY), True, id="closed, and probed by nobody any more"),
         pytest.param(replace(EGRESS, changed=NOON - 7 * DAY), False, id="a Job may still carry an older epoch"),
         pytest.param(replace(EGRESS, changed=NOON - 9 * DAY), True, id="no Job can"),
         pytest.param(replace(EGRESS, changed=NOON + 9 * DAY), True, id="the clock was set back by days"),

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
-from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
@@ -34,6 +33,7 @@ WINDOW = timedelta(hours=1)
 _MINUTE = 60
 _SAME_SITE = {"youtu.be": "youtube.com", "youtube-nocookie.com": "youtube.com"}
 """Domains that one site answers under (yt-dlp's own extractor takes them for one)."""
+_HOST = re.compile(r"[a-zA-Z][-+.a-zA-Z0-9]*://(?:[^/?#@]*@)?(\[[0-9a-fA-F:.]+\]|[^/?#@:\[\]]+)")
 _UNREADABLE = re.compile(r"[^-_a-zA-Z0-9.]")
 
 
@@ -131,11 +131,9 @@ def site_of(url: str) -> str:
 
     What is no URL counts as one site without a name: yt-dlp will say what is wrong with it.
     """
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        host = ""
-    return _registrable(host.rstrip("."))
+    # Not urlsplit, which takes most of a pass over ten thousand videos.
+    found = _HOST.match(url)
+    return _registrable(found[1].strip("[]").rstrip(".").lower()) if found else ""
 
 
 @lru_cache(maxsize=1024)

@@ -31,19 +31,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.egress import CLOCK_TOLERANCE, Budget, GateId, GateKind
 from trawler_operator.domain.jitter import jitter
 from trawler_operator.domain.job_outcome import ObservedOutcome
 from trawler_operator.domain.retry import ALREADY_PUBLISHED, RETRY_JITTER_SHARE, Pause
 from trawler_operator.domain.schedule import backoff
 
-BOT_CHECK_REASONS = frozenset({"BotCheck", "Captcha", "AddressBlocked"})
+BOT_CHECK_REASONS = frozenset({Reason.BOT_CHECK, Reason.CAPTCHA, Reason.ADDRESS_BLOCKED})
 """The address itself is distrusted: other cookies would be burnt, too."""
 MAX_ASKED_PAUSE = timedelta(days=1)
 """A Retry-After may say anything; the site is asked again by then."""
 IDLE_FOR = timedelta(days=8)
 """An open gate is forgotten then: no Job runs as long (`activeDeadlineSeconds` ends at seven days), so none is left
-that carries an epoch of the time when the gate was closed."""
+that carries an epoch of the time when the gate was closed. A closed one too, if nobody wanted to probe it for as long:
+its Subscriptions are gone."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
 
@@ -152,10 +154,9 @@ class Gate:
         return now
 
     def is_forgettable(self, now: datetime) -> bool:
-        """Open for so long, and its budget unused, that nothing depends on it any more."""
-        if self.closing is not None or not self.budget.is_idle(now):
-            return False
-        return self.changed is None or abs(now - self.changed) > IDLE_FOR
+        """Open for so long, or closed and not probed by anybody, that nothing depends on it any more."""
+        since = self.closing.until if self.closing else self.changed
+        return self.budget.is_idle(now) and (since is None or abs(now - since) > IDLE_FOR)
 
 
 @dataclass(frozen=True, slots=True)

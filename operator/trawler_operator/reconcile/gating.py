@@ -124,18 +124,20 @@ class Gatekeeper:
             await self._commit(lambda book: book.release(holder, tasks), now, but=key)
 
     async def release_lost(self, current: Pass) -> None:
-        """Give back probes whose launch does not run: its process died before it had a Job, or the Job is gone."""
+        """Give back probes whose launch does not run: its process died before it had a Job, or the Job is gone.
+
+        Args:
+            current: the pass; gets `probe_in_doubt`.
+        """
         alive = {
             launch_task(video, entry.launches)
             for video, entry in current.ledger.active.items()
             if entry.state is LedgerState.RUNNING and video not in current.missing
         }
         probes = self.book.probes_of(_name(current.key))
-        lost = {
-            task
-            for task, probe in probes.items()
-            if task != LISTING and task not in alive and current.now - probe.since >= CLAIM_GRACE
-        }
+        without_job = {task: probe for task, probe in probes.items() if task != LISTING and task not in alive}
+        lost = {task for task, probe in without_job.items() if current.now - probe.since >= CLAIM_GRACE}
+        current.probe_in_doubt = len(lost) < len(without_job)
         if lost:
             logger.info("%s/%s: the probe %s is gone", *current.key, ", ".join(sorted(lost)))
             await self.release(current.key, lost, current.now)

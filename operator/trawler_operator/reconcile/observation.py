@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from trawler_operator.api.subscription import Backoff, Subscription
-from trawler_operator.domain.egress import GateId, Route, download_route, listing_route
+from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
 from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
@@ -53,6 +53,7 @@ class Pass:
         missing: Running entries without a Job.
         busy: videos that a live Job works on although the ledger does not know.
         waits_for_gate: a check is due, but a closed gate holds it.
+        probe_in_doubt: it holds a probe whose launch does not run, and which is too fresh to be given back.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
         start_trouble: why a Job that should run does not.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
@@ -73,6 +74,7 @@ class Pass:
     missing: list[str] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
     waits_for_gate: bool = False
+    probe_in_doubt: bool = False
     waits_for_deletion: bool = False
     start_trouble: str | None = None
     waits_for_listing: bool = False
@@ -80,6 +82,8 @@ class Pass:
     blocker: Blocker | None = None
     check: CheckReport | None = None
     reported: bool = False
+    _download_routes: dict[str, Route] = field(default_factory=dict)
+    """By site: thousands of videos are behind the same gates."""
 
     @property
     def key(self) -> Key:
@@ -94,9 +98,13 @@ class Pass:
 
     def download_route(self, url: str) -> Route:
         """The gates before a video."""
-        spec = self.subscription.spec
-        claim = f"{self.subscription.namespace}/{claim_name(spec, self.defaults)}"
-        return download_route(url, proxy(spec, self.defaults), claim)
+        site = site_of(url)
+        route = self._download_routes.get(site)
+        if route is None:
+            spec = self.subscription.spec
+            claim = f"{self.subscription.namespace}/{claim_name(spec, self.defaults)}"
+            route = self._download_routes[site] = download_route(url, proxy(spec, self.defaults), claim)
+        return route
 
     def gates(self) -> set[GateId]:
         """All gates that the Subscription is behind just now."""

@@ -311,7 +311,7 @@ class Reconciler:
         else:
             step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
             times.append(now + backoff(FIRST_BLOCKED_PAUSE, LONGEST_BLOCKED_PAUSE, step))
-        if current.missing and current.asked_for_slots:
+        if current.probe_in_doubt or (current.missing and current.asked_for_slots):
             times.append(now + CLAIM_GRACE)
         if not spec.suspend:
             if upcoming.at is not None and not upcoming.due:
