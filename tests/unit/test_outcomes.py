@@ -238,12 +238,10 @@ def test_what_a_site_says(text: str, outcome: OutcomeClass, reason: str) -> None
             "MediaNotFound",
             id="404 of media",
         ),
-        pytest.param(
-            _raised(_http_error(407)), OutcomeClass.CONFIGURATION, "ProxyRefused", id="407 of a plain request"
-        ),
+        pytest.param(_raised(_http_error(407)), OutcomeClass.ENVIRONMENT, "ProxyRefused", id="407 of a plain request"),
         pytest.param(
             _raised(ProxyError("('Unable to connect', OSError('Tunnel connection failed: 407 Proxy Authentication'))")),
-            OutcomeClass.CONFIGURATION,
+            OutcomeClass.ENVIRONMENT,
             "ProxyRefused",
             id="407 of a tunnel",
         ),

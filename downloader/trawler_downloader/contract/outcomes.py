@@ -27,7 +27,7 @@ class OutcomeClass(StrEnum):
     TRANSIENT = "Transient"
     """Worth another try: 5xx, reset, name service, truncated data, and everything unknown."""
     ENVIRONMENT = "Environment"
-    """The volume, the disk, or the image: nothing about the video or the site."""
+    """The volume, the disk, the login at a proxy, or the image: nothing about the video or the site."""
     CONFIGURATION = "Configuration"
     """The Subscription asks for something that cannot work; waits for a new generation of its spec."""
     TERMINATED = "Terminated"

@@ -122,6 +122,8 @@ class Reason(StrEnum):
     OUTSIDE_LIBRARY = "OutsideLibrary", OutcomeClass.ENVIRONMENT
     NOTHING_STAGED = "NothingStaged", OutcomeClass.ENVIRONMENT
     """`publish` was run without a `fetch` before."""
+    PROXY_REFUSED = "ProxyRefused", OutcomeClass.ENVIRONMENT
+    """It wants a user and password, or others than it was given: no fault of any video."""
     NO_FFMPEG = "NoFfmpeg", OutcomeClass.ENVIRONMENT
 
     # The Subscription asks for what cannot work.
@@ -135,8 +137,6 @@ class Reason(StrEnum):
     """For the volume's file system, or for a limit of its server."""
     TLS_NOT_TRUSTED = "TlsNotTrusted", OutcomeClass.CONFIGURATION
     CA_BUNDLE_INVALID = "CaBundleInvalid", OutcomeClass.CONFIGURATION
-    PROXY_REFUSED = "ProxyRefused", OutcomeClass.CONFIGURATION
-    """It wants a user and password, or others than it was given."""
     LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.CONFIGURATION
     REQUEST_MISSING = "RequestMissing", OutcomeClass.CONFIGURATION
     REQUEST_INVALID = "RequestInvalid", OutcomeClass.CONFIGURATION
