@@ -6,22 +6,16 @@ The Subscriptions are suspended: they are read, watched and reported on as other
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 
 from bench.cluster import Cluster, Json
+from bench.history import shard
 from bench.machine import Node
 from bench.table import Row
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
-from trawler_downloader.contract.keys import source_key, video_key
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api import labels
-from trawler_operator.domain.ledger_codec import encode_entry
-from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.naming import ledger_name
+from trawler_downloader.contract.outcomes import LedgerState
 
 SUBSCRIPTIONS = 1000
 HISTORY = 100
@@ -29,7 +23,6 @@ HISTORY = 100
 DOWNLOADED = 60
 """Of these."""
 _MIB = 2**20
-_FIRST_DAY = date(2026, 1, 1)
 
 
 def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, rounds: int) -> list[Row]:
@@ -96,46 +89,5 @@ def _url(number: int) -> str:
 
 def _ledger(number: int) -> Json:
     """A shard as the operator writes it."""
-    name = _name(number)
-    source = source_key("YoutubeTab", f"UC{number:022}", "videos")
-    entries = {}
-    for seq in range(HISTORY):
-        video = f"v{number:04}{seq:06}"
-        entries[video_key("Youtube", video)] = encode_entry(_entry(source, video, seq))
-    return {
-        "metadata": {
-            "name": ledger_name(name, 0),
-            "labels": labels.ledger_labels(name),
-            "annotations": {labels.SOURCES_ANNOTATION: f'{{"{source}":"2026-01-01T00:00:00Z"}}'},
-        },
-        "data": entries,
-    }
-
-
-def _entry(source: str, video: str, seq: int) -> LedgerEntry:
-    known = LedgerEntry(
-        state=LedgerState.SKIPPED,
-        seq=seq,
-        source=source,
-        url=f"https://www.youtube.com/watch?v={video}",
-        extractor="Youtube",
-        id=video,
-        added_at=datetime(2026, 1, 1, tzinfo=UTC),
-        title=f"What a title of ordinary length looks like, part {seq}",
-        duration_seconds=600 + seq,
-        reason="BeforeWindow",
-    )
-    if seq < HISTORY - DOWNLOADED:
-        return known
-    day = _FIRST_DAY + timedelta(days=seq)
-    return replace(
-        known,
-        state=LedgerState.SUCCEEDED,
-        reason="Published",
-        outcome=OutcomeClass.PUBLISHED,
-        published_date=day.isoformat(),
-        launches=1,
-        path=f"A Channel/Season {day:%y}/{known.title} (S{day:%y}E{day:%m%d}).mp4",
-        bytes=200_000_000 + seq,
-        engine="2026.10.26",
-    )
+    states = [LedgerState.SKIPPED] * (HISTORY - DOWNLOADED) + [LedgerState.SUCCEEDED] * DOWNLOADED
+    return shard(_name(number), number, 0, states, sealed=False)

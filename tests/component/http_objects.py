@@ -6,6 +6,7 @@ It counts what a real one would write to its storage: every write stores the who
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -44,11 +45,10 @@ class HttpObjects:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.sent: Counter[tuple[str, str]] = Counter()
-        """(method, plural) → bytes of the requests' bodies."""
         self.stored: Counter[str] = Counter()
-        """plural → bytes of all objects as they were stored, each time anew."""
-        self.requests: Counter[tuple[str, str]] = Counter()
+        """plural/name → bytes of the object as it was stored, each time anew."""
+        self.writes: Counter[str] = Counter()
+        """plural/name → how often it was stored."""
         self.away = False
         """Nothing is answered but 503."""
         self.oldest = 0
@@ -78,8 +78,6 @@ class HttpObjects:
         plural, kind, namespace, name = found["plural"], KINDS[found["plural"]], found["namespace"], found["name"]
         raw = await request.read()
         body = json.loads(raw) if raw else {}
-        self.requests[request.method, plural] += 1
-        self.sent[request.method, plural] += len(raw)
         try:
             match request.method:
                 case "GET" if name:
@@ -89,7 +87,7 @@ class HttpObjects:
                 case "GET":
                     return self._list(request, kind, namespace)
                 case "POST":
-                    body["metadata"].setdefault("name", f"{body['metadata'].get('generateName', '')}{len(raw)}")
+                    body["metadata"].setdefault("name", f"{body['metadata'].get('generateName')}{self.cluster.version}")
                     body["metadata"]["namespace"] = namespace
                     answer = self.cluster.create(kind, body)
                 case "PATCH" if found["status"]:
@@ -105,7 +103,9 @@ class HttpObjects:
             return failure(409, "Conflict", str(error))
         except NotFoundError as error:
             return failure(404, "NotFound", str(error))
-        self.stored[plural] += len(json.dumps(answer, ensure_ascii=False).encode())
+        place = f"{plural}/{answer['metadata']['name']}"
+        self.writes[place] += 1
+        self.stored[place] += len(json.dumps(answer, ensure_ascii=False).encode())
         return web.json_response(answer)
 
     def _list(self, request: web.Request, kind: str, namespace: str | None) -> web.Response:
@@ -131,14 +131,26 @@ class HttpObjects:
                 stream.put_nowait(event)
         self._streams.add(stream)
         try:
-            while (event := await stream.get()) is not None:
-                body = event["object"]
-                here = event["type"] == "ERROR" or namespace in {None, body["metadata"]["namespace"]}
-                if here and (event["type"] == "ERROR" or _is_selected(request, body)):
-                    await response.write(json.dumps(event).encode() + b"\n")
+            # A reader that has gone is no error of ours.
+            with contextlib.suppress(ConnectionResetError):
+                await self._write_events(request, response, stream, namespace)
         finally:
             self._streams.discard(stream)
         return response
+
+    async def _write_events(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        stream: asyncio.Queue[Object | None],
+        namespace: str | None,
+    ) -> None:
+        while (event := await stream.get()) is not None:
+            body = event["object"]
+            failed = event["type"] == "ERROR"
+            here = namespace is None or failed or body["metadata"]["namespace"] == namespace
+            if here and (failed or _is_selected(request, body)):
+                await response.write(json.dumps(event).encode() + b"\n")
 
     def _note(self, happened: str, kind: str, metadata: Object) -> None:
         if kind != "ConfigMap":

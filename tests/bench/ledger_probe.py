@@ -1,0 +1,223 @@
+"""One operator in a process of its own, for `ledger.py`: the reconciler and its adapters against an API server.
+
+    python -m bench.ledger_probe passes URL PASSES NAME...   CPU-seconds and seconds of a nothing-new pass, by name
+    python -m bench.ledger_probe memory URL NAME             MiB before and after a ledger was loaded, and at most
+    python -m bench.ledger_probe launches URL NAME COUNT     seconds for so many launches, pass by pass
+    python -m bench.ledger_probe creations URL NAME COUNT    seconds for as many Jobs by the bare client
+
+URL may be `kubeconfig`: the cluster that KUBECONFIG names. What is asked of the site is answered here, at once: its
+newest page, of which everything is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from kubernetes.aio import client
+
+from bench.history import entry, video
+from bench.objects import NAMESPACE as NAMESPACE_IN_MEMORY
+from trawler_downloader.contract.keys import video_key
+from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.adapters.event_recorder import KubernetesEventRecorder
+from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
+from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
+from trawler_operator.adapters.metrics import PrometheusMeasurements
+from trawler_operator.adapters.shard_watch import ShardWatch
+from trawler_operator.api.subscription import parse_subscription
+from trawler_operator.domain.admission import Admission, AdmissionLimits
+from trawler_operator.domain.egress import BudgetLimits
+from trawler_operator.domain.gates import GatePolicy
+from trawler_operator.domain.job_manifest import JobDefaults, build_download_job
+from trawler_operator.domain.plan import HistoryLimits, claim
+from trawler_operator.domain.retry import Pause
+from trawler_operator.reconcile.gate_store import GateStore
+from trawler_operator.reconcile.gating import GateLimits
+from trawler_operator.reconcile.observation import Policy
+from trawler_operator.reconcile.ports import RawListing
+from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.shard_changes import ShardChanges
+
+NAMESPACE = os.environ.get("BENCH_NAMESPACE", NAMESPACE_IN_MEMORY)
+PAGE = 30
+CHECK_DUE = timedelta(hours=2)
+DEFAULTS = JobDefaults(image="trawler-downloader:dev", claim_name="library")
+
+
+class Clock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC).replace(microsecond=0)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, step: timedelta) -> None:
+        self._now += step
+
+
+class KnownPage:
+    """The lister: what is newest is known."""
+
+    async def list(self, request: ListRequest) -> RawListing:
+        (known,) = request.known.items()
+        key, newest = known
+        line = SourceLine(key=key, id=key.split(".")[1], title="A Channel", newest_first=True)
+        entries = tuple(
+            EntryLine(source=key, key=k, extractor="Youtube", id=k.removeprefix("youtube."), url=f"https://x/{k}")
+            for k in newest[:PAGE]
+        )
+        return RawListing(((line, entries),), TrailerLine(end=ListingEnd.STOPPED, engine="2026.10.26"))
+
+
+@dataclass
+class Operator:
+    """The parts that a pass goes through."""
+
+    client: KubernetesClient
+    reconciler: Reconciler
+    clock: Clock
+
+    async def check(self, name: str) -> None:
+        """A pass with a check that finds nothing new."""
+        await self.look(name, CHECK_DUE)
+
+    async def look(self, name: str, later: timedelta) -> None:
+        """A pass, so much later than the last one."""
+        self.clock.advance(later)
+        await self.reconciler.reconcile((NAMESPACE, name))
+
+
+async def connect(url: str) -> KubernetesClient:
+    configuration = await load_configuration() if url == "kubeconfig" else client.Configuration(host=url)
+    return KubernetesClient(configuration)
+
+
+@asynccontextmanager
+async def operator(url: str) -> AsyncIterator[Operator]:
+    """An operator that watches."""
+    requests, clock, changes = await connect(url), Clock(), ShardChanges()
+    watching = asyncio.create_task(ShardWatch(requests, (NAMESPACE,), changes).run())
+    while changes.epoch(NAMESPACE) is None:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0.01)
+    api = KubernetesAdapter(requests, (NAMESPACE,))
+    gates = GateStore(api, NAMESPACE, "bench-gates")
+    # Starts one after the other, as it is with any spacing: one launch per pass.
+    budget = BudgetLimits(max_parallel=1000, max_per_hour=100_000, spacing=timedelta(microseconds=1))
+    pause = Pause(timedelta(minutes=1), timedelta(hours=1))
+    reconciler = Reconciler(
+        api=api,
+        lister=KnownPage(),
+        recorder=KubernetesEventRecorder(requests, "bench"),
+        clock=clock,
+        admission=Admission(AdmissionLimits(1000, 1000, budget), lambda: gates.book),
+        gates=gates,
+        gate_limits=GateLimits(GatePolicy(pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
+        policy=Policy(DEFAULTS, HistoryLimits(), 300, 604_800, clock.now()),
+        measurements=PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True),
+        listings=2,
+        shard_changes=changes,
+        wake=lambda key, delay: None,
+    )
+    try:
+        yield Operator(requests, reconciler, clock)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await requests.close()
+
+
+async def passes(url: str, count: str, *names: str) -> Any:
+    """By turns: a few passes over each, so that a change of the machine's mood meets all."""
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    async with operator(url) as one:
+        for name in names:
+            for _ in range(3):
+                await one.check(name)
+        for _ in range(int(count)):
+            for name in names:
+                began, wall = time.process_time(), time.perf_counter()
+                await one.check(name)
+                spent[name].append((time.process_time() - began, time.perf_counter() - wall))
+    return spent
+
+
+async def memory(url: str, name: str) -> Any:
+    """The operator's process before and after its first pass over the ledger."""
+    async with operator(url) as one:
+        before = _status("VmRSS")
+        await one.check(name)
+        return {"before": before, "after": _status("VmRSS"), "peak": _status("VmHWM")}
+
+
+async def launches(url: str, name: str, count: str) -> Any:
+    """Pass by pass, each of which claims in the ledger and then creates one Job."""
+    async with operator(url) as one:
+        await one.check(name)
+        began = time.perf_counter()
+        for _ in range(int(count)):
+            await one.look(name, timedelta(seconds=1))
+        return time.perf_counter() - began
+
+
+async def creations(url: str, name: str, count: str) -> Any:
+    """The same Jobs under other names, and nothing else."""
+    requests = await connect(url)
+    path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+    try:
+        body = await requests.request("GET", f"/apis/trawler.dev/v1alpha1/namespaces/{NAMESPACE}/subscriptions/{name}")
+        subscription = parse_subscription(body)
+        manifests = []
+        for seq in range(int(count)):
+            claimed = claim(entry(0, seq, LedgerState.PENDING), datetime.now(UTC))
+            key = video_key("Youtube", video(0, seq))
+            manifest = build_download_job(
+                subscription,
+                key,
+                claimed,
+                launch=999,
+                shard=0,
+                gates={},
+                defaults=DEFAULTS,
+                source_title=None,
+                volume_id=None,
+            )
+            manifests.append(manifest)
+        began = time.perf_counter()
+        for manifest in manifests:
+            await requests.request("POST", path, body=manifest)
+        return time.perf_counter() - began
+    finally:
+        await requests.close()
+
+
+def _status(field: str) -> float:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
+    "passes": passes,
+    "memory": memory,
+    "launches": launches,
+    "creations": creations,
+}
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR)
+    print(json.dumps(asyncio.run(COMMANDS[sys.argv[1]](*sys.argv[2:]))))
