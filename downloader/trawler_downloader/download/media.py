@@ -19,6 +19,8 @@ TOLERANCE = 0.02
 """A file may be this much shorter or longer than announced. Sites round to whole seconds, and streams of recordings end
 within a few seconds of each other; a file whose end is missing lacks more. Two per cent of a ten-hour stream are twelve
 minutes: those are guarded by the byte counts of the native downloaders."""
+_CLOSING_FAILED = "Error closing file"
+"""A NAS may refuse what was written as late as this. ffmpeg 5 says so and exits with 0 (measured); 6 and later fail."""
 _LOCAL_ONLY = ("-protocol_whitelist", "file")
 _HOLDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "mp4": (
@@ -163,10 +165,13 @@ def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError as error:
         raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image") from error
-    if done.returncode != 0:
+    closing = _CLOSING_FAILED in done.stderr
+    if done.returncode != 0 or closing:
         found = classify(RuntimeError(done.stderr))
         if found.outcome is OutcomeClass.ENVIRONMENT:  # its exit code is the same whatever went wrong
             raise environment(found.reason, f"{tool}: {found.message}")
+        if closing:
+            raise environment("VolumeError", f"{tool}: {found.message}")
     return done
 
 
