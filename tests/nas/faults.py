@@ -40,6 +40,14 @@ class Faults:
     """Names in another case are the same name; what is there keeps its case. SMB."""
     refused: str = ""
     """Characters that no new name may hold, EINVAL; with any, no name may end with a dot or a blank. SMB."""
+    forgets_case: bool = False
+    """Names are listed in lower case, whatever they were given."""
+    replaces_folders: bool = False
+    """A folder may be renamed over one that holds something."""
+    frozen_times: bool = False
+    """Files keep the time that they were made at."""
+    corrupts: bool = False
+    """What is read is not what was written."""
     no_numbers: bool = False
     """statfs tells zeros."""
     clock_ahead: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shutil
 import signal
 import sys
 import zlib
@@ -74,7 +75,10 @@ class Nas(mfusepy.Operations):
 
     def rename(self, old: str, new: str) -> int:
         self._changes(new)
-        self._real(old).rename(self._real(new))
+        source, target = self._real(old), self._real(new)
+        if self.faults.replaces_folders and source.is_dir() and target.is_dir():
+            shutil.rmtree(target)
+        source.rename(target)
         return self._answer(errno.ENOENT)
 
     def link(self, target: str, source: str) -> int:
@@ -102,7 +106,9 @@ class Nas(mfusepy.Operations):
         }
         told["st_ino"] = zlib.crc32(path.encode(errors="surrogateescape")) if faults.renumbers else about.st_ino
         for name in _SHOWN:
-            told[name.removesuffix("_ns")] = getattr(about, name) + faults.clock_ahead * 10**9
+            told[name.removesuffix("_ns")] = (
+                0 if faults.frozen_times else getattr(about, name) + faults.clock_ahead * 10**9
+            )
         return told
 
     def chmod(self, path: str, mode: int) -> int:
@@ -147,7 +153,8 @@ class Nas(mfusepy.Operations):
         if self.faults.broken:
             refuse(errno.EIO)
         self._uses(fh)
-        return os.pread(fh, size, offset)
+        content = os.pread(fh, size, offset)
+        return bytes(len(content)) if self._faults.corrupts else content
 
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         self._changes()
@@ -194,7 +201,10 @@ class Nas(mfusepy.Operations):
 
     def readdir(self, path: str, fh: int) -> list[tuple[str, dict[str, int], int]]:
         # glibc skips entries without an inode number.
-        found = [(entry.name, {"st_mode": 0, "st_ino": entry.inode()}, 0) for entry in os.scandir(self._real(path))]
+        shown = str.lower if self.faults.forgets_case else str
+        found = [
+            (shown(entry.name), {"st_mode": 0, "st_ino": entry.inode()}, 0) for entry in os.scandir(self._real(path))
+        ]
         return [(name, {"st_mode": 0, "st_ino": 1}, 0) for name in (".", "..")] + found
 
     # What the switches do.

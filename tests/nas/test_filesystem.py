@@ -119,6 +119,20 @@ def test_names_in_another_case_are_the_same(nas):
     assert sorted(path.name for path in nas.root.iterdir()) == ["file", "folder"]
 
 
+def test_a_server_may_do_what_no_server_should(nas):
+    """Only a check of the volume can tell."""
+    (nas.root / "folder/inside").touch()
+    (nas.root / "other").mkdir()
+    nas.behave(Faults(replaces_folders=True, frozen_times=True, corrupts=True, forgets_case=True))
+    (nas.root / "other").rename(nas.root / "folder")
+    assert list((nas.root / "folder").iterdir()) == []
+    assert (nas.root / "file").stat().st_mtime == 0
+    assert (nas.root / "file").read_bytes() == bytes(len("content"))
+    (nas.root / "FILE").touch()
+    assert [path.name for path in nas.root.iterdir()].count("file") == 2
+    nas.heal()
+
+
 def test_the_servers_clock_may_be_ahead(nas):
     before = (nas.root / "file").stat().st_mtime
     nas.behave(Faults(clock_ahead=3600))
