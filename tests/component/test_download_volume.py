@@ -148,6 +148,17 @@ def test_a_client_whose_clock_runs_ahead_of_the_servers_sweeps_nothing_that_live
     assert living.is_dir()
 
 
+def test_a_file_of_a_file_manager_does_not_keep_dead_staging(tmp_path):
+    """macOS writes its own into every folder that it shows."""
+    stagings = paths(tmp_path).stagings
+    land(REQUEST, tmp_path)
+    (stagings / ".DS_Store").touch()
+    (stagings / "7-dead").mkdir()
+    old(stagings / "7-dead")
+    land(request_for("bbbbbbbbbbb", launch=10), tmp_path)
+    assert [path.name for path in stagings.iterdir()] == [".DS_Store"]
+
+
 def test_staging_of_other_subscriptions_is_not_ours_to_sweep(tmp_path):
     other = ClaimPaths(tmp_path, request_for(subscription="two").subscription).stagings / "1-dead"
     other.mkdir(parents=True)

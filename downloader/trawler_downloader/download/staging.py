@@ -116,7 +116,7 @@ def sweep(files: Files, paths: ClaimPaths, own: Path) -> None:
         # just written; that of a folder comes from the server.
         now = min(beat(own / HEARTBEAT), own.stat().st_mtime)
         for folder in paths.stagings.iterdir():
-            if folder != own and _dead(folder, now) and not _needed(paths, folder):
+            if folder != own and folder.is_dir() and _dead(folder, now) and not _needed(paths, folder):
                 _bury(files, folder)
         for folder in paths.root.glob(f"{PREPARED}*"):
             if now - folder.stat().st_mtime > DEAD_AFTER_SECONDS:
