@@ -149,7 +149,7 @@ def test_a_client_whose_clock_runs_ahead_of_the_servers_sweeps_nothing_that_live
 
 
 def test_a_file_of_a_file_manager_does_not_keep_dead_staging(tmp_path):
-    """macOS writes its own into every folder that it shows."""
+    """Such as the Finder, which writes one into every folder that it shows."""
     stagings = paths(tmp_path).stagings
     land(REQUEST, tmp_path)
     (stagings / ".DS_Store").touch()
