@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -16,10 +17,11 @@ from nas.faults import Faults
 from nas.mount import mounted
 from trawler_downloader.download.files import Files
 from trawler_downloader.selftest.__main__ import main
+from trawler_downloader.selftest.checks import CHECKS
 from trawler_downloader.selftest.findings import Finding, Level
 from trawler_downloader.selftest.mounts import Mount, holding
 from trawler_downloader.selftest.run import run
-from trawler_downloader.selftest.table import WIDTH, table
+from trawler_downloader.selftest.table import LONGEST_NAME, WIDTH, row, verdict, worst
 
 
 @pytest.fixture(name="nas", scope="module")
@@ -37,7 +39,7 @@ def _healthy(request):
         assert list(nas.root.iterdir()) == [], "the self-test cleans up after itself"
 
 
-def not_ok(findings: list[Finding]) -> dict[str, Level]:
+def not_ok(findings: Iterable[Finding]) -> dict[str, Level]:
     """What is to be said of the volume. Who runs the tests is left out."""
     return {f.check: f.level for f in findings if f.level is not Level.OK and f.check not in {"user", "free space"}}
 
@@ -135,7 +137,7 @@ def test_a_path_without_a_folder_fails(tmp_path, capsys):
 def test_a_nas_that_vanished_fails(tmp_path):
     with mounted(tmp_path) as nas:
         nas.vanish()
-        findings = run(nas.root)
+        findings = list(run(nas.root))
     assert [(finding.check, finding.level) for finding in findings if finding.level is Level.FAILED] == [
         ("folder", Level.FAILED)
     ]
@@ -175,18 +177,21 @@ def test_a_pod_that_is_deleted_meanwhile_cleans_up(tmp_path):
         assert list(nas.backing.iterdir()) == []
 
 
-def test_a_table_says_what_it_means_and_what_to_do():
-    text = table(
-        Path("/library"),
-        [
-            Finding(Level.OK, "fine", check="one"),
-            Finding(Level.FAILED, "not fine", "It means " + "a lot " * 30, "Mend it.", check="two"),
-        ],
-    )
-    assert text.splitlines()[2:4] == ["ok       one  fine", "FAILED   two  not fine"]
+def test_a_row_says_what_it_means_and_what_to_do():
+    text = row(Finding(Level.FAILED, "not fine", "It means " + "a lot " * 30, "Mend it.", check="two"))
+    assert text.startswith("FAILED   two                   not fine\n")
     assert "means: It means" in text
-    assert "do:    Mend it." in text
-    assert text.endswith("trawler cannot use this volume as it is: see what FAILED.\n")
+    assert "do:    Mend it.\n" in text
+
+
+def test_the_worst_finding_is_the_verdict():
+    levels = [Level.OK, Level.FAILED, Level.WARNING]
+    assert worst(Finding(level, "") for level in levels) is Level.FAILED
+    assert verdict(Level.FAILED) == "trawler cannot use this volume as it is: see what FAILED.\n"
+
+
+def test_every_name_fits_its_column():
+    assert max(len(name) for name, _ in CHECKS) == LONGEST_NAME
 
 
 MOUNTINFO = """\

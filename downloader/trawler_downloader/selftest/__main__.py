@@ -11,7 +11,7 @@ from pathlib import Path
 from trawler_downloader.contract.download import LIBRARY_MOUNT
 from trawler_downloader.selftest.findings import Level
 from trawler_downloader.selftest.run import run
-from trawler_downloader.selftest.table import table
+from trawler_downloader.selftest.table import row, verdict, worst
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,9 +23,15 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("path", type=Path, nargs="?", default=Path(LIBRARY_MOUNT), help="default: %(default)s")
     path = parser.parse_args(arguments).path
-    findings = run(path)
-    sys.stdout.write(table(path, findings))
-    return 1 if any(finding.level is Level.FAILED for finding in findings) else 0
+    sys.stdout.write(f"{path}\n\n")
+    findings = []
+    for finding in run(path):
+        findings.append(finding)
+        sys.stdout.write(row(finding))
+        sys.stdout.flush()
+    level = worst(findings)
+    sys.stdout.write(f"\n{verdict(level)}")
+    return 1 if level is Level.FAILED else 0
 
 
 if __name__ == "__main__":

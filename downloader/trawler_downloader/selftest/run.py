@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,23 @@ _DO: dict[str, str] = {
     "StaleVolume": "Mount the share anew on the node: its server was restarted, or is away.",
     "NameRefused": "Mount with a character set that has all characters (SMB: iocharset=utf8).",
 }
-_NUMBERED = tuple(enumerate(CHECKS))
 
 
-def run(path: Path, files: Files | None = None) -> list[Finding]:
-    """All findings. A folder that cannot even be written to has one."""
+def run(path: Path, files: Files | None = None) -> Iterator[Finding]:
+    """All findings, as they are found. A folder that cannot even be written to has one."""
     used = files or Files()
     folder = path / f".trawler-selftest-{os.urandom(4).hex()}"
-    first = _named("folder", lambda: _folder(path, folder, used))
-    findings = [first]
     try:
+        first = _named("folder", lambda: _folder(path, folder, used))
+        yield first
         if first.level is not Level.FAILED:
-            findings += [_named(name, partial(_apart, check, folder / str(n), used)) for n, (name, check) in _NUMBERED]
+            for number, (name, check) in enumerate(CHECKS):
+                yield _named(name, partial(_apart, check, folder / str(number), used))
     finally:
         used.remove_tree(folder)
     if _is_left(folder):
         seen = f"{folder} could not be removed"
-        findings.append(replace(warning(seen, "It holds nothing of value.", "Remove it by hand."), check="cleaning up"))
-    return findings
+        yield replace(warning(seen, "It holds nothing of value.", "Remove it by hand."), check="cleaning up")
 
 
 def _named(name: str, check: Callable[[], Finding]) -> Finding:
