@@ -35,6 +35,7 @@ from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.leadership import LeaseTerms
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.domain.retry import Pause
+from trawler_operator.domain.start_trouble import Patience
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.gating import GateLimits
 from trawler_operator.reconcile.observation import Policy
@@ -202,6 +203,11 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
         listing_deadline_seconds=settings.listing_deadline_seconds,
         audit_interval_seconds=settings.audit_interval_seconds,
         started_at=clock.now(),
+        patience=Patience(
+            start=timedelta(seconds=settings.start_timeout_seconds),
+            scheduling=timedelta(seconds=settings.scheduling_timeout_seconds),
+            ending=timedelta(seconds=settings.ending_timeout_seconds),
+        ),
     )
 
 

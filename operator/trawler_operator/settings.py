@@ -103,6 +103,10 @@ class Settings(BaseSettings):
     """In the operator's own namespace."""
     lease_duration_seconds: Annotated[int, Field(ge=5, le=600)] = 15
     """After which another operator takes the place of one that has gone without a word."""
+    start_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
+    scheduling_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 1800
+    ending_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
+    """Beyond a pod's grace period."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"

@@ -23,6 +23,7 @@ from component.gate_world import (
     tally,
     work,
 )
+from component.job_controller import start_pod
 from component.world import World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.gating import CLAIM_GRACE
@@ -141,6 +142,7 @@ async def test_a_probe_that_takes_too_long_is_not_waited_for(world: World) -> No
     await work(world, operator)
     await probe(world, operator)
     (slow,) = world.cluster.running_jobs()
+    start_pod(world.cluster, slow)
     world.clock.advance(29 * MINUTE)
     await work(world, operator)
     assert len(world.cluster.running_jobs()) == 1

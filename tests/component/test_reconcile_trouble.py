@@ -269,7 +269,12 @@ async def test_download_that_does_not_start(world: World) -> None:
     world.cluster.merge("Job", "media", name, {"status": {"active": 1, "startTime": "2026-11-21T12:00:00Z"}})
     waiting = {"name": "download", "state": {"waiting": {"reason": "ContainerCreating"}}}
     pod = {
-        "metadata": {"namespace": "media", "name": "pod-1", "labels": {"batch.kubernetes.io/job-name": name}},
+        "metadata": {
+            "namespace": "media",
+            "name": "pod-1",
+            "creationTimestamp": "2026-11-21T12:00:00Z",
+            "labels": {"batch.kubernetes.io/job-name": name},
+        },
         "status": {"phase": "Pending", "containerStatuses": [waiting]},
     }
     world.cluster.put("Pod", pod)

@@ -43,6 +43,10 @@ def _pod(code: int, message: str | None = None, reason: str = "Error") -> dict[s
     }
 
 
+def _pod_that_failed(**status: Any) -> dict[str, Any]:
+    return {"status": {"phase": "Failed", **status}}
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
@@ -157,6 +161,72 @@ ROWS = (
         _pod(1),
         OutcomeClass.TERMINATED,
         "Disrupted",
+    ),
+    Row(
+        "drained, its pod still there",
+        _job("Failed", "PodFailurePolicy", BY_CODE.format(143)),
+        _pod_that_failed(
+            conditions=[
+                {"type": "Ready", "status": "False"},
+                {
+                    "type": "DisruptionTarget",
+                    "status": "True",
+                    "reason": "EvictionByEvictionAPI",
+                    "message": "Eviction API",
+                },
+            ]
+        ),
+        OutcomeClass.TERMINATED,
+        "Disrupted",
+        "EvictionByEvictionAPI: Eviction API",
+    ),
+    Row(
+        "evicted for want of disk, by its pod's own words",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod_that_failed(reason="Evicted", message="The node was low on resource: ephemeral-storage."),
+        OutcomeClass.TERMINATED,
+        "Disrupted",
+        "low on resource: ephemeral-storage",
+    ),
+    Row(
+        "node lost",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod_that_failed(reason="NodeLost"),
+        OutcomeClass.TERMINATED,
+        "NodeLost",
+        "its node was lost",
+    ),
+    Row(
+        "node came back and knows nothing of the container",
+        _job("Failed", "PodFailurePolicy", BY_CODE.format(137)),
+        _pod(137, "The container could not be located", reason="ContainerStatusUnknown"),
+        OutcomeClass.TERMINATED,
+        "NodeLost",
+        "could not be located",
+    ),
+    Row(
+        "the program cannot be started",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod(128, 'exec: "python": not found', reason="StartError"),
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        'exec: "python": not found',
+    ),
+    Row(
+        "the node would not take the pod",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod_that_failed(reason="OutOfmemory", message="Node didn't have enough resource: memory"),
+        OutcomeClass.TERMINATED,
+        "PodRefused",
+        "OutOfmemory: Node didn't",
+    ),
+    Row(
+        "the node would not take the pod and does not say why",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod_that_failed(reason="NodeAffinity"),
+        OutcomeClass.TERMINATED,
+        "PodRefused",
+        "NodeAffinity",
     ),
     Row(
         "took too long, pod gone",

@@ -16,10 +16,12 @@ from trawler_operator.domain.plan import (
     busy_videos,
     claim,
     eligible_keys,
+    forgotten_jobs,
     give_back,
     is_eligible,
     jobs_to_delete,
     judge_launch,
+    may_delete,
     new_entries,
     next_retry,
     probe_order,
@@ -121,6 +123,44 @@ def test_busy_videos() -> None:
         job("ended", ended="Complete", annotations={"trawler.dev/video": "c"}),
     ]
     assert {"b"} == busy_videos(jobs, {"claimed"})
+
+
+@pytest.mark.parametrize(
+    ("entry", "settled"),
+    [
+        pytest.param(ledger_entry(LedgerState.RUNNING, launches=2), False, id="runs"),
+        pytest.param(ledger_entry(LedgerState.PENDING, launches=2), True, id="given up for now"),
+        pytest.param(ledger_entry(LedgerState.SKIPPED, launches=2), True, id="cancelled"),
+        pytest.param(ledger_entry(LedgerState.RUNNING, launches=3), True, id="a later launch runs"),
+        pytest.param(ledger_entry(LedgerState.PENDING, launches=1), False, id="an old copy of the ledger"),
+        pytest.param(None, False, id="the ledger was lost"),
+    ],
+)
+def test_forgotten_jobs(entry: Any, settled: bool) -> None:
+    """A live Job of launch 2 goes if, and only if, the ledger knows that launch as over."""
+    live = job("live", annotations={"trawler.dev/video": "a", "trawler.dev/launch": "2"})
+    entries = {} if entry is None else {"a": entry}
+    assert forgotten_jobs([live], entries) == ([live] if settled else [])
+
+
+def test_jobs_that_are_never_forgotten() -> None:
+    """Ended ones are the history's, and one that does not name its launch may be anything."""
+    annotations = {"trawler.dev/video": "a", "trawler.dev/launch": "1"}
+    jobs = [job("ended", ended="Failed", annotations=annotations), job("odd", annotations={"trawler.dev/video": "a"})]
+    assert forgotten_jobs(jobs, {"a": ledger_entry(LedgerState.PENDING)}) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(job(), True, id="ours"),
+        pytest.param(job(uid="sub-0"), False, id="an earlier Subscription's"),
+        pytest.param(job(deletionTimestamp="x"), False, id="going already"),
+    ],
+)
+def test_may_delete(found: dict[str, Any], expected: bool) -> None:
+    """The garbage collector's work is left to it."""
+    assert may_delete(found, UID) is expected
 
 
 def test_jobs_to_delete() -> None:

@@ -1,76 +1,231 @@
-"""Why a download does not start, in Kubernetes' own words."""
+"""Launches that do not start or do not end: what holds them up, and until when that is borne."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from builders import NOON
-from trawler_operator.domain.start_trouble import PATIENCE, describe_start_trouble, is_late
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.start_trouble import (
+    SHOWN_AFTER,
+    Patience,
+    Trouble,
+    find_stuck_deletion,
+    find_trouble,
+    first_look,
+)
 
-JOB = {"metadata": {"name": "j"}, "status": {"startTime": "2026-11-21T12:00:00Z", "active": 1}}
+START, SCHEDULING, ENDING = timedelta(seconds=300), timedelta(seconds=1800), timedelta(seconds=600)
+PATIENCE = Patience(start=START, scheduling=SCHEDULING, ending=ENDING)
+AT = "2026-11-21T12:00:00Z"
+EARLIER = "2026-11-21T11:00:00Z"
+SCHEDULED = {"type": "PodScheduled", "status": "True", "lastTransitionTime": AT}
+BOXED = {"type": "PodReadyToStartContainers", "status": "True"}
 
 
-def pod(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "p"}, "status": status}
+def job(spec: dict[str, Any] | None = None, created: str | None = EARLIER, **status: Any) -> dict[str, Any]:
+    metadata = {"name": "j"} | ({} if created is None else {"creationTimestamp": created})
+    return {"metadata": metadata, "spec": spec or {}, "status": status}
 
 
-def waiting(**state: str) -> dict[str, Any]:
-    return pod(phase="Pending", containerStatuses=[{"name": "download", "state": {"waiting": state}}])
+def pod(*conditions: dict[str, Any], waits: tuple[str, str] | None = None, **status: Any) -> dict[str, Any]:
+    container: dict[str, Any] = {"name": "download", "state": {}}
+    if waits:
+        container["state"] = {"waiting": {"reason": waits[0], "message": waits[1]}}
+    return {
+        "metadata": {"name": "p", "creationTimestamp": EARLIER},
+        "spec": {"nodeName": "node-1"},
+        "status": {
+            "phase": "Pending",
+            "startTime": AT,
+            "conditions": list(conditions),
+            "containerStatuses": [container],
+            **status,
+        },
+    }
+
+
+def leaving(phase: str = "Running") -> dict[str, Any]:
+    return {"metadata": {"name": "p", "deletionTimestamp": AT}, "status": {"phase": phase}}
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    pod: dict[str, Any] | None
+    outcome: OutcomeClass
+    reason: str
+    borne: timedelta
+    says: str
+
+
+ROWS = (
+    Row("no pod", None, OutcomeClass.ENVIRONMENT, "PodNotCreated", START, "involvedObject.name=j"),
+    Row(
+        "no node fits",
+        pod({"type": "PodScheduled", "status": "False", "lastTransitionTime": AT, "message": "0/1 nodes"}),
+        OutcomeClass.ENVIRONMENT,
+        "Unschedulable",
+        SCHEDULING,
+        "no node takes pod p: 0/1 nodes;",
+    ),
+    Row(
+        "image not found",
+        pod(SCHEDULED, BOXED, waits=("ImagePullBackOff", "no such image")),
+        OutcomeClass.ENVIRONMENT,
+        "ImagePullFailed",
+        START,
+        "ImagePullBackOff: no such image",
+    ),
+    Row(
+        "image pulled slowly",
+        pod(SCHEDULED, BOXED, waits=("ContainerCreating", "")),
+        OutcomeClass.ENVIRONMENT,
+        "ImagePullFailed",
+        SCHEDULING,
+        "still being pulled",
+    ),
+    Row(
+        "what the container refers to is not there",
+        pod(SCHEDULED, BOXED, waits=("CreateContainerConfigError", 'secret "x" not found')),
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        START,
+        'pod p: CreateContainerConfigError: secret "x" not found',
+    ),
+    Row(
+        "an injected init container waits",
+        pod(
+            SCHEDULED,
+            initContainerStatuses=[{"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+        ),
+        OutcomeClass.ENVIRONMENT,
+        "ImagePullFailed",
+        START,
+        "pod p: ErrImagePull",
+    ),
+    Row(
+        "volume does not mount",
+        pod(SCHEDULED, {**BOXED, "status": "False"}, waits=("ContainerCreating", "")),
+        OutcomeClass.ENVIRONMENT,
+        "MountFailed",
+        START,
+        "the volumes of pod p are not mounted on node-1",
+    ),
+    Row(
+        "volume does not mount, no condition tells",
+        pod(SCHEDULED),
+        OutcomeClass.ENVIRONMENT,
+        "MountFailed",
+        START,
+        "not mounted",
+    ),
+    Row(
+        "node away since the pod was given to it",
+        pod(SCHEDULED, startTime=None, containerStatuses=None),
+        OutcomeClass.TERMINATED,
+        "NodeLost",
+        START,
+        "given to node-1",
+    ),
+    Row("told to stop and does not", leaving(), OutcomeClass.TERMINATED, "NotTerminating", ENDING, f"ended by {AT}"),
+    Row(
+        "told to stop before it started",
+        leaving("Pending"),
+        OutcomeClass.TERMINATED,
+        "NotTerminating",
+        ENDING,
+        "pod p",
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_find_trouble(row: Row) -> None:
+    """One row per line of the documented table; counted from when that very step began."""
+    trouble = find_trouble(job(created=AT), row.pod, PATIENCE)
+
+    assert trouble is not None
+    assert (trouble.outcome, trouble.reason, trouble.ends_at) == (row.outcome, row.reason, NOON + row.borne)
+    assert row.says in trouble.message
+
+
+def test_before_anything_is_known_of_its_scheduling() -> None:
+    """A pod that no scheduler has looked at counts from its creation."""
+    trouble = find_trouble(job(), pod(), PATIENCE)
+
+    assert trouble is not None
+    assert (trouble.reason, trouble.ends_at) == ("Unschedulable", NOON - timedelta(hours=1) + SCHEDULING)
 
 
 @pytest.mark.parametrize(
-    ("status", "late"),
+    ("there", "found"),
     [
-        pytest.param(JOB["status"], True, id="active, not ready"),
-        pytest.param({**JOB["status"], "ready": 1}, False, id="runs"),
-        pytest.param({}, False, id="not begun"),
+        pytest.param(job(), pod(phase="Running"), id="runs"),
+        pytest.param(job(), pod(phase="Succeeded"), id="ended well"),
+        pytest.param(job(), leaving("Failed"), id="ended, being deleted"),
+        pytest.param(job(active=1), None, id="its pod vanished just now"),
+        pytest.param(job(terminating=1), None, id="its pod vanished while it ended"),
+        pytest.param(job(created=None), None, id="no time is known"),
     ],
 )
-def test_is_late(status: dict[str, Any], late: bool) -> None:
-    """After some patience, and only then."""
-    job = {**JOB, "status": status}
-    assert is_late(job, NOON + PATIENCE + timedelta(seconds=1)) is late
-    assert not is_late(job, NOON + PATIENCE)
+def test_no_trouble(there: dict[str, Any], found: dict[str, Any] | None) -> None:
+    """The Job's own status lags behind its pod's."""
+    assert find_trouble(there, found, PATIENCE) is None
+
+
+def test_frozen_beyond_its_deadline() -> None:
+    """A download that the deadline ended costs a try, even if its pod never goes."""
+    target = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
+    trouble = find_trouble(job(conditions=[target]), leaving(), PATIENCE)
+
+    assert trouble is not None
+    assert (trouble.outcome, trouble.reason) == (OutcomeClass.TRANSIENT, "DeadlineExceeded")
+    assert "spec.job.activeDeadlineSeconds" in trouble.message
+    assert f"ended by {AT}" in trouble.message
+
+
+def test_stuck_deletion() -> None:
+    """A Job that somebody deletes while its pod cannot end keeps its name for ever."""
+    going = {"metadata": {"name": "j", "deletionTimestamp": AT}}
+    trouble = find_stuck_deletion(going, PATIENCE)
+
+    assert trouble is not None
+    assert (trouble.reason, trouble.ends_at) == ("NotTerminating", NOON + ENDING)
+    assert "Job j" in trouble.message
+    assert find_stuck_deletion(job(), PATIENCE) is None
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("there", "expected"),
     [
-        pytest.param(None, "Job j has no pod", id="quota or policy refuses the pod"),
-        pytest.param(
-            waiting(reason="ImagePullBackOff", message="no such image"), "ImagePullBackOff: no such", id="image"
-        ),
-        pytest.param(
-            waiting(reason="ContainerCreating"), "(ContainerCreating): see kubectl describe pod p", id="volume"
-        ),
-        pytest.param(
-            pod(phase="Pending", conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]),
-            "not scheduled: 0/1 nodes",
-            id="no node fits",
-        ),
-        pytest.param(pod(phase="Pending"), "pod p waits: see", id="nothing known yet"),
+        pytest.param(job(startTime=AT), NOON + SHOWN_AFTER, id="started"),
+        pytest.param(job(created=AT), NOON + SHOWN_AFTER, id="no Job controller has seen it"),
+        pytest.param(job(startTime=AT, ready=1), None, id="runs"),
+        pytest.param(job({"suspend": True}), None, id="held back by a queue of Jobs"),
+        pytest.param(job(created=None), None, id="no time is known"),
     ],
 )
-def test_describe(found: dict[str, Any] | None, said: str) -> None:
-    """The pod's own reason, and where to look further."""
-    assert said in str(describe_start_trouble(JOB, found))
+def test_first_look(there: dict[str, Any], expected: Any) -> None:
+    """After some patience, and not at pods that are up."""
+    assert first_look(there, PATIENCE) == expected
 
 
-@pytest.mark.parametrize("phase", ["Running", "Succeeded", "Failed"])
-def test_runs_after_all(phase: str) -> None:
-    """The Job's status lags behind its pod's."""
-    assert describe_start_trouble(JOB, pod(phase=phase)) is None
+def test_first_look_of_the_impatient() -> None:
+    """Shown no later than it is given up."""
+    assert first_look(job(created=AT), Patience(start=timedelta(seconds=30))) == NOON + timedelta(seconds=30)
 
 
-def test_a_condition_that_is_no_trouble_is_passed_over() -> None:
-    """A scheduled pod whose container waits says what the container waits for; one that runs says nothing."""
-    scheduled = {"type": "PodScheduled", "status": "True"}
-    found = pod(
-        phase="Pending",
-        conditions=[scheduled],
-        containerStatuses=[{"name": "sidecar", "state": {"running": {}}}, {"name": "download", "state": {}}],
+def test_giving_up() -> None:
+    """The ending says what the trouble said."""
+    trouble = find_trouble(job(created=AT), None, PATIENCE)
+    assert isinstance(trouble, Trouble)
+
+    assert trouble.ending(NOON) == ObservedOutcome(
+        OutcomeClass.ENVIRONMENT, "PodNotCreated", trouble.message, finished_at=NOON
     )
-    assert describe_start_trouble(JOB, found) == "pod p waits: see kubectl describe pod p"

@@ -53,6 +53,7 @@ class EventReason(StrEnum):
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
+    DOWNLOAD_NOT_STARTED = "DownloadNotStarted"
     DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
     CHECK_FAILED = "CheckFailed"
     INVALID_SPEC = "InvalidSpec"
@@ -76,21 +77,45 @@ class SkipReason(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a launch ended, where the downloader itself could not say."""
+    """Why a launch ended, where the downloader itself could not say.
+
+    The tables are in `domain.job_outcome` and `domain.start_trouble`.
+    """
 
     RESULT_LOST = "ResultLost"
     """It ended well, but its report is gone: launched again, it answers from the manifest on the volume."""
     OUT_OF_MEMORY = "OutOfMemory"
     KILLED = "Killed"
     DISRUPTED = "Disrupted"
+    NODE_LOST = "NodeLost"
+    POD_REFUSED = "PodRefused"
+    """The kubelet would not run the pod that it was given."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     EXITED = "Exited"
     """Only the exit code is known."""
     LAUNCH_VANISHED = "LaunchVanished"
     """Neither the pod nor a known condition of its Job says how it ended."""
+    POD_NOT_CREATED = "PodNotCreated"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_NOT_STARTED = "ContainerNotStarted"
+    MOUNT_FAILED = "MountFailed"
+    NOT_TERMINATING = "NotTerminating"
+    """Its pod was told to stop and does not: the node is away, or the volume holds the process."""
     FATAL_ERROR = "FatalError"
     """Its message holds one of `spec.retry.fatalErrors`."""
 
+
+NEVER_STARTED = frozenset(
+    {
+        EndReason.POD_NOT_CREATED,
+        EndReason.UNSCHEDULABLE,
+        EndReason.IMAGE_PULL_FAILED,
+        EndReason.CONTAINER_NOT_STARTED,
+        EndReason.MOUNT_FAILED,
+    }
+)
+"""Endings of launches that the cluster did not bring to run."""
 
 MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
     {
@@ -153,6 +178,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.DOWNLOAD_NOT_STARTED: "{video} did not start and waits until {until}: {detail}",
             EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
             EventReason.CHECK_FAILED: "the check failed: {detail}",
             EventReason.INVALID_SPEC: "{field}: {detail}",
@@ -174,10 +200,28 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",
             EndReason.OUT_OF_MEMORY: "needed more memory than its limit: raise spec.job.resources.limits.memory",
             EndReason.KILLED: "killed from outside (exit code {code})",
-            EndReason.DISRUPTED: "the pod was evicted, preempted or its node drained",
+            EndReason.DISRUPTED: "the pod was evicted, preempted or its node drained: {detail}",
+            EndReason.NODE_LOST: "its node was lost: {detail}",
+            EndReason.POD_REFUSED: "the node would not run the pod: {detail}",
             EndReason.DEADLINE_EXCEEDED: "took longer than spec.job.activeDeadlineSeconds",
             EndReason.EXITED: "ended with exit code {code} and without a report",
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
+            EndReason.POD_NOT_CREATED: (
+                "Job {job} has no pod: a quota, Pod Security or an admission webhook refuses it, "
+                "see kubectl get events --field-selector involvedObject.name={job}"
+            ),
+            EndReason.UNSCHEDULABLE: (
+                "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
+            ),
+            EndReason.IMAGE_PULL_FAILED: "the downloader's image does not come to pod {pod}: {detail}",
+            EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
+            EndReason.MOUNT_FAILED: (
+                "the volumes of pod {pod} are not mounted on {node}: "
+                "see kubectl get events --field-selector involvedObject.name={pod}"
+            ),
+            EndReason.NOT_TERMINATING: (
+                "{what} should have ended by {until} and has not: its node is away or its volume does not answer"
+            ),
             EndReason.FATAL_ERROR: "spec.retry.fatalErrors names {text!r}: {detail}",
         },
     }

@@ -1,19 +1,27 @@
 """How a finished Job ended. Pure: reads the Job and its pod as the API server gives them.
 
+The first row that fits holds:
+
 | Job's condition | pod | container | means |
 |---|---|---|---|
 | any | there | a valid report as its termination message | what the report says |
 | Complete | there or gone | no report, or none that counts | terminated, ResultLost: the next launch reports |
-| Failed | there | exit code of the contract | its class |
 | Failed | there | OOMKilled | transient, OutOfMemory |
-| Failed | there | 137 otherwise | terminated, Killed |
-| Failed | there | any other code | transient, Exited |
-| Failed, PodFailurePolicy | gone or silent | text "... failed with exit code N ..." | as that exit code |
-| Failed, PodFailurePolicy | gone | text "... DisruptionTarget ..." | terminated, Disrupted |
-| Failed, DeadlineExceeded | gone (the Job controller deletes it) | | transient, DeadlineExceeded |
-| Failed, anything else | gone | | transient, LaunchVanished |
+| Failed, DeadlineExceeded | there, or gone (the Job controller deletes it) | any | transient, DeadlineExceeded |
+| Failed, text "... DisruptionTarget ..." | there or gone | any | terminated, Disrupted |
+| Failed | there, condition DisruptionTarget or reason Evicted | any | terminated, Disrupted |
+| Failed | there, reason NodeLost | any | terminated, NodeLost |
+| Failed | there | ContainerStatusUnknown | terminated, NodeLost |
+| Failed | there | StartError, ContainerCannotRun | environment, ContainerNotStarted |
+| Failed | there, phase Failed with any other reason | none that ended | terminated, PodRefused: by the kubelet |
+| Failed | there, or gone with text "... failed with exit code N ..." | 137, 143 | terminated, Killed |
+| as above | | 0 | terminated, ResultLost |
+| as above | | any other exit code of the contract | its class, Exited |
+| as above | | any other code | transient, Exited |
+| Failed, anything else | gone or silent | | transient, LaunchVanished |
 
-The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy).
+The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy). What becomes
+of a Job that does not end at all stands in `start_trouble`.
 """
 
 from __future__ import annotations
@@ -31,6 +39,11 @@ from trawler_downloader.contract.outcomes import CLASS_BY_EXIT_CODE, EXIT_CODES,
 from trawler_operator.api.labels import DOWNLOAD_CONTAINER
 from trawler_operator.api.reasons import EndReason, message
 
+_NODE_LOST = "NodeLost"
+_EVICTED = "Evicted"
+_STATUS_UNKNOWN = "ContainerStatusUnknown"
+"""The kubelet's word for a container that it finds no trace of, most often after its node was away."""
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _EXIT_CODE_IN_TEXT = re.compile(r"failed with exit code (\d{1,3})\b")
 _Object = Mapping[str, Any]
 
@@ -79,7 +92,7 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
         return ObservedOutcome(result.outcome, result.reason, result.message, at, result)
     if condition["type"] == "Complete":
         return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
-    return _failed(condition, ended, at)
+    return _failed(condition, pod or {}, ended, at)
 
 
 def parse_result(text: object) -> DownloadResult | None:
@@ -98,7 +111,7 @@ def parse_result(text: object) -> DownloadResult | None:
     return result
 
 
-def _failed(condition: _Object, ended: _Object, at: datetime | None) -> ObservedOutcome:
+def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | None) -> ObservedOutcome:
     if ended.get("reason") == "OOMKilled":
         return _end(OutcomeClass.TRANSIENT, EndReason.OUT_OF_MEMORY, at)
     text = condition.get("message") or ""
@@ -107,8 +120,10 @@ def _failed(condition: _Object, ended: _Object, at: datetime | None) -> Observed
     # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
     if condition.get("reason") == "DeadlineExceeded":
         return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
-    if "DisruptionTarget" in text:
-        return _end(OutcomeClass.TERMINATED, EndReason.DISRUPTED, at)
+    trouble = _trouble_of_pod(pod.get("status") or {}, ended, text)
+    if trouble is not None:
+        outcome, reason, detail = trouble
+        return _end(outcome, reason, at, detail=detail)
     if code is None:
         detail = f"Job condition {condition.get('reason') or 'without a reason'}"
         return _end(OutcomeClass.TRANSIENT, EndReason.LAUNCH_VANISHED, at, detail=detail)
@@ -118,6 +133,28 @@ def _failed(condition: _Object, ended: _Object, at: datetime | None) -> Observed
     if outcome is OutcomeClass.PUBLISHED:  # it ended well, and something else failed the Job
         return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
     return _end(outcome, EndReason.EXITED, at, code=code)
+
+
+def _trouble_of_pod(status: _Object, ended: _Object, text: str) -> tuple[OutcomeClass, EndReason, str] | None:
+    """What took the pod down from outside, or kept its container from starting."""
+    reason, words = str(status.get("reason") or ""), str(status.get("message") or "")
+    target = next((c for c in status.get("conditions") or () if _is_disruption(c)), None)
+    if target is not None:
+        detail = words or f"{target.get('reason') or 'no reason given'}: {target.get('message') or 'no message'}"
+        return OutcomeClass.TERMINATED, EndReason.DISRUPTED, detail
+    if "DisruptionTarget" in text or reason == _EVICTED:
+        return OutcomeClass.TERMINATED, EndReason.DISRUPTED, words or text
+    if reason == _NODE_LOST or ended.get("reason") == _STATUS_UNKNOWN:
+        return OutcomeClass.TERMINATED, EndReason.NODE_LOST, words or str(ended.get("message") or reason)
+    if ended.get("reason") in _NOT_STARTED:
+        return OutcomeClass.ENVIRONMENT, EndReason.CONTAINER_NOT_STARTED, str(ended.get("message") or ended["reason"])
+    if status.get("phase") == "Failed" and reason and not ended:
+        return OutcomeClass.TERMINATED, EndReason.POD_REFUSED, f"{reason}: {words}" if words else reason
+    return None
+
+
+def _is_disruption(condition: _Object) -> bool:
+    return condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
 
 
 def _end(outcome: OutcomeClass, reason: EndReason, at: datetime | None, **values: object) -> ObservedOutcome:

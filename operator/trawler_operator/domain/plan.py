@@ -6,6 +6,8 @@ Crash windows, and why each closes:
 - The Job ended, the operator died before the ledger knew: the Job stays (it is deleted only once no Running entry needs
   it), so SETTLE happens in the next pass.
 - The Job was settled but not deleted: its entry is Running no more, so the history limits take it later.
+- The launch was given up or cancelled in the ledger, its Job still lives: whatever launch the ledger has settled, its
+  Job goes (`forgotten_jobs`).
 - The Subscription was deleted and applied again while its pods still end: the old Job bears another owner's uid or a
   deletion timestamp, so WAIT until the name is free; then CREATE, and the downloader finds what was published.
 """
@@ -168,6 +170,33 @@ def busy_videos(jobs: Iterable[_Job], claimed: Collection[str]) -> set[str]:
     }
 
 
+def forgotten_jobs(jobs: Iterable[_Job], entries: Mapping[str, LedgerEntry]) -> list[_Job]:
+    """Unfinished Jobs whose launch the ledger has settled: given up since they never start or end, or cancelled.
+
+    The ledger is written first and a launch's number is never used again, so such a Job can only be on its way out.
+    One with a later number than the ledger knows is another matter: the ledger was lost or is an old copy.
+
+    Args:
+        jobs: the Subscription's Jobs.
+        entries: by key, at least those of the Jobs' videos.
+    """
+    return [job for job in jobs if not is_finished(job) and _is_settled(job, entries)]
+
+
+def may_delete(job: _Job, uid: str) -> bool:
+    """Whether deleting the Job is up to us: one of an earlier Subscription is the garbage collector's."""
+    return not job["metadata"].get("deletionTimestamp") and is_owned(job, uid)
+
+
+def _is_settled(job: _Job, entries: Mapping[str, LedgerEntry]) -> bool:
+    annotations = job["metadata"].get("annotations") or {}
+    entry = entries.get(annotations.get(labels.VIDEO_ANNOTATION, ""))
+    launch = annotations.get(labels.LAUNCH_ANNOTATION, "")
+    if entry is None or not launch.isdecimal():
+        return False
+    return int(launch) < entry.launches or (int(launch) == entry.launches and entry.state is not LedgerState.RUNNING)
+
+
 def jobs_to_delete(jobs: Iterable[_Job], claimed: Collection[str], uid: str, limits: HistoryLimits) -> list[_Job]:
     """Finished Jobs beyond the history limits, oldest first.
 
@@ -178,12 +207,7 @@ def jobs_to_delete(jobs: Iterable[_Job], claimed: Collection[str], uid: str, lim
         limits: how many to keep.
     """
     finished = [
-        job
-        for job in jobs
-        if job["metadata"]["name"] not in claimed
-        and not job["metadata"].get("deletionTimestamp")
-        and is_owned(job, uid)
-        and is_finished(job)
+        job for job in jobs if job["metadata"]["name"] not in claimed and may_delete(job, uid) and is_finished(job)
     ]
     finished.sort(key=_ended_at)
     successful = [job for job in finished if _succeeded(job)]

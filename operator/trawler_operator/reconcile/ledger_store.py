@@ -9,7 +9,7 @@ a conflict the ledger is read again and the function asked again, so a stale dec
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from trawler_operator.api.spec import LedgerPolicy
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.job_manifest import owner_reference
 from trawler_operator.domain.ledger import Changes, Ledger, Shard, ShardWrite
+from trawler_operator.domain.ledger_codec import decode_entry
+from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import ledger_name
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
@@ -138,10 +140,27 @@ class LedgerStore:
             LedgerBusyError: somebody else keeps writing.
             LedgerNotWritableError: the API server does not take it.
         """
+        return await self.rewrite(subscription, ledger, lambda _: (), lambda present, _: compute(present))
+
+    async def rewrite(
+        self,
+        subscription: Subscription,
+        ledger: Ledger,
+        choose: Callable[[Ledger], Collection[str]],
+        compute: Callable[[Ledger, Mapping[str, LedgerEntry]], Changes],
+    ) -> Changes:
+        """As `commit`, for changes of entries that need not be in memory.
+
+        Args:
+            subscription: the owner.
+            ledger: as it stands in memory.
+            choose: keys of the entries that `compute` wants to see.
+            compute: gets the ledger and those entries, of one and the same state.
+        """
         for _ in range(MAX_CONFLICTS):
-            changes = compute(ledger)
-            writes = ledger.plan_writes(changes) if changes else []
             try:
+                changes = compute(ledger, await self.entries(subscription, ledger, choose(ledger)))
+                writes = ledger.plan_writes(changes) if changes else []
                 for write in writes:
                     await self._write(subscription, ledger, write)
             except (ConflictError, AlreadyExistsError, NotFoundError) as error:
@@ -187,6 +206,25 @@ class LedgerStore:
     def _drop(self, subscription: Subscription, ledger: Ledger, number: int) -> None:
         logger.warning("ledger shard %s/%s is gone", subscription.namespace, ledger_name(subscription.name, number))
         ledger.drop(number)
+
+    async def entries(
+        self, subscription: Subscription, ledger: Ledger, keys: Collection[str]
+    ) -> dict[str, LedgerEntry]:
+        """Entries in full, whether they are in memory or not; keys that are unknown or broken are left out.
+
+        Raises:
+            ConflictError: the ledger changed since it was opened.
+        """
+        found = {key: ledger.active[key] for key in keys if key in ledger.active}
+        rows = {key: row for key in keys if key not in found and (row := ledger.row(key)) is not None}
+        for number in sorted({row.shard for row in rows.values() if row.state is not None}):
+            name = ledger_name(subscription.name, number)
+            body = await self._api.get_config_map(subscription.namespace, name)
+            if body is None or body["metadata"]["resourceVersion"] != ledger.version_of(number):
+                raise ConflictError(f"ConfigMap {name} changed since it was read")
+            wanted = {key for key, row in rows.items() if row.shard == number and row.state is not None}
+            found |= {key: decode_entry(body["data"][key]) for key in wanted}
+        return found
 
     async def _agree(self, subscription: Subscription, ledger: Ledger, number: int, head: Manifest) -> None:
         metadata = head["metadata"]

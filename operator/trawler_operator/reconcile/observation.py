@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
 from trawler_operator.api.subscription import Backoff, Subscription
 from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
 from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
@@ -14,6 +15,7 @@ from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
 from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.domain.start_trouble import Patience
 from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.ports import Event, Key, Manifest
 
@@ -28,6 +30,7 @@ class Policy:
         listing_deadline_seconds: of one listing.
         audit_interval_seconds: between two full walks of a source.
         started_at: when this process began: checks that fell due before were missed.
+        patience: with launches that do not start or do not end.
     """
 
     defaults: JobDefaults
@@ -35,6 +38,7 @@ class Policy:
     listing_deadline_seconds: int
     audit_interval_seconds: int
     started_at: datetime
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Pass:
         probe_in_doubt: it holds a probe whose launch does not run, and which is too fresh to be given back.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
         start_trouble: why a Job that should run does not.
+        look_at: times at which a Job that does not run yet is looked at again.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
         blocker: what a person has to mend before Jobs can be created.
@@ -77,6 +82,7 @@ class Pass:
     probe_in_doubt: bool = False
     waits_for_deletion: bool = False
     start_trouble: str | None = None
+    look_at: list[datetime] = field(default_factory=list)
     waits_for_listing: bool = False
     asked_for_slots: bool = False
     blocker: Blocker | None = None
@@ -119,6 +125,20 @@ class Pass:
             if video not in self.missing
         )
 
+    def shown_blocker(self, gate: Blocker | None) -> Blocker | None:
+        """What the status names as keeping videos from being downloaded.
+
+        Args:
+            gate: what a closed gate says.
+        """
+        if self.blocker is not None or gate is not None:
+            return self.blocker or gate
+        if self.backoff is not None and self.backoff.reason == Reason.JOB_REJECTED:
+            return Blocker(Reason.JOB_REJECTED, self.backoff.message)
+        if self.backoff is not None and self.backoff.reason in NEVER_STARTED:
+            return _not_starting(self.backoff.message)
+        return None if self.start_trouble is None else _not_starting(self.start_trouble)
+
     def job_name(self, video: str, entry: LedgerEntry) -> str:
         """Name of the Job of the entry's present launch."""
         return job_name(*self.key, video, entry.launches)
@@ -126,6 +146,10 @@ class Pass:
     def claimed_jobs(self) -> set[str]:
         """Names of the Jobs that Running entries need."""
         return {self.job_name(video, entry) for video, entry in self.ledger.running().items()}
+
+
+def _not_starting(detail: str) -> Blocker:
+    return Blocker(Reason.DOWNLOAD_NOT_STARTING, message(Reason.DOWNLOAD_NOT_STARTING, detail=detail))
 
 
 def claim_of(job: Manifest) -> str | None:

@@ -186,6 +186,7 @@ class Reconciler:
         status = subscription.status
         # An empty ledger may have lost what runs, and a Job that it does not know is watched until it ends.
         look = self._looked_at.get(key) != subscription.uid or not len(current.ledger)
+        self._looked_at[key] = ""  # whatever a pass that fails leaves half done is looked for by the next one
         await self._gatekeeper.enter(current)
         await settle_launches(
             current, self._api, self._store, self._gatekeeper, self._policy, self._measurements, look=look
@@ -228,7 +229,7 @@ class Reconciler:
             _facts(subscription.name, ledger),
             library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
             check=current.check,
-            blocker=_shown_blocker(current, self._gatekeeper.held_back(current)),
+            blocker=current.shown_blocker(self._gatekeeper.held_back(current)),
             backoff=current.backoff,
             next_check=None,
             now=current.now,
@@ -304,6 +305,7 @@ class Reconciler:
         times = [now + LOOK_AT_ALL]
         if current.ledger.running() or current.busy:
             times.append(now + LOOK_AT_RUNNING)
+        times.extend(at for at in current.look_at if at > now)
         if current.waits_for_deletion:
             times.append(now + LOOK_AT_DELETION)
         if current.blocker is None or spec.suspend:
@@ -384,18 +386,6 @@ class Reconciler:
         self._unsaved_backoffs.pop(key, None)
         self._measurements.subscription_gone(key)
         await self._gatekeeper.forget(key, self._clock.now())
-
-
-def _shown_blocker(current: Pass, gate: Blocker | None) -> Blocker | None:
-    """What the status names as keeping videos from being downloaded."""
-    if current.blocker is not None or gate is not None:
-        return current.blocker or gate
-    if current.backoff is not None and current.backoff.reason == Reason.JOB_REJECTED:
-        return Blocker(Reason.JOB_REJECTED, current.backoff.message)
-    if current.start_trouble is not None:
-        text = message(Reason.DOWNLOAD_NOT_STARTING, detail=current.start_trouble)
-        return Blocker(Reason.DOWNLOAD_NOT_STARTING, text)
-    return None
 
 
 def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: datetime) -> datetime | None:

@@ -1,4 +1,10 @@
-"""First step of a pass: what became of the launches, written to the ledger; only then are old Jobs deleted."""
+"""First step of a pass: what became of the launches, written to the ledger; only then are Jobs deleted.
+
+A launch that does not start, or does not end, is settled in the ledger before its Job is deleted. Killed in between,
+the next process finds a Job whose launch the ledger has settled, and deletes that; the other way round it would find a
+launch without a Job, and create the same again. Jobs are deleted in the background: in the foreground one would stay
+for as long as its pod does, on a node that is away for ever.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +15,23 @@ from dataclasses import dataclass
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.model import format_time
-from trawler_operator.api.reasons import EventReason, message
+from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
 from trawler_operator.domain.egress import GateId
 from trawler_operator.domain.gate_codec import decode_epochs
 from trawler_operator.domain.gates import Finding, download_finding, launch_task
 from trawler_operator.domain.job_outcome import ObservedOutcome, observe_outcome
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.plan import LaunchAction, busy_videos, jobs_to_delete, judge_launch
+from trawler_operator.domain.plan import (
+    LaunchAction,
+    busy_videos,
+    forgotten_jobs,
+    jobs_to_delete,
+    judge_launch,
+    may_delete,
+)
 from trawler_operator.domain.retry import is_held_by_a_gate, next_backoff, settle
-from trawler_operator.domain.start_trouble import describe_start_trouble, is_late
+from trawler_operator.domain.start_trouble import Trouble, find_stuck_deletion, find_trouble, first_look
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy, claim_of
@@ -59,7 +72,7 @@ async def settle_launches(
     """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
 
     Args:
-        current: the pass; gets `missing`, `busy`, `waits_for_deletion`, `start_trouble` and `backoff`.
+        current: the pass; gets `missing`, `busy`, `waits_for_deletion`, `start_trouble`, `look_at` and `backoff`.
         api: the cluster.
         store: writes the ledger.
         gatekeeper: is told what the endings say of gates.
@@ -77,25 +90,58 @@ async def settle_launches(
         name = current.job_name(video, entry)
         # A missing label hides a Job from the list, not from a direct read.
         job = jobs.get(name) or await api.get_job(namespace, name)
+        if job is None:
+            current.missing.append(video)
+            continue
+        jobs[name] = job
         match judge_launch(job, current.subscription.uid):
-            case LaunchAction.CREATE:
-                current.missing.append(video)
+            case LaunchAction.SETTLE:
+                endings[video] = await _ending(current, api, entry, job)
             case LaunchAction.WAIT:
                 current.waits_for_deletion = True
-            case LaunchAction.SETTLE if job is not None:
-                endings[video] = await _ending(current, api, entry, job)
-            case LaunchAction.ADOPT if job is not None and is_late(job, current.now):
-                trouble = describe_start_trouble(job, await api.find_pod(namespace, name))
-                current.start_trouble = current.start_trouble or trouble
+                trouble = find_stuck_deletion(job, policy.patience)
+                if trouble is not None and trouble.ends_at <= current.now:
+                    endings[video] = _end(current, entry, job, trouble.ending(current.now))
             case _:
-                continue
+                trouble = await _find_trouble(current, api, job, policy)
+                if trouble is not None and trouble.ends_at <= current.now:
+                    endings[video] = _end(current, entry, job, trouble.ending(current.now))
+                elif trouble is not None:
+                    current.start_trouble = current.start_trouble or trouble.message
     if current.missing:
         current.missing = await _still_missing(current, store)
     await write_endings(current, endings, store, gatekeeper, measurements)
-    claimed = current.claimed_jobs()
-    current.busy = busy_videos(jobs.values(), claimed)
-    for old in jobs_to_delete(jobs.values(), claimed, current.subscription.uid, policy.history):
-        await api.delete_job(namespace, old["metadata"]["name"], old["metadata"]["uid"])
+    await _delete_jobs(current, api, store, policy, jobs)
+
+
+async def _find_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy: Policy) -> Trouble | None:
+    """What holds a live Job up, if it should run by now; notes when to look again."""
+    look = first_look(job, policy.patience)
+    if look is None:
+        return None
+    if current.now < look:
+        current.look_at.append(look)
+        return None
+    metadata = job["metadata"]
+    trouble = find_trouble(job, await api.find_pod(metadata["namespace"], metadata["name"]), policy.patience)
+    if trouble is not None:
+        current.look_at.append(trouble.ends_at)
+    return trouble
+
+
+async def _delete_jobs(
+    current: Pass, api: KubernetesApi, store: LedgerStore, policy: Policy, jobs: dict[str, Manifest]
+) -> None:
+    """Those whose launch is settled while they live on, and those beyond the history limits."""
+    claimed, uid = current.claimed_jobs(), current.subscription.uid
+    unclaimed = [job for name, job in jobs.items() if name not in claimed]
+    busy = busy_videos(unclaimed, ())
+    entries = await store.entries(current.subscription, current.ledger, busy)
+    forgotten = forgotten_jobs(unclaimed, entries)
+    doomed = [job for job in forgotten if may_delete(job, uid)]
+    for job in (*doomed, *jobs_to_delete(unclaimed, (), uid, policy.history)):
+        await api.delete_job(current.key[0], job["metadata"]["name"], job["metadata"]["uid"])
+    current.busy = busy_videos((job for job in unclaimed if job not in forgotten), ())
 
 
 async def write_endings(
@@ -171,14 +217,18 @@ def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Fi
 async def _ending(current: Pass, api: KubernetesApi, entry: LedgerEntry, job: Manifest) -> Ending:
     metadata = job["metadata"]
     pod = await api.find_pod(metadata["namespace"], metadata["name"])
-    annotations = metadata.get("annotations") or {}
+    return _end(current, entry, job, observe_outcome(job, pod))
+
+
+def _end(current: Pass, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
+    annotations = job["metadata"].get("annotations") or {}
     generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
     gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
     if gates is None:  # a Job of a version without gates: it began before any of them moved
         gates = dict.fromkeys(current.download_route(entry.url).gates, 0)
     return Ending(
         launch=entry.launches,
-        observed=observe_outcome(job, pod),
+        observed=observed,
         generation=int(generation) if generation.isdecimal() else 0,
         gates=gates,
         claim=claim_of(job),
@@ -198,6 +248,9 @@ def _event(video: str, entry: LedgerEntry) -> Event:
             return Event(reason, message(reason, video=shown, detail=detail), warning=True)
         case LedgerState.FAILED:
             reason = EventReason.DOWNLOAD_FAILED
+            return Event(reason, message(reason, video=shown, until=until, detail=detail), warning=True)
+        case _ if entry.reason in NEVER_STARTED:
+            reason = EventReason.DOWNLOAD_NOT_STARTED
             return Event(reason, message(reason, video=shown, until=until, detail=detail), warning=True)
         case _:
             reason = EventReason.DOWNLOAD_DEFERRED
