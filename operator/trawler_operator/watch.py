@@ -102,7 +102,7 @@ def _mark(body: Mapping[str, Any]) -> tuple[object, ...]:
         metadata["uid"],
         metadata.get("generation"),
         metadata.get("deletionTimestamp"),
-        annotations.get(labels.CHECK_ANNOTATION),
+        *(annotations.get(name) for name in labels.REQUEST_ANNOTATIONS),
     )
 
 

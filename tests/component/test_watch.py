@@ -83,10 +83,13 @@ async def test_events_become_keys(server: ApiServer) -> None:
         server.emit("subscriptions", "MODIFIED", subscription("a", version=2, status={"bytes": 1}))
         server.emit("subscriptions", "MODIFIED", subscription("a", version=3, generation=2))
         assert await next_key(keys) == ("media", "a")
-        asked = {labels.CHECK_ANNOTATION: "1"}
-        server.emit("subscriptions", "MODIFIED", subscription("a", version=4, generation=2, annotations=asked))
-        assert await next_key(keys) == ("media", "a")
-        server.emit("subscriptions", "DELETED", subscription("a", version=5, generation=2, annotations=asked))
+        asked: dict[str, str] = {}
+        for version, annotation in enumerate(labels.REQUEST_ANNOTATIONS, start=4):
+            asked |= {annotation: "1"}
+            body = subscription("a", version=version, generation=2, annotations=asked)
+            server.emit("subscriptions", "MODIFIED", body)
+            assert await next_key(keys) == ("media", "a")
+        server.emit("subscriptions", "DELETED", subscription("a", version=9, generation=2, annotations=asked))
         assert await next_key(keys) == ("media", "a")
     assert keys.empty()
 

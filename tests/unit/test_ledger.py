@@ -9,7 +9,7 @@ from datetime import timedelta
 from builders import NOON, ledger_entry
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.labels import SOURCES_ANNOTATION, VOLUMES_ANNOTATION
+from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
 from trawler_operator.domain.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
 from trawler_operator.domain.ledger_codec import encode_entry
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
@@ -315,3 +315,34 @@ def test_more_sources_than_can_be_numbered() -> None:
     assert len(index) == many
     assert index.get(f"k{many - 1}") == IndexRow(0, LedgerState.PENDING, many - 1, None)
     assert index.get("k0") == IndexRow(0, LedgerState.PENDING, 0, "source-0")
+
+
+def test_request_is_marked_with_the_last_of_its_entries() -> None:
+    """The mark stands in the head, survives a reload, and goes with it; other verbs' marks stay."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 5), requests={"skip": "1"}))
+    changed = {key: replace(ledger.active[key], failures=1) for key in ("youtube.v1", f"youtube.v{SHARD_CAPACITY + 1}")}
+    writes = apply(ledger, Changes(changed, requests={"retry": "2"}))
+    assert [REQUESTS_ANNOTATION in write.annotations for write in writes] == [False, False, True]
+    assert ledger.requests == {"retry": "2", "skip": "1"}
+    again = Ledger()
+    again.load(Shard(0, "1", {}, writes[-1].annotations))
+    assert again.requests == ledger.requests
+    again.drop(0)
+    assert again.requests == {}
+
+
+def test_keys_in() -> None:
+    """Of entries in some state, whether they are in memory in full or not."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, 1, LedgerState.DEAD_LETTER) | entries(2, 1) | entries(3, 1, LedgerState.SKIPPED)))
+    states = {LedgerState.DEAD_LETTER, LedgerState.SKIPPED}
+    assert ledger.keys_in(states) == {"youtube.v1", "youtube.v3"}
+
+
+def test_revived_back_catalogue_stays_old() -> None:
+    """It is downloaded, and not taken for the newest that is known of its source."""
+    ledger = Ledger()
+    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, back_catalogue=True)}
+    apply(ledger, Changes(entries(1, 1) | old, {SOURCE: "now"}))
+    assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}

@@ -39,6 +39,7 @@ FULL = ledger_entry(
     path="Numberline/Season 26/What is a number? (S26E1120).mp4",
     bytes=123_456_789_012,
     engine="2026.10.26",
+    back_catalogue=True,
     times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
 )
 

@@ -40,11 +40,21 @@ GATES_ANNOTATION = f"{GROUP}/gates"
 
 CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`."""
+RETRY_ANNOTATION = f"{GROUP}/retry"
+"""On Subscriptions: asks for videos to be tried again (see `domain.requests`)."""
+SKIP_ANNOTATION = f"{GROUP}/skip"
+"""On Subscriptions: asks for videos to be left out."""
+CANCEL_ANNOTATION = f"{GROUP}/cancel"
+"""On Subscriptions: asks for downloads to be ended, and their videos to be left out."""
+REQUEST_ANNOTATIONS = (CHECK_ANNOTATION, RETRY_ANNOTATION, SKIP_ANNOTATION, CANCEL_ANNOTATION)
+"""All that a Subscription can be asked for; a change of one is worth a pass."""
 
 SOURCES_ANNOTATION = f"{GROUP}/sources"
 """On the ledger's first shard: JSON, source key → time of its first run."""
 VOLUMES_ANNOTATION = f"{GROUP}/volumes"
 """On the ledger's first shard: JSON, claim name → id of the volume's marker."""
+REQUESTS_ANNOTATION = f"{GROUP}/requests"
+"""On the ledger's first shard: JSON, verb → the last request that was carried out."""
 
 DOWNLOAD_CONTAINER = "download"
 """Name of the only container of a download pod."""

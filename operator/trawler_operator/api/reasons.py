@@ -63,6 +63,9 @@ class EventReason(StrEnum):
     JOB_REJECTED = "JobRejected"
     GATE_CLOSED = "GateClosed"
     GATE_OPENED = "GateOpened"
+    REQUEST_HANDLED = "RequestHandled"
+    REQUEST_REFUSED = "RequestRefused"
+    """An annotation's value that cannot be understood."""
 
 
 class SkipReason(StrEnum):
@@ -74,6 +77,9 @@ class SkipReason(StrEnum):
     """Found later, below everything that was known of its source."""
     KIND_NOT_SELECTED = "KindNotSelected"
     """Not one of `select.kinds`."""
+    SKIPPED_BY_USER = "SkippedByUser"
+    CANCELLED_BY_USER = "CancelledByUser"
+    """While it was being downloaded."""
 
 
 class EndReason(StrEnum):
@@ -190,11 +196,17 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
             EventReason.GATE_CLOSED: "{subject} is left alone until {until}, by every Subscription: {detail}",
             EventReason.GATE_OPENED: "{subject} answers again, every Subscription goes on",
+            EventReason.REQUEST_HANDLED: (
+                "{annotation} {id}: {accepted} videos changed, {unknown} keys unknown, {unfit} others not {states}"
+            ),
+            EventReason.REQUEST_REFUSED: "{detail}",
         },
         SkipReason: {
             SkipReason.BEFORE_WINDOW: "not among the newest {newest} at the first run",
             SkipReason.BACK_CATALOGUE: "older than everything known of its source",
             SkipReason.KIND_NOT_SELECTED: "{kind}",
+            SkipReason.SKIPPED_BY_USER: "asked for by {annotation} {id}",
+            SkipReason.CANCELLED_BY_USER: "its download was ended by {annotation} {id}",
         },
         EndReason: {
             EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",

@@ -141,19 +141,31 @@ class Backoff(StatusModel):
 
 
 class HandledRequest(StatusModel):
-    """A request by annotation that was carried out."""
+    """A request by annotation that was carried out, or refused."""
 
-    id: Annotated[str, Field(max_length=253)]
-    """Value of the annotation."""
+    id: Annotated[str, Field(max_length=MAX_KEY)]
+    """What the annotation's value begins with, up to the first semicolon; of check, the whole value."""
     time: Time
     """When."""
+    accepted: Annotated[int, Field(ge=0)] | None = None
+    """How many videos it changed; absent with check."""
+    unknown: Annotated[int, Field(ge=0)] | None = None
+    """How many of the keys it names are in no ledger entry; absent with check."""
+    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    """Why it was refused; absent where it was carried out."""
 
 
 class LastHandled(StatusModel):
-    """The last request of each verb; a request is carried out once per value."""
+    """The last request of each verb; a request is carried out once per id."""
 
     check: HandledRequest | None = None
     """Of the annotation trawler.dev/check."""
+    retry: HandledRequest | None = None
+    """Of the annotation trawler.dev/retry."""
+    skip: HandledRequest | None = None
+    """Of the annotation trawler.dev/skip."""
+    cancel: HandledRequest | None = None
+    """Of the annotation trawler.dev/cancel."""
 
 
 class SubscriptionStatus(StatusModel):

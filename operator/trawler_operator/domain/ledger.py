@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from trawler_downloader.contract.outcomes import LedgerState
@@ -62,14 +62,16 @@ class Changes:
         entries: new and changed entries by key; new ones are written in the order of their `seq`.
         started_sources: sources that have had their first run by this very change → since.
         volumes: claim name → volume id, learnt from a download.
+        requests: verb → the request that this very change carries out.
     """
 
     entries: Mapping[str, LedgerEntry] = field(default_factory=dict)
     started_sources: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.started_sources or self.volumes)
+        return bool(self.entries or self.started_sources or self.volumes or self.requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Ledger:
         """Source key → when its first run was written."""
         self.volumes: dict[str, str] = {}
         """Claim name → id of the volume that was found behind it."""
+        self.requests: dict[str, str] = {}
+        """Verb → the last request that was carried out."""
         self._index = LedgerIndex()
         self._shards: dict[int, _ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
@@ -169,6 +173,10 @@ class Ledger:
         """Entries that a launch has claimed."""
         return dict(self._running)
 
+    def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
+        """Keys of the entries in one of these states."""
+        return self._index.keys_in(states)
+
     def known_by_source(self, limit: int) -> dict[str, tuple[str, ...]]:
         """For the lister: of every source that has had its first run, its newest known keys, newest first."""
         newest = self._index.newest_by_source(limit)
@@ -203,21 +211,23 @@ class Ledger:
         if shard.number == 0:
             self.sources = _read_names(shard.annotations.get(labels.SOURCES_ANNOTATION))
             self.volumes = _read_names(shard.annotations.get(labels.VOLUMES_ANNOTATION))
+            self.requests = _read_names(shard.annotations.get(labels.REQUESTS_ANNOTATION))
 
     def drop(self, number: int) -> None:
         """Forget a shard that is gone."""
         self._forget(number)
         del self._shards[number]
         if number == 0:
-            self.sources, self.volumes = {}, {}
+            self.sources, self.volumes, self.requests = {}, {}, {}
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     def plan_writes(self, changes: Changes) -> list[ShardWrite]:
         """The API calls that write the changes, in the order in which they must be made.
 
-        A source's mark comes with or after the last of its entries: a crash in between makes its first run again,
-        which finds the entries known. Entries whose stored value is broken are left alone.
+        A source's mark, and a request's, comes with or after the last of its entries: a crash in between makes the
+        first run again, which finds the entries known, or carries the request out to its end. Entries whose stored
+        value is broken are left alone.
 
         Raises:
             InvalidEntryError: an entry that fits in no value.
@@ -251,6 +261,8 @@ class Ledger:
             head[labels.SOURCES_ANNOTATION] = _write_names({**changes.started_sources, **self.sources})
         if changes.volumes:
             head[labels.VOLUMES_ANNOTATION] = _write_names({**self.volumes, **changes.volumes})
+        if changes.requests:
+            head[labels.REQUESTS_ANNOTATION] = _write_names({**self.requests, **changes.requests})
 
         numbers = sorted(data.keys() | sealed)
         writes = [self._write(number, data.get(number, {}), sealed=number in sealed) for number in numbers]
@@ -270,6 +282,8 @@ class Ledger:
             self.sources = _read_names(write.annotations[labels.SOURCES_ANNOTATION])
         if labels.VOLUMES_ANNOTATION in write.annotations:
             self.volumes = _read_names(write.annotations[labels.VOLUMES_ANNOTATION])
+        if labels.REQUESTS_ANNOTATION in write.annotations:
+            self.requests = _read_names(write.annotations[labels.REQUESTS_ANNOTATION])
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
@@ -292,7 +306,8 @@ class Ledger:
         row = self._index.get(key)
         if row is None or row.shard != number:
             shard.keys.append(key)
-        old = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
+        unwanted = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
+        old = unwanted or entry.back_catalogue
         self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old))
         self._counts[entry.state] += 1
         if entry.is_active:

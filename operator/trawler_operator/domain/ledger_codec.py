@@ -67,12 +67,13 @@ class _Value(BaseModel):
     path: str | None = None
     bytes: int | None = Field(default=None, ge=0)
     engine: str | None = None
+    back_catalogue: bool = False
     times: _Times = _Times()
 
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
 _TIME_NAMES = tuple(_Times.model_fields)
-_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor"})
+_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue"})
 
 
 def decode_entry(text: str) -> LedgerEntry:

@@ -58,6 +58,7 @@ class LedgerEntry:
         path: media file relative to the claim's root, with Succeeded.
         bytes: of the media file.
         engine: yt-dlp's version of the last launch.
+        back_catalogue: found below known videos, and asked for since: says nothing about where the newest videos are.
         times: of the last launch.
     """
 
@@ -83,6 +84,7 @@ class LedgerEntry:
     path: str | None = None
     bytes: int | None = None
     engine: str | None = None
+    back_catalogue: bool = False
     times: LaunchTimes = field(default_factory=LaunchTimes)
 
     @property

@@ -9,7 +9,7 @@ What every pass asks for is kept as it changes and never computed from all keys:
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
@@ -96,6 +96,12 @@ class LedgerIndex:
             if packed is not None and packed >> _SHARD_SHIFT & _SHARD_MASK == shard:
                 del self._rows[key]
                 self._newest = None
+
+    def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
+        """Keys of the entries in one of these states."""
+        numbers = {_STATE_NUMBERS[state] for state in states}
+        mask = (1 << _STATE_BITS) - 1
+        return frozenset(key for key, packed in self._rows.items() if packed & mask in numbers)
 
     def newest_by_source(self, limit: int = MAX_KNOWN_PER_SOURCE) -> dict[str, tuple[str, ...]]:
         """The newest known keys of each source, newest first; back catalogue does not count.

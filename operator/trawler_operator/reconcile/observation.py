@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
-from trawler_operator.api.subscription import Backoff, Subscription
+from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
 from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
 from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
 from trawler_operator.domain.plan import HistoryLimits
+from trawler_operator.domain.requests import Verb
 from trawler_operator.domain.start_trouble import Patience
 from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.ports import Event, Key, Manifest
@@ -65,6 +66,7 @@ class Pass:
         asked_for_slots: admission knows what it wants.
         blocker: what a person has to mend before Jobs can be created.
         check: the check that was made.
+        handled: requests that were carried out or refused.
         reported: the status was written, or needed no writing.
     """
 
@@ -87,6 +89,7 @@ class Pass:
     asked_for_slots: bool = False
     blocker: Blocker | None = None
     check: CheckReport | None = None
+    handled: dict[Verb, HandledRequest] = field(default_factory=dict)
     reported: bool = False
     _download_routes: dict[str, Route] = field(default_factory=dict)
     """By site: thousands of videos are behind the same gates."""

@@ -1,4 +1,4 @@
-"""One pass over one Subscription: observe, settle, check, launch, report. Reads top to bottom as the specification.
+"""One pass over one Subscription: observe, settle, obey, check, launch, report. Reads top to bottom as a specification.
 
 Level-triggered: a pass looks at what is there and never at why it was called, so a lost event costs time and nothing
 else, and killing the process between any two calls leads to the same end.
@@ -30,6 +30,7 @@ from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.naming import ledger_name
 from trawler_operator.domain.plan import next_retry
+from trawler_operator.domain.requests import is_handled, last_handled
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
 from trawler_operator.domain.status import (
     Blocker,
@@ -59,6 +60,7 @@ from trawler_operator.reconcile.ports import (
     NotFoundError,
 )
 from trawler_operator.reconcile.prerequisites import look_at_prerequisites
+from trawler_operator.reconcile.requests import handle_requests
 from trawler_operator.reconcile.settling import settle_launches
 from trawler_operator.reconcile.shard_changes import ShardChanges
 
@@ -181,7 +183,7 @@ class Reconciler:
         return current
 
     async def _work(self, current: Pass) -> None:
-        """Settle, check, launch."""
+        """Settle, do what is asked for, check, launch."""
         key, subscription = current.key, current.subscription
         status = subscription.status
         # An empty ledger may have lost what runs, and a Job that it does not know is watched until it ends.
@@ -191,6 +193,7 @@ class Reconciler:
         await settle_launches(
             current, self._api, self._store, self._gatekeeper, self._policy, self._measurements, look=look
         )
+        await handle_requests(current, self._api, self._store)
         await self._gatekeeper.release_lost(current)
         self._looked_at[key] = "" if current.busy else subscription.uid
 
@@ -235,7 +238,11 @@ class Reconciler:
             now=current.now,
         )
         upcoming = self._decide(subscription, status, current.now)
-        status = status.model_copy(update={"next_check_time": _shown_next_check(subscription, upcoming, current.now)})
+        update = {
+            "next_check_time": _shown_next_check(subscription, upcoming, current.now),
+            "last_handled": last_handled(status.last_handled, current.handled),
+        }
+        status = status.model_copy(update=update)
         await self._write_status(current.key, body, status)
         current.reported = True
         current.events.extend(_ledger_events(subscription, ledger, status))
@@ -347,7 +354,7 @@ class Reconciler:
             uid=subscription.uid,
             generation=subscription.generation,
             suspended=subscription.spec.suspend,
-            requested=wish is not None and (handled is None or handled.id != wish[:MAX_KEY]),
+            requested=wish is not None and not is_handled(handled, wish[:MAX_KEY]),
             started_at=self._policy.started_at,
             now=now,
         )
