@@ -150,3 +150,27 @@ async def test_invalid_spec_keeps_its_slots(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile()
     assert operator.admission.running == 0
+
+
+async def test_source_that_was_gone(world: World) -> None:
+    """Believed gone after three checks, asked once a day from then on, and watched again as soon as it answers."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await world.settle(operator)
+    listed = world.site.trailer
+    world.site.trailer = TrailerLine(
+        end=ListingEnd.ERROR, outcome=OutcomeClass.TERMINAL, reason="SourceGone", message="no such channel", engine=""
+    )
+    for _ in range(3):
+        world.clock.advance(timedelta(hours=2))
+        await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "SourceGone")
+    asked = len(world.site.requests)
+    world.clock.advance(timedelta(hours=23))
+    await operator.reconcile()
+    assert len(world.site.requests) == asked
+    world.site.trailer = listed
+    world.clock.advance(timedelta(hours=4))
+    await operator.reconcile()
+    assert len(world.site.requests) == asked + 1
+    assert world.cluster.condition("Ready") == ("True", "Watching")

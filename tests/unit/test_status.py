@@ -28,8 +28,8 @@ from trawler_operator.domain.status import (
     LedgerFacts,
     build_invalid_status,
     build_status,
-    status_patch,
 )
+from trawler_operator.domain.status_patch import status_patch
 
 MIN, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LIBRARY = LibraryStatus(claim_name="library", layout="Show")
@@ -441,6 +441,7 @@ def test_only_what_differs_is_sent() -> None:
 
     assert status_patch(stored, new) == {
         "failedChecks": 0,
+        "goneChecks": 0,
         "lastCheckOutcome": None,
         "forgotten": None,
         "counts": {"running": 0, "failed": 0, "deadLetter": 0, "waiting": 0, "skipped": 0, "downloaded": 3},

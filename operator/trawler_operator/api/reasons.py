@@ -29,6 +29,7 @@ class Reason(StrEnum):
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     LISTER_UNAVAILABLE = "ListerUnavailable"
     CHECK_FAILED = "CheckFailed"
+    SOURCE_GONE = "SourceGone"
     NOT_CHECKED_YET = "NotCheckedYet"
     WATCHING = "Watching"
 
@@ -162,6 +163,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             Reason.CHECK_FAILED: "the last check failed: {detail}",
+            Reason.SOURCE_GONE: (
+                "the site has answered {checks} checks in a row that there is no such source; "
+                "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
+            ),
             Reason.NOT_CHECKED_YET: "not checked yet",
             Reason.WATCHING: "the last check went well",
             Reason.LISTED: "the last listing was complete",

@@ -197,6 +197,8 @@ class SubscriptionStatus(StatusModel):
     """Why the last check failed; absent when it went well."""
     failed_checks: Annotated[int, Field(ge=0)] = 0
     """Checks that failed in a row."""
+    gone_checks: Annotated[int, Field(ge=0)] = 0
+    """Checks in a row to which the site answered that there is no such source; from 3 on it is looked at rarely."""
     backoff: Backoff | None = None
     """Set while downloads pause."""
     recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT)] = ()

@@ -29,6 +29,10 @@ CLOCK_TOLERANCE = timedelta(days=1)
 FIRST_BACKOFF = timedelta(minutes=1)
 MAX_BACKOFF = timedelta(hours=1)
 AUDIT_JITTER_SHARE = 0.1
+GONE_AFTER = 3
+"""Checks in a row that find no source before it is taken for gone: sites say so of sources that exist, too."""
+FIRST_GONE_PAUSE = timedelta(days=1)
+LONGEST_GONE_PAUSE = timedelta(days=14)
 
 HOPELESS = frozenset(
     {
@@ -50,6 +54,7 @@ class Why(StrEnum):
     FIRST = "first"
     SPEC_CHANGED = "spec-changed"
     FAILED = "failed"
+    GONE = "gone"
     MISSED = "missed"
     SCHEDULED = "scheduled"
 
@@ -78,12 +83,14 @@ class CheckHistory:
         generation: of the spec at that time.
         failures: checks that failed in a row.
         outcome: why the last one failed.
+        gone: checks in a row that found no source.
     """
 
     last_check: datetime | None = None
     generation: int | None = None
     failures: int = 0
     outcome: OutcomeClass | None = None
+    gone: int = 0
 
 
 def poll_decision(
@@ -153,6 +160,9 @@ def _planned(schedule: Schedule, history: CheckHistory, last_check: datetime, ui
     regular += min(MAX_JITTER, period * JITTER_SHARE) * share
     if not history.failures:
         return regular, Why.SCHEDULED
+    if history.gone >= GONE_AFTER:
+        pause = backoff(FIRST_GONE_PAUSE, LONGEST_GONE_PAUSE, history.gone - GONE_AFTER + 1)
+        return max(regular, last_check + pause * (1 + JITTER_SHARE * share)), Why.GONE
     pause = backoff(FIRST_BACKOFF, MAX_BACKOFF, history.failures)
     again = last_check + pause * (1 + JITTER_SHARE * share)
     return (max(again, regular) if history.outcome in HOPELESS else again), Why.FAILED

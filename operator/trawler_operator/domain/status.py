@@ -15,6 +15,7 @@ from typing import Any
 
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.reasons import Reason as DownloaderReason
 from trawler_operator.api.conditions import (
     MAX_REASON,
     REASON_PATTERN,
@@ -44,6 +45,7 @@ from trawler_operator.api.subscription import (
     SubscriptionStatus,
 )
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.schedule import GONE_AFTER
 
 MAX_BROKEN_NAMED = 5
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
@@ -89,6 +91,13 @@ class CheckReport:
     def went_well(self) -> bool:
         """The listing may be used."""
         return self.end is not None and self.end is not ListingEnd.ERROR
+
+    @property
+    def found_no_source(self) -> bool:
+        """The site says that there is none: it is gone, or the page that should show it is not there."""
+        return self.end is ListingEnd.ERROR and (
+            self.outcome is OutcomeClass.TERMINAL or self.reason == DownloaderReason.NOT_FOUND
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +162,7 @@ def build_status(
     judge = _Judge(previous.conditions, subscription.generation, now)
     conditions = (
         judge.ready(subscription, status, check, blocker),
-        judge.source_reachable(check),
+        judge.source_reachable(status, check),
         judge.up_to_date(status),
         judge.library_changed(status.library, library),
         judge.ledger_intact(ledger.broken),
@@ -177,16 +186,6 @@ def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) ->
     return identity.status.model_copy(update={"conditions": (ready, *others)})
 
 
-def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict[str, Any] | None:
-    """The merge patch that turns the stored status into the new one; None if nothing differs.
-
-    Args:
-        old: `status` of the resource as the API server gave it.
-        new: what it should be.
-    """
-    return _merge_patch(old or {}, new.to_dict()) or None
-
-
 def _after_check(previous: SubscriptionStatus, check: CheckReport | None, generation: int) -> SubscriptionStatus:
     """What is remembered of checks."""
     if check is None:
@@ -200,6 +199,9 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
     else:
         outcome = OutcomeClass.ENVIRONMENT if check.end is None else check.outcome or OutcomeClass.TRANSIENT
         update |= {"last_check_outcome": outcome, "failed_checks": previous.failed_checks + 1}
+    if check.end is not None:
+        in_a_row = previous.gone_checks if previous.last_check_generation == generation else 0
+        update["gone_checks"] = in_a_row + 1 if check.found_no_source else 0
     if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
@@ -261,19 +263,6 @@ def _cut(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT]
 
 
-def _merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            inner = _merge_patch(before, value)
-            if inner:
-                patch[name] = inner
-        elif name not in old or value != before:
-            patch[name] = value
-    return patch
-
-
 class _Judge:
     """Sets conditions; one method per condition, each reading like its definition."""
 
@@ -300,19 +289,23 @@ class _Judge:
             until = format_time(status.backoff.until_time)
             text = message(reason, until=until, detail=f"{status.backoff.reason}: {status.backoff.message}")
             return self._set(kind, ConditionStatus.FALSE, reason, text)
+        if status.gone_checks >= GONE_AFTER:
+            text = message(Reason.SOURCE_GONE, checks=status.gone_checks)
+            return self._set(kind, ConditionStatus.FALSE, Reason.SOURCE_GONE, text)
         if check is not None:
             return self._after(kind, check)
         if status.last_check_time is None:
             return self.unknown(kind)
         return self._since_last_check(kind, status)
 
-    def source_reachable(self, check: CheckReport | None) -> Condition:
+    def source_reachable(self, status: SubscriptionStatus, check: CheckReport | None) -> Condition:
         """The last listing was complete."""
         kind = ConditionType.SOURCE_REACHABLE
         if check is None or check.end is None:
             return self._kept(kind) or self.unknown(kind)
         if check.end is ListingEnd.ERROR:
-            reason = check.reason if check.reason and _REASON.match(check.reason) else Reason.CHECK_FAILED
+            said = check.reason if check.reason and _REASON.match(check.reason) else Reason.CHECK_FAILED
+            reason = Reason.SOURCE_GONE if status.gone_checks >= GONE_AFTER else said
             return self._set(kind, ConditionStatus.FALSE, reason, check.detail)
         listed = Reason.LISTING_TOO_LONG if check.end is ListingEnd.LIMIT else Reason.LISTED
         return self._set(kind, ConditionStatus.TRUE, listed, message(listed))

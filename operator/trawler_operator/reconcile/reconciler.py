@@ -38,8 +38,8 @@ from trawler_operator.domain.status import (
     build_blocked_status,
     build_invalid_status,
     build_status,
-    status_patch,
 )
+from trawler_operator.domain.status_patch import status_patch
 from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper, GateLimits
@@ -350,6 +350,7 @@ class Reconciler:
                 generation=status.last_check_generation,
                 failures=status.failed_checks,
                 outcome=status.last_check_outcome,
+                gone=status.gone_checks,
             ),
             uid=subscription.uid,
             generation=subscription.generation,
