@@ -120,3 +120,15 @@ def test_metrics_of_gates() -> None:
         assert line in text
     del books[0]
     assert "youtube.com" not in metrics.render().decode()
+
+
+def test_dead_letters() -> None:
+    """By reason; a reason that no video has any more is gone, and so are those of a Subscription that is."""
+    metrics = PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True)
+    metrics.dead_letters_seen(("media", "a"), {"Drm": 2, "Payment": 1})
+    metrics.dead_letters_seen(("media", "a"), {"Drm": 1})
+    text = metrics.render().decode()
+    assert 'trawler_dead_letters{name="a",namespace="media",reason="Drm"} 1.0' in text
+    assert "Payment" not in text
+    metrics.subscription_gone(("media", "a"))
+    assert "media" not in metrics.render().decode()

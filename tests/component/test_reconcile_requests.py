@@ -45,9 +45,11 @@ async def given_up(world: World, newest: int = 2) -> Operator:
 async def test_retry(world: World) -> None:
     """All dead letters are tried again, as if they had never been; the request is not repeated by later passes."""
     operator = await given_up(world)
+    assert operator.silent.dead_letters == {"Exited": 2}
     annotate(world, retry="1")
     await operator.reconcile()
     assert handled(world, "retry") == {"id": "1", "accepted": 2, "unknown": 0}
+    assert operator.silent.dead_letters == {}
     await world.settle(operator)
     assert world.cluster.states()[VIDEO] is world.cluster.states()[OTHER] is LedgerState.SUCCEEDED
     assert Counter(world.launches).most_common(1)[0][1] == 1

@@ -46,6 +46,8 @@ class Site:
     requests: list[ListRequest] = field(default_factory=list)
     trailer: TrailerLine = field(default_factory=lambda: TrailerLine(end=ListingEnd.STOPPED, engine="2026.10.26"))
     down: bool = False
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the listing says of a video beyond its name."""
     during: Callable[[], None] = lambda: None
     """Happens while a listing runs."""
 
@@ -61,7 +63,9 @@ class Site:
         if self.trailer.end is ListingEnd.ERROR:
             return RawListing((), self.trailer)
         source: SourceLine = source_line()
-        entries: list[EntryLine] = [entry_line(name) for name in self.videos]
+        entries: list[EntryLine] = [
+            entry_line(name).model_copy(update=self.facts.get(name, {})) for name in self.videos
+        ]
         return RawListing(((source, tuple(entries)),), self.trailer)
 
 
@@ -70,6 +74,7 @@ class Silent:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.dead_letters: dict[str, int] = {}
         self.gone: list[tuple[str, str]] = []
 
     async def record(self, subscription: Object, events: Sequence[Event]) -> None:
@@ -82,6 +87,9 @@ class Silent:
     def gate_moved(self, kind: str, move: str) -> None: ...
 
     def subscription_seen(self, key: tuple[str, str], videos: Mapping[str, int], at: datetime | None) -> None: ...
+
+    def dead_letters_seen(self, key: tuple[str, str], reasons: Mapping[str, int]) -> None:
+        self.dead_letters = dict(reasons)
 
     def subscription_gone(self, key: tuple[str, str]) -> None:
         self.gone.append(key)

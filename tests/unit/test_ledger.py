@@ -346,3 +346,16 @@ def test_revived_back_catalogue_stays_old() -> None:
     old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, back_catalogue=True)}
     apply(ledger, Changes(entries(1, 1) | old, {SOURCE: "now"}))
     assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}
+
+
+def test_dead_letters_by_reason() -> None:
+    """Counted as they come and go, whoever wrote them."""
+    ledger = Ledger()
+    dead = {f"youtube.v{seq}": ledger_entry(LedgerState.DEAD_LETTER, seq=seq, reason="Drm") for seq in (1, 2)}
+    dead["youtube.v3"] = ledger_entry(LedgerState.DEAD_LETTER, seq=3)
+    apply(ledger, Changes(dead))
+    assert ledger.dead_letters() == {"Drm": 2, "Unknown": 1}
+    apply(ledger, Changes({"youtube.v1": ledger_entry(LedgerState.PENDING, seq=1)}))
+    assert ledger.dead_letters() == {"Drm": 1, "Unknown": 1}
+    ledger.drop(0)
+    assert ledger.dead_letters() == {}

@@ -35,6 +35,9 @@ class PrometheusMeasurements:
     ) -> None:
         self.registry = registry = CollectorRegistry()
         self._videos = Gauge("trawler_videos", "Videos in the ledger", (*_SUBSCRIPTION, "state"), registry=registry)
+        self._dead_letters = Gauge(
+            "trawler_dead_letters", "Videos that were given up", (*_SUBSCRIPTION, "reason"), registry=registry
+        )
         self._last_success = Gauge(
             "trawler_last_successful_check_timestamp_seconds",
             "When a source was last listed completely",
@@ -63,6 +66,7 @@ class PrometheusMeasurements:
             registry=registry,
         )
         self._states: dict[Key, set[str]] = {}
+        self._reasons: dict[Key, set[str]] = {}
 
     def show_gates(self, book: Callable[[], GateBook], max_per_hour: int, now: Callable[[], datetime]) -> None:
         """Add the gates' series.
@@ -95,10 +99,20 @@ class PrometheusMeasurements:
         if last_success is not None:
             self._last_success.labels(*key).set(last_success.timestamp())
 
+    def dead_letters_seen(self, key: Key, reasons: Mapping[str, int]) -> None:
+        """Set a Subscription's gauges of what was given up; a reason that none has any more loses its series."""
+        for reason in self._reasons.pop(key, set()) - reasons.keys():
+            self._dead_letters.remove(*key, reason)
+        for reason, count in reasons.items():
+            self._dead_letters.labels(*key, reason).set(count)
+        if reasons:
+            self._reasons[key] = set(reasons)
+
     def subscription_gone(self, key: Key) -> None:
         """Remove a Subscription's series."""
         for state in self._states.pop(key, ()):
             self._videos.remove(*key, state)
+        self.dead_letters_seen(key, {})
         self._last_success.remove_by_labels({"namespace": key[0], "name": key[1]})
 
     def pass_finished(self, seconds: float, *, failed: bool) -> None:

@@ -15,6 +15,7 @@ nothing new takes as long with 100,000 entries as with 1,000.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from trawler_operator.domain.recent_entries import RecentEntries
 
 SHARD_CAPACITY = 200
 """Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+NO_REASON = "Unknown"
+"""Of a dead letter that somebody made by hand and gave none."""
 SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
 """On a shard that takes no new entries: a later one exists or is about to."""
 
@@ -119,6 +122,8 @@ class Ledger:
         self._shards: dict[int, _ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
         self._running: dict[str, LedgerEntry] = {}
+        self._dead_letters: dict[str, str] = {}
+        """Key → reason, of those that were given up: their entries are not in memory."""
         self._bytes = 0
         self._successes = RecentEntries()
         self._failures = RecentEntries()
@@ -172,6 +177,10 @@ class Ledger:
     def running(self) -> dict[str, LedgerEntry]:
         """Entries that a launch has claimed."""
         return dict(self._running)
+
+    def dead_letters(self) -> Counter[str]:
+        """How many videos were given up, by reason."""
+        return Counter(self._dead_letters.values())
 
     def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
         """Keys of the entries in one of these states."""
@@ -320,6 +329,8 @@ class Ledger:
             self._successes.put(key, entry)
         elif entry.state in _FAILED:
             self._failures.put(key, entry)
+        if entry.state is LedgerState.DEAD_LETTER:
+            self._dead_letters[key] = sys.intern(entry.reason or NO_REASON)
 
     def _remove(self, key: str) -> None:
         """Take a key's contribution out of the totals, before its new entry is added.
@@ -334,6 +345,7 @@ class Ledger:
         self.problems.pop(key, None)
         self.active.pop(key, None)
         self._running.pop(key, None)
+        self._dead_letters.pop(key, None)
         self._successes.remove(key)
         self._failures.remove(key)
 

@@ -197,6 +197,10 @@ class Measurements(Protocol):
         """State of a Subscription after a pass."""
         ...
 
+    def dead_letters_seen(self, key: Key, reasons: Mapping[str, int]) -> None:
+        """Videos of a Subscription that were given up, by reason, all of them."""
+        ...
+
     def subscription_gone(self, key: Key) -> None:
         """Forget its series."""
         ...

@@ -250,6 +250,7 @@ class Reconciler:
         await self._tell_of_gates(body, current)
         videos = {state.value: count for state, count in ledger.counts.items()}
         self._measurements.subscription_seen(current.key, videos, status.last_successful_check_time)
+        self._measurements.dead_letters_seen(current.key, ledger.dead_letters())
         return self._come_back(current, upcoming)
 
     async def _tell_of_gates(self, body: Manifest, current: Pass) -> None:
