@@ -1,0 +1,172 @@
+"""Every way in which a launch can end without a word of its own, or not begin at all, on a real cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from client import StandIn
+from e2e import kubectl as k
+from e2e.operator_pod import OperatorPod
+from e2e.place import Place
+from e2e.waiting import until
+
+NO_IMAGE = "registry.invalid/no-such-image:1"
+
+
+def _subscribe(place: Place, site: StandIn, handle: str, *, slow: bool = False, **more: Any) -> str:
+    """One wanted video, downloaded slowly enough to be disturbed if asked for. Returns its key."""
+    site.add_channel(handle=handle, videos=1)
+    video = site.videos(handle)[0]["id"]
+    if slow:
+        site.fault(endpoint="media", video=video, kind="slow", bytes_per_second=2000)
+    place.subscribe("one", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}, **more})
+    return f"youtube.{video}"
+
+
+def _wait_reason(place: Place, key: str, reason: str, *, timeout: float = 300) -> dict[str, Any]:
+    """Until the ledger has a launch of the video as ended for that reason."""
+    return until(
+        f"{key} ended with {reason}",
+        lambda: place.ledger("one").get(key, {}),
+        lambda entry: entry.get("reason") == reason,
+        timeout=timeout,
+    )
+
+
+def _wait_transfer(place: Place) -> None:
+    until("the transfer is under way", place.staged, lambda staged: any(p.suffix == ".part" for p in staged))
+
+
+def test_out_of_memory(place: Place, site: StandIn, handle: str) -> None:
+    """The kernel kills it: costs a try, and the message names the field that gives it more."""
+    resources = {"requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}
+    key = _subscribe(place, site, handle, job={"resources": resources}, retry={"maxAttempts": 1})
+    entry = _wait_reason(place, key, "OutOfMemory")
+    assert (entry["state"], entry["failures"]) == ("DeadLetter", 1)
+    assert "spec.job.resources.limits.memory" in entry["message"]
+
+
+def test_deadline(place: Place, site: StandIn, handle: str) -> None:
+    """Stopped by its Job's deadline: costs a try, although its pod says that it was told to stop."""
+    key = _subscribe(place, site, handle, slow=True, job={"activeDeadlineSeconds": 60}, retry={"maxAttempts": 1})
+    entry = _wait_reason(place, key, "DeadlineExceeded")
+    assert (entry["state"], entry["failures"]) == ("DeadLetter", 1)
+    assert place.media() == []
+
+
+def test_pod_deleted(place: Place, site: StandIn, handle: str) -> None:
+    """Deleted by hand while it runs: no try is lost, another launch brings the video."""
+    key = _subscribe(place, site, handle, slow=True)
+    _wait_transfer(place)
+    k.kubectl("-n", place.namespace, "delete", "pod", "-l", "trawler.dev/subscription=one", "--wait=false")
+    site.clear_faults()
+    place.wait_up_to_date("one", 1, timeout=400)
+    entry = place.ledger("one")[key]
+    assert (entry["launches"], entry.get("failures", 0)) == (2, 0)
+
+
+def test_pod_evicted(place: Place, site: StandIn, handle: str) -> None:
+    """As a drain does it, through the eviction API: said in the ledger, no try is lost."""
+    key = _subscribe(place, site, handle, slow=True)
+    _wait_transfer(place)
+    (pod,) = k.items("-n", place.namespace, "pods", "-l", "trawler.dev/subscription=one")
+    name = pod["metadata"]["name"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": place.namespace},
+    }
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{name}/eviction"
+    k.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    site.clear_faults()
+    place.wait_up_to_date("one", 1, timeout=400)
+    entry = place.ledger("one")[key]
+    assert (entry["launches"], entry.get("failures", 0)) == (2, 0)
+
+
+def test_job_deleted(place: Place, site: StandIn, handle: str) -> None:
+    """The claim outlives its Job: the same launch is created again, and brings the video once."""
+    key = _subscribe(place, site, handle, slow=True)
+    _wait_transfer(place)
+    k.kubectl("-n", place.namespace, "delete", "job", "-l", "trawler.dev/subscription=one")
+    site.clear_faults()
+    place.wait_up_to_date("one", 1, timeout=400)
+    entry = place.ledger("one")[key]
+    assert (entry["launches"], entry.get("failures", 0)) == (1, 0)
+    assert len(place.media()) == 1
+
+
+def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
+    """A quota refuses the pod: shown, the launch is ended, and the video comes once there is room."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "no-pods", "namespace": place.namespace},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    k.apply(quota)
+    until(
+        "the quota is in force",
+        lambda: k.get("-n", place.namespace, "resourcequota", "no-pods").get("status", {}).get("hard"),
+        lambda hard: hard == {"pods": "0"},
+    )
+    key = _subscribe(place, site, handle)
+    _wait_reason(place, key, "PodNotCreated")
+    condition = place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
+    assert "quota" in condition["message"]
+    assert [job for job in place.jobs("one") if not job["status"].get("conditions")] == []
+    k.delete("-n", place.namespace, "resourcequota", "no-pods")
+    place.wait_up_to_date("one", 1, timeout=500)
+    assert place.ledger("one")[key].get("failures", 0) == 0
+
+
+def test_no_node(place: Place, site: StandIn, handle: str) -> None:
+    """No node bears the label asked for: the scheduler's words, and the fields that can mend it."""
+    key = _subscribe(place, site, handle, job={"nodeSelector": {"trawler.dev/no-such-node": "1"}})
+    entry = _wait_reason(place, key, "Unschedulable")
+    assert entry["state"] == "Pending"
+    assert "spec.job.nodeSelector" in entry["message"]
+    place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
+
+
+def test_volume_that_cannot_be_mounted(place: Place, site: StandIn, handle: str) -> None:
+    """The folder behind the claim is not there on the node: the launch ends as MountFailed, and heals."""
+    place.add_claim("away", f"{place.namespace}/away")
+    folder = place.library / "away"
+    folder.rmdir()
+    key = _subscribe(place, site, handle, library={"claimName": "away"})
+    entry = _wait_reason(place, key, "MountFailed")
+    assert (entry["state"], entry.get("failures", 0)) == ("Pending", 0)
+    folder.mkdir()
+    folder.chmod(0o777)
+    place.wait_up_to_date("one", 1, timeout=500)
+
+
+def test_config_map_that_is_missing(place: Place, site: StandIn, handle: str) -> None:
+    """Authorities that are named and not there: no Job is made, a condition names the ConfigMap."""
+    _subscribe(place, site, handle, access={"caBundleRef": {"name": "no-such-bundle"}})
+    condition = place.wait_condition("one", "Ready", "False", "CaBundleNotFound")
+    assert "no-such-bundle" in condition["message"]
+    assert place.jobs("one") == []
+
+
+@pytest.mark.disruptive
+def test_image_that_cannot_be_pulled(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+    """An operator that was told of an image which is not there: shown with the registry's words; no try is lost."""
+    deployment = ["-n", operator.namespace, "set", "env", "deployment/trawler", "-c", "operator"]
+    key = ""
+    try:
+        k.kubectl(*deployment, f"TRAWLER_DOWNLOADER_IMAGE={NO_IMAGE}")
+        operator.wait_ready()
+        key = _subscribe(place, site, handle)
+        entry = _wait_reason(place, key, "ImagePullFailed")
+        assert (entry["state"], entry.get("failures", 0)) == ("Pending", 0)
+        condition = place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
+        assert NO_IMAGE in condition["message"]
+    finally:
+        k.kubectl(*deployment, "TRAWLER_DOWNLOADER_IMAGE=trawler-downloader:dev")
+        operator.wait_ready()
+    place.wait_up_to_date("one", 1, timeout=500)
