@@ -45,6 +45,7 @@ step = st.one_of(
     st.tuples(st.just("garbage collection"), st.just(0)),
     st.tuples(st.just("second operator"), st.just(0)),
     st.tuples(st.just("edit a shard"), st.just(0)),
+    st.tuples(st.just("ask for a retry"), st.integers(0, 3)),
 )
 
 
@@ -98,6 +99,9 @@ class Chaos:
                 await asyncio.gather(self.make(self.operator), self.make(self.world.operator()))
             case "edit a shard":
                 self.edit_a_shard()
+            case "ask for a retry":
+                asked = {"trawler.dev/retry": f"{number};state=Waiting"}
+                cluster.merge("Subscription", *KEY, {"metadata": {"annotations": asked}})
         self.check()
 
     async def make_killed(self, call: int, *, after: bool) -> None:
