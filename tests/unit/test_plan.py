@@ -93,6 +93,18 @@ def test_order_of_turns() -> None:
     assert eligible_keys(active, 1, NOON, busy={"b"}) == ["a", "c"]
 
 
+def test_second_looks_come_last() -> None:
+    """What was not for us does not stand before what is new; a premiere whose time has come is like any other."""
+    active = {
+        "members": ledger_entry(LedgerState.WAITING, seq=1, retry_at=NOON, outcome=OutcomeClass.NEEDS_ACCESS),
+        "premiere": ledger_entry(LedgerState.WAITING, seq=2, retry_at=NOON, outcome=OutcomeClass.NOT_YET),
+        "failed": ledger_entry(LedgerState.FAILED, seq=3, retry_at=NOON, outcome=OutcomeClass.TRANSIENT),
+        "new": ledger_entry(LedgerState.PENDING, seq=4),
+        "revived": ledger_entry(LedgerState.PENDING, seq=5, outcome=OutcomeClass.NEEDS_ACCESS),
+    }
+    assert eligible_keys(active, 1, NOON) == ["premiere", "failed", "new", "revived", "members"]
+
+
 def test_next_retry() -> None:
     """The earliest of the times that lie ahead; what is due already waits for a slot, not for a time."""
     active = [

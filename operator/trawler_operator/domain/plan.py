@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
@@ -84,7 +84,7 @@ def is_eligible(entry: LedgerEntry, generation: int, now: datetime) -> bool:
 def eligible_keys(
     active: Mapping[str, LedgerEntry], generation: int, now: datetime, busy: Collection[str] = ()
 ) -> list[str]:
-    """Keys that may be claimed, in the order of their turn: as discovered, oldest first.
+    """Keys that may be claimed, in the order of their turn: as discovered, oldest first; second looks come last.
 
     Args:
         active: the ledger's active entries.
@@ -93,7 +93,12 @@ def eligible_keys(
         busy: keys that a live Job works on although the ledger does not know (it was deleted by hand).
     """
     keys = [key for key, entry in active.items() if is_eligible(entry, generation, now) and key not in busy]
-    return sorted(keys, key=lambda key: active[key].seq)
+    return sorted(keys, key=lambda key: (_is_second_look(active[key]), active[key].seq))
+
+
+def _is_second_look(entry: LedgerEntry) -> bool:
+    """Not for us at the last look, and most likely not now: a thousand of them must not stand before what is new."""
+    return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS
 
 
 def next_retry(active: Iterable[LedgerEntry], generation: int, now: datetime) -> datetime | None:

@@ -135,6 +135,20 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     )
 
 
+def announced_time(announced: int | None, now: datetime) -> datetime | None:
+    """When to look at what a site announces for `announced` (Unix seconds); None: nothing that lies ahead."""
+    if announced is None or announced <= now.timestamp():
+        return None
+    latest = now + MAX_SITE_WAIT
+    soonest_ready = AFTER_ANNOUNCED.total_seconds() + announced
+    return latest if soonest_ready >= latest.timestamp() else datetime.fromtimestamp(soonest_ready, UTC)
+
+
+def first_deferral(key: str, outcome: OutcomeClass, now: datetime) -> datetime:
+    """When to look for the first time at a video that is not to be had: the class's first pause, spread."""
+    return now + _spread(DEFERRED_PAUSES[outcome].first, key, 0)
+
+
 def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -> LedgerEntry:
     """What was learnt of the video, whatever becomes of it."""
     result = observed.result
@@ -178,7 +192,9 @@ def _failed(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> Ledger
         return replace(entry, state=LedgerState.DEAD_LETTER, failures=failures)
     first = timedelta(seconds=retry.backoff_seconds)
     pause = backoff(first, max(first, LONGEST_FAILED_PAUSE), failures)
-    return replace(entry, state=LedgerState.FAILED, failures=failures, retry_at=now + _spread(pause, key, entry))
+    return replace(
+        entry, state=LedgerState.FAILED, failures=failures, retry_at=now + _spread(pause, key, entry.launches)
+    )
 
 
 def _deferred(
@@ -186,19 +202,17 @@ def _deferred(
 ) -> LedgerEntry:
     deferrals = entry.deferrals + 1
     pause = DEFERRED_PAUSES[outcome]
-    retry_at = now + _spread(backoff(pause.first, pause.longest, deferrals), key, entry)
+    retry_at = now + _spread(backoff(pause.first, pause.longest, deferrals), key, entry.launches)
     announced = observed.result.retry_at if observed.result else None
-    if outcome is OutcomeClass.NOT_YET and announced is not None and announced > now.timestamp():
-        latest = now + MAX_SITE_WAIT
-        soonest_ready = AFTER_ANNOUNCED.total_seconds() + announced
-        retry_at = latest if soonest_ready >= latest.timestamp() else datetime.fromtimestamp(soonest_ready, UTC)
+    if outcome is OutcomeClass.NOT_YET:
+        retry_at = announced_time(announced, now) or retry_at
     state = LedgerState.WAITING if outcome in _WAITING else LedgerState.PENDING
     return replace(entry, state=state, deferrals=deferrals, retry_at=retry_at)
 
 
-def _spread(pause: timedelta, key: str, entry: LedgerEntry) -> timedelta:
+def _spread(pause: timedelta, key: str, launches: int) -> timedelta:
     """A pause made a little longer, differently for each video: those that failed together do not return together."""
-    longer = pause * (1 + RETRY_JITTER_SHARE * jitter(key, entry.launches))
+    longer = pause * (1 + RETRY_JITTER_SHARE * jitter(key, launches))
     return timedelta(seconds=round(longer.total_seconds()))
 
 

@@ -22,6 +22,7 @@ from trawler_operator.domain.gates import LISTING, Finding, listing_finding
 from trawler_operator.domain.job_manifest import proxy
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
+from trawler_operator.domain.readiness import make_wait, relisted, wait_of
 from trawler_operator.domain.schedule import audit_due
 from trawler_operator.domain.selection import NewEntry, select_new
 from trawler_operator.domain.status import Blocker, CheckReport
@@ -216,16 +217,23 @@ class Checker:
         )
 
     async def _record(self, current: Pass, listing: RawListing) -> None:
-        select = current.subscription.spec.select
+        spec, now = current.subscription.spec, current.now
+        has_cookies = getattr(spec.access, "cookies_secret_ref", None) is not None
         selected: tuple[NewEntry, ...] = ()
 
         def compute(ledger: Ledger) -> Changes:
             nonlocal selected
-            selected = select_new(listing.sources, select, ledger.knows, ledger.sources)
+            selected = select_new(listing.sources, spec.select, ledger.knows, ledger.sources)
             started = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
-            since = format_time(current.now)
+            since = format_time(now)
+            lines = [line for _, entries in listing.sources for line in entries]
+            entries = new_entries(selected, ledger.next_seq, now)
+            for new in selected:
+                wait = wait_of(new.line, now, has_cookies=has_cookies)
+                if wait is not None and new.state is LedgerState.PENDING:
+                    entries[new.line.key] = make_wait(entries[new.line.key], wait)
             return Changes(
-                entries=new_entries(selected, ledger.next_seq, current.now),
+                entries=entries | relisted(lines, ledger.active, now, has_cookies=has_cookies),
                 started_sources=dict.fromkeys(started, since),
             )
 

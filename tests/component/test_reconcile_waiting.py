@@ -1,0 +1,82 @@
+"""Premieres, streams and members-only videos: waited for without a Job, and taken when they are ready."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from component.world import World, world_with_a_channel
+from trawler_downloader.contract.download import DownloadResult
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+
+VIDEO = "youtube.v7"
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+async def test_premiere(world: World) -> None:
+    """No Job before its time, one a minute after it; it counts as one of the newest, and as waiting."""
+    starts = world.clock.now() + timedelta(hours=30)
+    world.site.facts["v7"] = {"live_status": "is_upcoming", "release_at": int(starts.timestamp())}
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    await world.settle(operator)
+    entry = world.cluster.ledger()[VIDEO]
+    assert (entry.state, entry.reason, entry.launches) == (LedgerState.WAITING, "Premiere", 0)
+    assert world.cluster.condition("UpToDate") == ("True", "AllDownloaded")
+    assert world.cluster.subscription()["status"]["counts"]["waiting"] == 1
+    world.clock.time = starts
+    await operator.reconcile()
+    assert [key for key, _ in world.launches] == ["youtube.v6"]
+    world.clock.advance(timedelta(minutes=1))
+    await world.settle(operator)
+    assert world.cluster.states()[VIDEO] is LedgerState.SUCCEEDED
+    assert world.launches.count((VIDEO, 1)) == 1
+
+
+async def test_stream_that_ends(world: World) -> None:
+    """The next check that shows it over queues it at once."""
+    world.site.facts["v7"] = {"live_status": "is_live"}
+    world.cluster.subscribe({"select": {"newest": 1}, "schedule": {"intervalSeconds": 600}})
+    operator = world.operator()
+    await operator.reconcile()
+    assert world.cluster.created == []
+    world.site.facts["v7"] = {"live_status": "was_live"}
+    world.clock.advance(timedelta(minutes=12))
+    await world.settle(operator)
+    assert world.cluster.states()[VIDEO] is LedgerState.SUCCEEDED
+    assert timedelta(minutes=15) > world.clock.now() - world.cluster.ledger()[VIDEO].added_at
+
+
+async def test_listing_is_wrong(world: World) -> None:
+    """Shown as over while the site still refuses it: the Job's word counts from then on, check by check."""
+    world.downloader = lambda request: DownloadResult(outcome=OutcomeClass.NOT_YET, reason="Live")
+    world.site.facts["v7"] = {"live_status": "is_live"}
+    world.cluster.subscribe({"select": {"newest": 1}, "schedule": {"intervalSeconds": 600}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.site.facts.clear()
+    for _ in range(4):
+        world.clock.advance(timedelta(minutes=12))
+        await world.settle(operator)
+    assert world.launches == [(VIDEO, 1)]
+
+
+async def test_members_only(world: World) -> None:
+    """No Job for a day, then one for each, once."""
+    world.site.facts = {f"v{number}": {"availability": "subscriber_only"} for number in (5, 6, 7)}
+    world.cluster.subscribe({"select": {"newest": 3}})
+    operator = world.operator()
+    await world.settle(operator)
+    assert world.cluster.created == []
+    assert {entry.reason for entry in world.cluster.ledger().values() if entry.state is LedgerState.WAITING} == {
+        "MembersOnly"
+    }
+    world.clock.advance(timedelta(days=2))
+    world.downloader = lambda request: DownloadResult(outcome=OutcomeClass.NEEDS_ACCESS, reason="MembersOnly")
+    await world.settle(operator)
+    assert sorted(world.launches) == [("youtube.v5", 1), ("youtube.v6", 1), ("youtube.v7", 1)]
