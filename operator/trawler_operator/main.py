@@ -14,6 +14,7 @@ import signal
 from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 from trawler_operator.adapters.clock import SystemClock
 from trawler_operator.adapters.event_recorder import KubernetesEventRecorder
@@ -185,7 +186,7 @@ class _Operator:
 def build_policy(settings: Settings, clock: Clock) -> Policy:
     """Chart values, as the reconciler wants them."""
     resources = settings.default_job_resources
-    more = {"resources": resources.model_dump(exclude_defaults=True)} if resources else {}
+    more: dict[str, Any] = {"resources": resources.model_dump(exclude_defaults=True)} if resources else {}
     return Policy(
         defaults=JobDefaults(
             image=settings.downloader_image,
@@ -194,6 +195,7 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
             claim_name=settings.default_claim_name or "",
             ca_bundle_config_map=settings.default_ca_bundle_config_map or "",
             proxy=settings.default_proxy or "",
+            allowed_cidrs=settings.allowed_cidrs,
             run_as_user=settings.default_run_as_user,
             run_as_group=settings.default_run_as_group,
             fs_group=settings.default_fs_group,

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
     default_claim_name: OptionalName = None
     default_ca_bundle_config_map: OptionalName = None
     default_proxy: OptionalName = None
+    read_secrets: bool = False
+    """Whether Secrets with cookies and proxy credentials may be read for listings; downloads mount theirs anyway."""
+    allowed_cidrs: CommaList = ()
+    """Networks that listings and downloads may reach although they are not public."""
     max_running_jobs: Annotated[int, Field(ge=1, le=1000)] = 2
     max_running_jobs_per_subscription: Annotated[int, Field(ge=1, le=1000)] = 2
     egress_max_parallel: Annotated[int, Field(ge=1, le=1000)] = 2
@@ -123,6 +128,16 @@ class Settings(BaseSettings):
             if not _DNS_LABEL.fullmatch(name):
                 raise ValueError(f"{name!r} is not the name of a namespace; patterns are not supported")
         return names
+
+    @field_validator("allowed_cidrs")
+    @classmethod
+    def _check_networks(cls, cidrs: tuple[str, ...]) -> tuple[str, ...]:
+        for cidr in cidrs:
+            try:
+                ip_network(cidr, strict=False)
+            except ValueError:
+                raise ValueError(f"{cidr!r} is no network; write it as 192.168.1.20/32") from None
+        return cidrs
 
     @field_validator("lister_address")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -104,11 +105,27 @@ def every_right(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("name", scenario_names())
-def test_no_role_speaks_of_secrets_or_of_everything(name: str) -> None:
-    """Neither Secrets nor wildcards, nor writing of Subscriptions by the operator."""
-    found = every_right(render(scenario(name)))
+def test_no_role_speaks_of_secrets_unasked_or_of_everything(name: str) -> None:
+    """Neither Secrets, where that is not switched on, nor wildcards."""
+    found = every_right(render({**scenario(name), "access": {}}))
 
     assert set() == {right for right in found if right[1].split("/")[0] == "secrets" or "*" in right}
+
+
+@pytest.mark.parametrize(
+    ("watched", "where"),
+    [
+        pytest.param({"namespaces": ["tim"]}, "tim", id="in a namespace"),
+        pytest.param({"clusterWide": True}, "*", id="everywhere"),
+    ],
+)
+def test_reading_secrets_is_one_right_that_is_switched_on(watched: dict[str, Any], where: str) -> None:
+    """`get` by name: neither a list nor a watch would be of use. In the operator's own namespace there is none."""
+    before = bound(render({"watch": watched}))
+
+    granted = bound(render({"watch": watched, "access": {"readSecrets": True}}))
+
+    assert granted == {**before, where: before[where] | {("", "secrets", "get")}}
 
 
 def test_people_get_subscriptions_by_the_clusters_own_roles() -> None:

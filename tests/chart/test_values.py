@@ -103,6 +103,8 @@ NFS = {"server": "nas.lan", "path": "/media"}
         pytest.param(
             {"networkPolicy": {"blockedCIDRs": ["10.0.0.0"]}}, ["/networkPolicy/blockedCIDRs/0"], id="no range"
         ),
+        pytest.param({"access": {"allowedCIDRs": ["nas"]}}, ["/access/allowedCIDRs/0"], id="a name for a range"),
+        pytest.param({"access": {"readSecrets": "yes"}}, ["/access/readSecrets", "want boolean"], id="no truth"),
         pytest.param({"networkPolicy": {"sitePorts": [0]}}, ["/networkPolicy/sitePorts/0"], id="no port"),
     ],
 )

@@ -326,16 +326,14 @@ async def test_many_listings_at_once(lister: Lister, standin: Standin) -> None:
     assert [(len(listing.entries), listing.end) for listing in listings] == [(60, "stopped")] * 6
 
 
-async def test_a_feed_when_the_generic_extractor_is_allowed(
-    tmp_path_factory: pytest.TempPathFactory, standin: Standin
-) -> None:
+async def test_a_feed_when_the_generic_extractor_is_allowed(lister: Lister, standin: Standin) -> None:
     """Entries without an id of their own get the feed's, and plain addresses."""
     standin.load({**SEA, "videos": 7})
     channel = standin.site.catalogue.channel("@sea")
     newest = standin.site.catalogue.listing(channel.id, ("videos",))[0]
-    folder = tmp_path_factory.mktemp("g")
-    with running_lister(folder, standin, "--allow-generic", "true") as lister:
-        listing = await lister.list(f"{standin.proxy}/feeds/sea.rss", proxy=None)
+    listing = await lister.list(
+        f"{standin.proxy}/feeds/sea.rss", proxy=None, allow_generic=True, allowed_cidrs=("127.0.0.1/32",)
+    )
     assert (len(listing.entries), listing.end) == (7, "complete")
     assert listing.entries[0].key == f"generic.{newest.id}"
     assert listing.entries[0].url == f"{standin.proxy}/files/{newest.id}.mp4"

@@ -25,6 +25,9 @@ from standin.hosts import HOSTS
 Json = dict[str, Any]
 LABELS = {"app.kubernetes.io/name": SERVICE}
 REPOSITORY = Path(__file__).resolve().parents[2]
+ADDRESS = "10.96.0.200"
+"""Fixed, so that the chart's value access.allowedCIDRs can name it: of kind's default range, in the part of it that
+Kubernetes keeps for addresses chosen by hand."""
 _HOSTS_ANNOTATION = "standin/hosts"
 
 
@@ -117,7 +120,7 @@ def service_manifest() -> Json:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": SERVICE, "labels": LABELS},
-        "spec": {"selector": LABELS, "ports": ports},
+        "spec": {"clusterIP": ADDRESS, "selector": LABELS, "ports": ports},
     }
 
 
@@ -159,6 +162,8 @@ def deploy(image: str, ca_file: Path, namespace: str, catalogue: Path | None) ->
         data = {"catalogue.json": catalogue.read_text(encoding="utf-8")}
         metadata = {"name": "standin-catalogue"}
         manifests.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    if _found(namespace, "service", SERVICE).get("spec", {}).get("clusterIP", ADDRESS) != ADDRESS:
+        _kubectl("-n", namespace, "delete", "service", SERVICE)  # of an earlier deployment: it cannot be changed
     stamp = str(time.time_ns())
     _apply(namespace, [*manifests, deployment_manifest(image, catalogue is not None, stamp), service_manifest()])
     ca_file.write_text(certificates.ca)

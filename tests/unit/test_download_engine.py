@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 import yt_dlp
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.downloader.hls import HlsFD
 
+from trawler_downloader.access.guard import ConnectGuard
+from trawler_downloader.access.redaction import Redactor
 from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, SubscriptionRef, VideoRef
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.engine import (
@@ -25,6 +28,7 @@ from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.media import MediaFacts, problem
 from trawler_downloader.download.options import format_of, format_sort_of, parameters
 from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.download.site_access import CookieUse, SiteAccess
 from trawler_downloader.download.stall import Watch
 from trawler_downloader.library.manifest import VideoFacts
 
@@ -65,7 +69,8 @@ def test_there_is_always_a_fallback():
 
 
 def test_nothing_of_yt_dlp_reads_files_or_leaves_its_own_downloaders():
-    asked = parameters(request_for(), allow_generic=False)
+    asked = parameters(request_for(), None)
+    assert "ratelimit" not in asked
     assert asked["external_downloader"] == {"default": "native"}
     assert asked["allowed_extractors"] == ["default", "-generic"]
     assert asked["cachedir"] is False
@@ -87,24 +92,24 @@ def test_nothing_of_yt_dlp_reads_files_or_leaves_its_own_downloaders():
 )
 def test_a_block_arrives_within_the_stall_timeout(patience, block):
     """Progress is told per block, and who gets half a kibibyte per second has not stalled."""
-    asked = parameters(request_for().model_copy(update={"stall_timeout_seconds": patience}), allow_generic=False)
+    asked = parameters(request_for().model_copy(update={"stall_timeout_seconds": patience}), None)
     assert (asked["buffersize"], asked["noresizebuffer"]) == (block, True)
 
 
-def test_a_proxy_and_the_generic_extractor_are_asked_for():
-    request = request_for().model_copy(update={"proxy": "http://proxy:1"})
-    asked = parameters(request, allow_generic=True)
-    assert (asked["proxy"], asked["allowed_extractors"]) == ("http://proxy:1", ["default"])
+def test_a_proxy_a_rate_and_the_generic_extractor_are_asked_for():
+    request = request_for().model_copy(update={"allow_generic": True, "rate_limit_bytes_per_second": 4096})
+    asked = parameters(request, "http://proxy:1")
+    assert (asked["proxy"], asked["allowed_extractors"], asked["ratelimit"]) == ("http://proxy:1", ["default"], 4096)
 
 
 def test_sound_is_extracted():
-    asked = parameters(request_for(type=AUDIO, container="mp3"), allow_generic=False)
+    asked = parameters(request_for(type=AUDIO, container="mp3"), None)
     assert asked["postprocessors"] == [{"key": "FFmpegExtractAudio", "preferredcodec": "mp3", "preferredquality": "0"}]
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ytsearch:x", "ftp://x.test/a", ""])
 def test_only_web_addresses_are_fetched(url):
-    with pytest.raises(LaunchError) as raised, open_engine(request_for(url), None, None, allow_generic=False):
+    with pytest.raises(LaunchError) as raised, open_engine(request_for(url), None, None, None):
         pass
     assert (raised.value.outcome, raised.value.reason) == (OutcomeClass.CONFIGURATION, "UnsupportedUrl")
 
@@ -239,13 +244,15 @@ def test_ffmpeg_never_gets_a_stream_from_the_network(monkeypatch, tmp_path):
     """A playlist that yt-dlp's own downloader cannot read is handed to ffmpeg, past every option: there it ends."""
     monkeypatch.setattr(FFmpegFD, "real_download", FFmpegFD.real_download)  # put back afterwards
     monkeypatch.setattr("trawler_downloader.download.engine.require_tools", lambda: None)
+    monkeypatch.setattr(ConnectGuard, "install", lambda _guard: None)  # for the rest of the process's life
     playlist = '#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="https://x.test/key"\n#EXTINF:1,\nhttps://x.test/1.ts\n'
     info = {"id": "a", "url": "https://x.test/a.m3u8", "ext": "mp4", "hls_media_playlist_data": playlist}
     request = request_for()
     watch = Watch(600, tmp_path, tmp_path, lambda error: None)
+    access = SiteAccess(request, Path("cookies.txt"), Path("proxy"), Redactor(), CookieUse())
     with (
-        open_engine(request, ProgressReporter(io.StringIO(), float), watch, allow_generic=False),
-        yt_dlp.YoutubeDL(parameters(request, allow_generic=False)) as engine,
+        open_engine(request, ProgressReporter(io.StringIO(), float), watch, access),
+        yt_dlp.YoutubeDL(parameters(request, None)) as engine,
         pytest.raises(LaunchError, match="only ffmpeg could fetch") as raised,
     ):
         HlsFD(engine, engine.params).real_download("a.mp4", info)

@@ -30,10 +30,11 @@ REQUEST = {
 def test_a_pod_needs_only_its_uid():
     settings = settings_of({"TRAWLER_POD_UID": "0b6c-uid"})
     assert (settings.library, settings.termination_log) == (Path("/library"), Path("/dev/termination-log"))
-    assert (settings.ca_file, settings.pod, settings.allow_generic) == (
+    assert (settings.ca_file, settings.cookies_file, settings.proxy_credentials, settings.pod) == (
         Path("/etc/trawler/ca/ca.crt"),
+        Path("/etc/trawler/cookies/cookies.txt"),
+        Path("/etc/trawler/proxy"),
         "0b6c-uid",
-        False,
     )
 
 

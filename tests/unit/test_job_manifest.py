@@ -33,6 +33,9 @@ MINIMAL_REQUEST = {
     "library": {"path": "", "layout": "Show"},
     "minFreeBytes": 1073741824,
     "caBundle": False,
+    "proxyCredentials": False,
+    "allowGeneric": False,
+    "allowedCidrs": [],
     "umask": "022",
     "stallTimeoutSeconds": 600,
 }
@@ -180,7 +183,15 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "url": URL,
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
         "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFreeBytes": 0},
-        "access": {"proxy": "socks5://vpn.media:1080", "caBundleRef": {"name": "my-ca"}},
+        "access": {
+            "proxy": "socks5://vpn.media:1080",
+            "caBundleRef": {"name": "my-ca"},
+            "cookiesSecretRef": {"name": "my-cookies"},
+            "cookies": "Always",
+            "proxySecretRef": {"name": "my-vpn"},
+            "rateLimitBytesPerSecond": 4000000,
+            "allowGeneric": True,
+        },
         "job": {
             "activeDeadlineSeconds": 600,
             "resources": {"limits": {"cpu": 2}},
@@ -201,6 +212,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         claim_name="library",
         ca_bundle_config_map="ca",
         proxy="http://proxy:8080",
+        allowed_cidrs=("192.168.1.30/32",),
     )
     plain = _build({}, PLAIN)
     manifest = _build(spec, defaults, source_title="Numberline", volume_id="v-1")
@@ -215,6 +227,13 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "minFreeBytes": 0,
         "proxy": "socks5://vpn.media:1080",
         "caBundle": True,
+        "cookies": "Always",
+        "cookiesSecret": "my-cookies",
+        "proxyCredentials": True,
+        "proxySecret": "my-vpn",
+        "rateLimitBytesPerSecond": 4000000,
+        "allowGeneric": True,
+        "allowedCidrs": ["192.168.1.30/32"],
         "umask": "002",
         "stallTimeoutSeconds": 60,
     }
@@ -231,11 +250,33 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "imagePullPolicy": "Always",
         "resources": {"limits": {"cpu": "2"}},
     }
-    pod["containers"][0]["volumeMounts"].append({"name": "ca", "mountPath": "/etc/trawler/ca", "readOnly": True})
+    pod["containers"][0]["volumeMounts"] += [
+        {"name": "ca", "mountPath": "/etc/trawler/ca", "readOnly": True},
+        {"name": "cookies", "mountPath": "/etc/trawler/cookies", "readOnly": True},
+        {"name": "proxy", "mountPath": "/etc/trawler/proxy", "readOnly": True},
+    ]
     pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = "mine"
-    pod["volumes"].append(
-        {"name": "ca", "configMap": {"name": "my-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
-    )
+    pod["volumes"] += [
+        {"name": "ca", "configMap": {"name": "my-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {
+            "name": "cookies",
+            "secret": {
+                "secretName": "my-cookies",
+                "items": [{"key": "cookies.txt", "path": "cookies.txt"}],
+                "defaultMode": 0o440,
+                "optional": True,
+            },
+        },
+        {
+            "name": "proxy",
+            "secret": {
+                "secretName": "my-vpn",
+                "items": [{"key": "username", "path": "username"}, {"key": "password", "path": "password"}],
+                "defaultMode": 0o440,
+                "optional": True,
+            },
+        },
+    ]
     pod |= {
         "imagePullSecrets": [{"name": "mirror"}],
         "nodeSelector": {"disk": "fast"},
@@ -256,6 +297,14 @@ def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     assert (request["proxy"], request["caBundle"]) == ("http://proxy:8080", True)
     assert pod["volumes"][2]["configMap"]["name"] == "ca"
     assert pod["securityContext"]["runAsUser"] == 7
+
+
+def test_cookies_are_sent_when_needed_unless_always_is_said() -> None:
+    """And the operator's own proxy may be the one that a Secret's user and password are for."""
+    spec = {"access": {"cookiesSecretRef": {"name": "c"}, "proxySecretRef": {"name": "p"}}}
+    request = _request(_build(spec, JobDefaults(image="i", claim_name="library", proxy="http://proxy:8080")))
+
+    assert (request["cookies"], request["proxyCredentials"]) == ("WhenNeeded", True)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ def test_the_environment_sets_what_the_command_line_does_not() -> None:
     environ = {
         "TRAWLER_LISTER_LISTEN": "[::1]:8090",
         "TRAWLER_LISTER_MAX_WORKERS": "5",
-        "TRAWLER_LISTER_ALLOW_GENERIC": "true",
         "TRAWLER_LISTER_QUEUE_SECONDS": "",
     }
-    expected = Settings(socket=None, listen=("::1", 8090), max_workers=3, allow_generic=True)
+    expected = Settings(socket=None, listen=("::1", 8090), max_workers=3)
     assert expected == parse_settings(["--max-workers", "3"], environ)
 
 
@@ -36,9 +35,6 @@ def test_the_environment_sets_what_the_command_line_does_not() -> None:
             ["--socket", "/a"], {"TRAWLER_LISTER_MAX_WORKERS": "many"}, "TRAWLER_LISTER_MAX_WORKERS", id="no number"
         ),
         pytest.param(["--socket", "/a", "--max-workers", "0"], {}, "--max-workers", id="too small"),
-        pytest.param(
-            ["--socket", "/a"], {"TRAWLER_LISTER_ALLOW_GENERIC": "yes"}, "TRAWLER_LISTER_ALLOW_GENERIC", id="no truth"
-        ),
     ],
 )
 def test_a_wrong_setting_ends_the_program_and_is_named(

@@ -51,6 +51,8 @@ def test_lists_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRAWLER_GATES_EGRESS_FIRST_PAUSE_SECONDS", "30000", "FIRST_PAUSE_SECONDS .30000. must not be more than"),
         ("TRAWLER_GATES_CONFIG_MAP", "My Gates", "TRAWLER_GATES_CONFIG_MAP: "),
         ("TRAWLER_DEFAULT_RUN_AS_USER", "0", "TRAWLER_DEFAULT_RUN_AS_USER: "),
+        ("TRAWLER_ALLOWED_CIDRS", "10.0.0.0/8,nas", "TRAWLER_ALLOWED_CIDRS: 'nas' is no network"),
+        ("TRAWLER_READ_SECRETS", "perhaps", "TRAWLER_READ_SECRETS: .*boolean"),
         ("TRAWLER_DOWNLOADER_IMAGE", "", "TRAWLER_DOWNLOADER_IMAGE: "),
     ],
 )

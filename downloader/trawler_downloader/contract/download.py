@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.listing import CookiesMode, Kind
 from trawler_downloader.contract.message import Message
 from trawler_downloader.contract.outcomes import OutcomeClass
 
@@ -20,6 +20,10 @@ LIBRARY_MOUNT = "/library"
 """Where the claim's root is mounted in a download pod."""
 CA_FILE = "/etc/trawler/ca/ca.crt"
 """Where extra certificate authorities are mounted when `ca_bundle` is set."""
+COOKIES_FILE = "/etc/trawler/cookies/cookies.txt"
+"""Where the cookies of a Secret are mounted when `cookies` is set; missing where the Secret or its key is."""
+PROXY_CREDENTIALS = "/etc/trawler/proxy"
+"""Folder in which the files `username` and `password` of a Secret are mounted when `proxy_credentials` is set."""
 MAX_RESULT_BYTES = 3584
 DEFAULT_STALL_TIMEOUT_SECONDS = 600
 """Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
@@ -110,6 +114,19 @@ class DownloadRequest(Message):
     proxy: str | None = None
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
+    cookies: CookiesMode | None = None
+    """COOKIES_FILE is mounted, and when it is used."""
+    cookies_secret: str | None = None
+    """Name of the Secret behind COOKIES_FILE, for messages."""
+    proxy_credentials: bool = False
+    """PROXY_CREDENTIALS is mounted and holds the proxy's user and password."""
+    proxy_secret: str | None = None
+    """Name of the Secret behind PROXY_CREDENTIALS, for messages."""
+    rate_limit_bytes_per_second: Annotated[int, Field(ge=1)] | None = None
+    allow_generic: bool = False
+    """yt-dlp's generic extractor may be used: it fetches any page."""
+    allowed_cidrs: tuple[str, ...] = ()
+    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
     umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
     """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
     stall_timeout_seconds: Annotated[int, Field(ge=1)] = DEFAULT_STALL_TIMEOUT_SECONDS
@@ -146,6 +163,10 @@ class DownloadResult(Message):
     """Unix seconds; with NotYet, when the site says it will be ready; with RateLimited, when it may be asked again."""
     volume_id: str | None = None
     """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
+    cookies_used: bool = False
+    """Cookies were sent to the site."""
+    cookies_invalid: bool = False
+    """And it no longer accepts them: they have to be exported anew."""
     engine: str = ""
     """yt-dlp's version."""
     times: StepTimes = StepTimes()

@@ -34,6 +34,14 @@ class Kind(StrEnum):
     STREAM = "Stream"
 
 
+class CookiesMode(StrEnum):
+    """When the cookies of a Secret are sent."""
+
+    ALWAYS = "Always"
+    WHEN_NEEDED = "WhenNeeded"
+    """First without them; where the site asks for a sign-in, once more with them."""
+
+
 class ListRequest(Message):
     """What to list, and where to stop."""
 
@@ -50,6 +58,15 @@ class ListRequest(Message):
     proxy: str | None = None
     ca_bundle: str | None = None
     """PEM text of extra certificate authorities."""
+    cookies: str | None = Field(default=None, repr=False)
+    """Text of a cookies.txt. A secret: goes into no log and no message."""
+    cookies_mode: CookiesMode = CookiesMode.WHEN_NEEDED
+    proxy_username: str | None = Field(default=None, repr=False)
+    proxy_password: str | None = Field(default=None, repr=False)
+    allow_generic: bool = False
+    """yt-dlp's generic extractor may be used: it fetches any page."""
+    allowed_cidrs: tuple[str, ...] = ()
+    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
     deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
 
 
@@ -119,6 +136,10 @@ class TrailerLine(Message):
     """Unix seconds; with RateLimited, when the site says that it may be asked again."""
     requests: int = 0
     """Requests that yt-dlp made to the site."""
+    cookies_used: bool = False
+    """Cookies were sent to the site."""
+    cookies_invalid: bool = False
+    """And it no longer accepts them: they have to be exported anew."""
     engine: str
     """yt-dlp's version."""
 

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     AGE_RESTRICTED = "AgeRestricted", OutcomeClass.NEEDS_ACCESS
     GEO_RESTRICTED = "GeoRestricted", OutcomeClass.NEEDS_ACCESS
     LOGIN_REQUIRED = "LoginRequired", OutcomeClass.NEEDS_ACCESS
+    COOKIES_MISSING = "CookiesMissing", OutcomeClass.NEEDS_ACCESS
+    """No fault of the video: once the Secret is there, the next launch takes it."""
+    COOKIES_MALFORMED = "CookiesMalformed", OutcomeClass.NEEDS_ACCESS
 
     # The site asks us to stop.
     RATE_LIMITED = "RateLimited", OutcomeClass.RATE_LIMITED
@@ -125,6 +128,8 @@ class Reason(StrEnum):
     PROXY_REFUSED = "ProxyRefused", OutcomeClass.ENVIRONMENT
     """It wants a user and password, or others than it was given: no fault of any video."""
     NO_FFMPEG = "NoFfmpeg", OutcomeClass.ENVIRONMENT
+    PROXY_CREDENTIALS_MISSING = "ProxyCredentialsMissing", OutcomeClass.ENVIRONMENT
+    PROXY_CREDENTIALS_MALFORMED = "ProxyCredentialsMalformed", OutcomeClass.ENVIRONMENT
 
     # The Subscription asks for what cannot work.
     UNSUPPORTED_URL = "UnsupportedUrl", OutcomeClass.CONFIGURATION
@@ -137,6 +142,8 @@ class Reason(StrEnum):
     """For the volume's file system, or for a limit of its server."""
     TLS_NOT_TRUSTED = "TlsNotTrusted", OutcomeClass.CONFIGURATION
     CA_BUNDLE_INVALID = "CaBundleInvalid", OutcomeClass.CONFIGURATION
+    ADDRESS_REFUSED = "AddressRefused", OutcomeClass.CONFIGURATION
+    """It is not public, and neither the proxy's nor of `access.allowedCIDRs`."""
     LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.CONFIGURATION
     REQUEST_MISSING = "RequestMissing", OutcomeClass.CONFIGURATION
     REQUEST_INVALID = "RequestInvalid", OutcomeClass.CONFIGURATION

@@ -8,7 +8,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from trawler_downloader.access.redaction import RedactingFormatter, Redactor
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download import program
@@ -18,6 +20,7 @@ from trawler_downloader.download.errors import LaunchError, TerminatedError
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import report, result_of
 from trawler_downloader.download.settings import Settings, request_of, settings_of
+from trawler_downloader.download.site_access import CookieUse, SiteAccess
 from trawler_downloader.download.staging import own_folder
 from trawler_downloader.download.stall import Watch
 from trawler_downloader.download.trust import trust
@@ -27,35 +30,56 @@ from trawler_downloader.outcomes import classify
 LOG = logging.getLogger(__name__)
 
 
+@dataclass
+class Learned:
+    """What comes to light during a launch and counts however it ends."""
+
+    redact: Redactor = field(default_factory=Redactor)
+    """Knows the secrets that were read."""
+    cookies: CookieUse = field(default_factory=CookieUse)
+    volume_ids: list[str] = field(default_factory=list)
+    """Of the volume, once it was probed: it answers, whatever came of the video."""
+
+    def added_to(self, result: DownloadResult) -> DownloadResult:
+        """The result with all of it, and without the secrets."""
+        told: dict[str, object] = {
+            "message": self.redact(result.message),
+            "cookies_used": self.cookies.used,
+            "cookies_invalid": self.cookies.refused,
+        }
+        if self.volume_ids:
+            told["volume_id"] = self.volume_ids[-1]
+        return result.model_copy(update=told)
+
+
 def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs one command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m trawler_downloader.download", description=__doc__)
     parser.add_argument("step", nargs="?", choices=("run", "fetch", "publish"), default="run")
     parser.add_argument("--check", action="store_true", help="check the installation and leave")
     chosen = parser.parse_args(arguments)
-    # Standard output belongs to the progress lines.
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    learned = Learned()
+    log = logging.StreamHandler(sys.stderr)  # standard output belongs to the progress lines
+    log.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s", learned.redact))
+    logging.basicConfig(level=logging.INFO, handlers=[log])
     if chosen.check:
         problems = check()
         for problem in problems:
             LOG.error("%s", problem)
         return 1 if problems else 0
     settings = settings_of(environment)
-    probed: list[str] = []
 
     def told(result: DownloadResult) -> int:
-        if probed:  # whatever came of the video, the volume answers
-            result = result.model_copy(update={"volume_id": probed[-1]})
-        return report(result, settings.termination_log)
+        return report(learned.added_to(result), settings.termination_log)
 
     def stalled(error: LaunchError) -> None:
         if error.outcome is OutcomeClass.ENVIRONMENT:  # it did answer, and does not any more
-            probed.clear()
+            learned.volume_ids.clear()
         # The main thread hangs somewhere, and cannot be told.
         os._exit(told(result_of(error, ENGINE_VERSION)))
 
     try:
-        result = _launch(chosen.step, settings, environment, probed.append, stalled)
+        result = _launch(chosen.step, settings, environment, learned, stalled)
     except LaunchError as error:
         result = result_of(error, ENGINE_VERSION)
     except TerminatedError:
@@ -76,10 +100,11 @@ def _launch(
     step: str,
     settings: Settings,
     environment: Mapping[str, str],
-    probed: Callable[[str], None],
+    learned: Learned,
     stalled: Callable[[LaunchError], None],
 ) -> DownloadResult | None:
     request = request_of(environment, DownloadRequest)
+    access = SiteAccess(request, settings.cookies_file, settings.proxy_credentials, learned.redact, learned.cookies)
     os.umask(int(request.umask, 8))
     progress = ProgressReporter(sys.stdout, time.monotonic)
     if step != "publish":
@@ -90,10 +115,10 @@ def _launch(
         request=request,
         root=settings.library,
         pod=settings.pod,
-        engine=lambda: open_engine(request, progress, watch, allow_generic=settings.allow_generic),
+        engine=lambda: open_engine(request, progress, watch, access),
         now=time.time,
         report=progress.phase,
-        probed=probed,
+        probed=learned.volume_ids.append,
     )
     steps = {"run": program.run, "fetch": program.fetch, "publish": program.publish}
     with watch:

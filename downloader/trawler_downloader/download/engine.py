@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,17 @@ from yt_dlp import version
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.networking.exceptions import HTTPError
 
+from trawler_downloader.access.confine import confine
+from trawler_downloader.access.cookies import may_help, tells_of_refused_cookies
+from trawler_downloader.access.guard import ConnectGuard
 from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
+from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, configuration
 from trawler_downloader.download.media import as_jpeg, remuxed, require_tools, verify
 from trawler_downloader.download.options import container_of, in_folder, parameters
 from trawler_downloader.download.progress import ProgressReporter
+from trawler_downloader.download.site_access import SiteAccess
 from trawler_downloader.download.stall import Watch
 from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
 from trawler_downloader.outcomes import classify
@@ -50,10 +56,21 @@ _BULKY = frozenset({"automatic_captions", "subtitles", "requested_subtitles"})
 class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
     """YoutubeDL that tells of each answer of the site, and keeps those that ask for fewer requests."""
 
-    def __init__(self, chosen: dict[str, Any], moved: Callable[[], None], refusals: list[HTTPError]) -> None:
+    def __init__(
+        self,
+        chosen: dict[str, Any],
+        moved: Callable[[], None],
+        refusals: list[HTTPError],
+        cookies: CookieJar | None,
+        *,
+        auto_init: bool,
+    ) -> None:
         self._moved = moved
         self._refusals = refusals
-        super().__init__(chosen)
+        super().__init__(chosen, auto_init=auto_init)
+        if cookies is not None:
+            # In the place of what a file would be loaded into, and written back from.
+            self.cookiejar = cookies
 
     def urlopen(self, req: object) -> object:
         """Every request comes through here."""
@@ -70,15 +87,16 @@ class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
 class YtDlp:
     """One video. See `program.Engine` for what the methods promise."""
 
-    def __init__(
-        self, request: DownloadRequest, progress: ProgressReporter, watch: Watch, *, allow_generic: bool
-    ) -> None:
+    def __init__(self, request: DownloadRequest, progress: ProgressReporter, watch: Watch, access: SiteAccess) -> None:
         self._request = request
         self._progress = progress
         self._watch = watch
+        self._access = access
         self._refusals: list[HTTPError] = []
-        self._log = _Log()
-        self._parameters = parameters(request, allow_generic=allow_generic) | {
+        self._log = _Log(self._warned)
+        self._cookies: CookieJar | None = None
+        """Shared by all steps from the first that needs it on."""
+        self._parameters = parameters(request, access.proxy()) | {
             "logger": self._log,
             "progress_hooks": [watch.downloading, progress.downloading],
             "postprocessor_hooks": [watch.processing, progress.processing],
@@ -88,13 +106,17 @@ class YtDlp:
         self.version: str = ENGINE_VERSION
 
     def describe(self) -> VideoFacts:
-        """What the site tells."""
+        """What the site tells. Where that takes a sign-in, it is asked once more with the cookies."""
+        if self._request.cookies is CookiesMode.ALWAYS:
+            self._cookies = self._access.cookies()
         try:
-            info = self._extract(self._parameters)
+            info = self._asked()
         except LaunchError as refusal:
-            if refusal.outcome is OutcomeClass.NOT_YET:
-                refusal.retry_at = self._announced_start() or refusal.retry_at
-            raise
+            if self._request.cookies is not CookiesMode.WHEN_NEEDED or not may_help(refusal.reason):
+                raise
+            LOG.info("%s: once more, with cookies", refusal.reason)
+            self._cookies = self._access.cookies()
+            info = self._asked()
         if not isinstance(info, dict):
             raise LaunchError(OutcomeClass.TRANSIENT, "NothingExtracted", "yt-dlp found nothing at the URL")
         if info.get("_type", "video") != "video":
@@ -146,7 +168,7 @@ class YtDlp:
     def _thumbnail(self, folder: Path) -> StagedFile | None:
         raw, target = folder / "picture", folder / Role.THUMBNAIL.value
         # A picture needs yt-dlp's network, not its extractors: without them it is ready 40 ms sooner (measured).
-        with yt_dlp.YoutubeDL(self._parameters, auto_init=False) as engine:
+        with self._open(self._parameters, auto_init=False) as engine:
             for url in thumbnail_urls(self._info):
                 try:
                     with engine.urlopen(url) as answer:
@@ -164,12 +186,24 @@ class YtDlp:
         target.unlink(missing_ok=True)
         return None
 
+    def _asked(self) -> Any:  # noqa: ANN401 - what extractors return
+        try:
+            return self._extract(self._parameters)
+        except LaunchError as refusal:
+            if refusal.outcome is OutcomeClass.NOT_YET:
+                refusal.retry_at = self._announced_start() or refusal.retry_at
+            raise
+
     def _extract(self, chosen: dict[str, Any], *, process: bool = True) -> Any:  # noqa: ANN401 - what extractors return
         with self._judging(), self._open(chosen) as engine:
             return engine.extract_info(self._request.video.url, download=False, process=process)
 
-    def _open(self, chosen: dict[str, Any]) -> _Downloader:
-        return _Downloader(chosen, self._watch.progressed, self._refusals)
+    def _open(self, chosen: dict[str, Any], *, auto_init: bool = True) -> _Downloader:
+        return _Downloader(chosen, self._watch.progressed, self._refusals, self._cookies, auto_init=auto_init)
+
+    def _warned(self, message: str) -> None:
+        if self._cookies is not None and tells_of_refused_cookies(message):
+            self._access.use.refused = True
 
     def _announced_start(self) -> int | None:
         """Unix seconds, where the site tells them: in words it rounds them up to whole hours or days."""
@@ -196,8 +230,9 @@ class YtDlp:
 class _Log:
     """yt-dlp's messages: into our log, warnings also kept, because some errors leave their cause there."""
 
-    def __init__(self) -> None:
+    def __init__(self, warned: Callable[[str], None]) -> None:
         self.warnings: list[str] = []
+        self._warned = warned
 
     def debug(self, message: str) -> None:
         """Debugging and ordinary messages alike."""
@@ -205,6 +240,7 @@ class _Log:
 
     def warning(self, message: str) -> None:
         """A warning."""
+        self._warned(message)
         if len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(message)
         LOG.warning("%s", message)
@@ -216,7 +252,7 @@ class _Log:
 
 @contextmanager
 def open_engine(
-    request: DownloadRequest, progress: ProgressReporter, watch: Watch, *, allow_generic: bool
+    request: DownloadRequest, progress: ProgressReporter, watch: Watch, access: SiteAccess
 ) -> Iterator[YtDlp]:
     """An engine for this request.
 
@@ -229,7 +265,9 @@ def open_engine(
     # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
     # to it, past every option.
     FFmpegFD.real_download = _refuse_ffmpeg
-    yield YtDlp(request, progress, watch, allow_generic=allow_generic)
+    confine()
+    ConnectGuard(request.allowed_cidrs, request.proxy).install()
+    yield YtDlp(request, progress, watch, access)
 
 
 def refuse_unfinished(info: Mapping[str, Any]) -> None:

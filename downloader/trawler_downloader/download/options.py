@@ -50,8 +50,8 @@ def block_bytes(stall_timeout_seconds: int) -> int:
     return max(MIN_BLOCK_BYTES, min(MAX_BLOCK_BYTES, SLOWEST_BYTES_PER_SECOND * stall_timeout_seconds))
 
 
-def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, Any]:
-    """Everything but the hooks, the logger and the folder."""
+def parameters(request: DownloadRequest, proxy: str | None) -> dict[str, Any]:
+    """Everything but the hooks, the logger, the cookies and the folder; the proxy is given with user and password."""
     wish = request.media
     chosen: dict[str, Any] = {
         "format": format_of(wish),
@@ -65,7 +65,7 @@ def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, An
         "updatetime": False,
         "noplaylist": True,
         "extract_flat": "in_playlist",  # a playlist where a video was expected is refused, not downloaded
-        "allowed_extractors": ["default"] if allow_generic else ["default", "-generic"],
+        "allowed_extractors": ["default"] if request.allow_generic else ["default", "-generic"],
         "compat_opts": {"no-certifi"},  # see trust
         "socket_timeout": SOCKET_TIMEOUT_SECONDS,
         "retries": RETRIES,
@@ -85,8 +85,10 @@ def parameters(request: DownloadRequest, *, allow_generic: bool) -> dict[str, An
     else:
         codec = container_of(wish)
         chosen["postprocessors"] = [{"key": "FFmpegExtractAudio", "preferredcodec": codec, "preferredquality": "0"}]
-    if request.proxy is not None:
-        chosen["proxy"] = request.proxy
+    if request.rate_limit_bytes_per_second is not None:
+        chosen["ratelimit"] = request.rate_limit_bytes_per_second
+    if proxy is not None:
+        chosen["proxy"] = proxy
     return chosen
 
 

@@ -11,7 +11,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trawler_downloader.contract.download import CA_FILE, LIBRARY_MOUNT, REQUEST_ENV
+from trawler_downloader.contract.download import (
+    CA_FILE,
+    COOKIES_FILE,
+    LIBRARY_MOUNT,
+    PROXY_CREDENTIALS,
+    REQUEST_ENV,
+)
 from trawler_downloader.contract.message import Message
 from trawler_downloader.download.errors import configuration
 
@@ -19,7 +25,8 @@ POD_UID_ENV = "TRAWLER_POD_UID"
 LIBRARY_ENV = "TRAWLER_LIBRARY"
 TERMINATION_LOG_ENV = "TRAWLER_TERMINATION_LOG"
 CA_FILE_ENV = "TRAWLER_CA_FILE"
-ALLOW_GENERIC_ENV = "TRAWLER_ALLOW_GENERIC"
+COOKIES_FILE_ENV = "TRAWLER_COOKIES_FILE"
+PROXY_CREDENTIALS_ENV = "TRAWLER_PROXY_CREDENTIALS"
 
 _Request = TypeVar("_Request", bound=Message)
 
@@ -31,10 +38,10 @@ class Settings:
     library: Path
     termination_log: Path
     ca_file: Path
+    cookies_file: Path
+    proxy_credentials: Path
     pod: str
     """The pod's uid, or the host's name, which in a pod is the pod's name."""
-    allow_generic: bool
-    """yt-dlp's generic extractor fetches any address that a page names: off unless asked for."""
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
@@ -44,8 +51,9 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         library=Path(environment.get(LIBRARY_ENV) or LIBRARY_MOUNT),
         termination_log=Path(environment.get(TERMINATION_LOG_ENV) or "/dev/termination-log"),
         ca_file=Path(environment.get(CA_FILE_ENV) or CA_FILE),
+        cookies_file=Path(environment.get(COOKIES_FILE_ENV) or COOKIES_FILE),
+        proxy_credentials=Path(environment.get(PROXY_CREDENTIALS_ENV) or PROXY_CREDENTIALS),
         pod=re.sub(r"[^-a-zA-Z0-9]", "-", pod)[:100],
-        allow_generic=environment.get(ALLOW_GENERIC_ENV, "").lower() in {"1", "true", "yes"},
     )
 
 

@@ -19,7 +19,6 @@ class Limits:
     """What one worker may use."""
 
     memory_bytes: int
-    allow_generic: bool
 
 
 def run(pipe: Connection, body: bytes, engine_version: str, limits: Limits) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from http import HTTPStatus
+from http.cookiejar import CookieJar
 from typing import Any, Protocol
 
 import yt_dlp
@@ -67,7 +68,14 @@ class WarningLog:
 class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
     """YoutubeDL that counts its requests and can be told to make no more."""
 
-    def __init__(self, request: ListRequest, *, allow_generic: bool, before_request: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        request: ListRequest,
+        *,
+        before_request: Callable[[], None],
+        proxy: str | None = None,
+        cookies: CookieJar | None = None,
+    ) -> None:
         self.requests = 0
         """Made so far."""
         self.no_more_requests = False
@@ -76,8 +84,10 @@ class Engine(yt_dlp.YoutubeDL):  # type: ignore[misc]
         """Answers that asked for fewer requests: they say for how long, what yt-dlp makes of them need not."""
         self.log = WarningLog()
         self._before_request = before_request
-        self._allow_generic = allow_generic
-        super().__init__(_parameters(request, self.log))
+        self._allow_generic = request.allow_generic
+        super().__init__(_parameters(proxy, self.log))
+        if cookies is not None:
+            self.cookiejar = cookies
 
     def add_default_info_extractors(self) -> None:
         """Called by the constructor.
@@ -137,7 +147,7 @@ def enabled_extractors() -> tuple[Extractor, ...]:
     return tuple(extractor for extractor in yt_dlp.extractor.gen_extractor_classes() if extractor._ENABLED)  # noqa: SLF001
 
 
-def _parameters(request: ListRequest, log: WarningLog) -> dict[str, Any]:
+def _parameters(proxy: str | None, log: WarningLog) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "logger": log,
         "quiet": True,
@@ -156,6 +166,6 @@ def _parameters(request: ListRequest, log: WarningLog) -> dict[str, Any]:
             "youtube": {"raise_incomplete_data": [""]},
         },
     }
-    if request.proxy is not None:
-        parameters["proxy"] = request.proxy
+    if proxy is not None:
+        parameters["proxy"] = proxy
     return parameters

@@ -37,9 +37,9 @@ class WorkerStartError(RuntimeError):
 class WorkerPool:
     """Starts workers and streams their lines."""
 
-    def __init__(self, *, worker_memory_mib: int, allow_generic: bool) -> None:
+    def __init__(self, *, worker_memory_mib: int) -> None:
         self.engine = version("yt-dlp")
-        self._limits = child.Limits(memory_bytes=worker_memory_mib * 1024 * 1024, allow_generic=allow_generic)
+        self._limits = child.Limits(memory_bytes=worker_memory_mib * 1024 * 1024)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([child.PRELOAD])
         self._forks = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork")

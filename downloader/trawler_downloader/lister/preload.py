@@ -23,7 +23,7 @@ _UNKNOWN_TO_ALL = "https://trawler.invalid/"
 def _warm_up() -> None:
     for extractor in enabled_extractors():
         extractor.suitable(_UNKNOWN_TO_ALL)
-    with Engine(ListRequest(url=_UNKNOWN_TO_ALL), allow_generic=False, before_request=lambda: None) as engine:
+    with Engine(ListRequest(url=_UNKNOWN_TO_ALL), before_request=lambda: None) as engine:
         engine.get_info_extractor(YoutubeTabIE.ie_key())
     # The patterns above are those of lazily loaded stand-ins; the real class compiles its own, 15 ms of CPU (measured).
     YoutubeTabIE.get_temp_id("https://www.youtube.com/@x/videos")

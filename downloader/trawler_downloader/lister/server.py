@@ -45,7 +45,7 @@ def build_app(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app[SETTINGS] = settings
     app[SLOTS] = asyncio.Semaphore(settings.max_workers)
-    app[POOL] = WorkerPool(worker_memory_mib=settings.worker_memory_mib, allow_generic=settings.allow_generic)
+    app[POOL] = WorkerPool(worker_memory_mib=settings.worker_memory_mib)
     app.router.add_post(LIST_PATH, _list)
     app.router.add_get(HEALTH_PATH, _health)
     app.cleanup_ctx.append(_fork_server)

@@ -28,8 +28,6 @@ class Settings:
     the 15 s that the operator waits beyond the deadline."""
     shutdown_seconds: int = 10
     """How long running listings may go on after SIGTERM."""
-    allow_generic: bool = False
-    """Let yt-dlp's generic extractor fetch any URL (feeds, media files). Off: it fetches whatever the pod can reach."""
 
 
 def parse_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
@@ -50,7 +48,6 @@ def parse_settings(argv: Sequence[str], environ: Mapping[str, str] = os.environ)
         ("worker_memory_mib", _integer(128, 65_536), defaults.worker_memory_mib, "memory of one listing, MiB"),
         ("queue_seconds", _integer(0, 600), defaults.queue_seconds, "wait for a free worker"),
         ("shutdown_seconds", _integer(0, 600), defaults.shutdown_seconds, "time for running listings after SIGTERM"),
-        ("allow_generic", _truth, defaults.allow_generic, "true: any URL, by yt-dlp's generic extractor"),
     )
     for name, kind, default, text in fields:
         variable = ENV_PREFIX + name.upper()
@@ -102,11 +99,3 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
-
-
-def _truth(text: str) -> bool:
-    try:
-        return {"true": True, "false": False}[text.lower()]
-    except KeyError:
-        msg = "must be true or false"
-        raise ValueError(msg) from None

@@ -13,14 +13,18 @@ import time
 from multiprocessing.connection import Connection
 from typing import BinaryIO, NoReturn
 
+from trawler_downloader.access.confine import confine
+from trawler_downloader.access.errors import AccessError
+from trawler_downloader.access.guard import ConnectGuard
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.lister.attempts import Attempts
 from trawler_downloader.lister.child import Limits
 from trawler_downloader.lister.engine import Engine
 from trawler_downloader.lister.sources import NotAListingError
 from trawler_downloader.lister.trust import CaBundleError, trust
-from trawler_downloader.lister.walk import RedirectError, walk
+from trawler_downloader.lister.walk import RedirectError
 from trawler_downloader.outcomes import Classified, classify
 
 ALARM_GRACE_SECONDS = 10
@@ -39,7 +43,7 @@ def run(pipe: Connection, body: bytes, engine_version: str, limits: Limits) -> N
     status = 1
     try:
         with os.fdopen(os.dup(pipe.fileno()), "wb", PIPE_BUFFER_BYTES) as out:
-            trailer = _listing(request, out, engine_version, limits)
+            trailer = _listing(request, out, engine_version)
             out.write(trailer.to_json().encode() + b"\n")
         status = 0
     except BrokenPipeError:
@@ -48,36 +52,39 @@ def run(pipe: Connection, body: bytes, engine_version: str, limits: Limits) -> N
         os._exit(status)
 
 
-def _listing(request: ListRequest, out: BinaryIO, engine_version: str, limits: Limits) -> TrailerLine:
+def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> TrailerLine:
     def emit(line: SourceLine | EntryLine) -> None:
         out.write(line.to_json().encode() + b"\n")
 
-    engine: Engine | None = None
+    attempts = Attempts(request, emit, out.flush)
     try:
         trust(request.ca_bundle)
-        # What is listed leaves before the wait for the next page, in one write per page.
-        engine = Engine(request, allow_generic=limits.allow_generic, before_request=out.flush)
-        end = walk(request, engine, emit)
+        ConnectGuard(request.allowed_cidrs, request.proxy).install()
+        confine()
+        end, found = attempts.run(), None
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a site makes yt-dlp raise is an outcome of this listing
-        found = _meaning(error, engine)
-        return TrailerLine(
-            end=ListingEnd.ERROR,
-            outcome=found.outcome,
-            reason=found.reason,
-            message=found.message,
-            retry_at=found.retry_at if found.outcome is OutcomeClass.RATE_LIMITED else None,
-            requests=engine.requests if engine else 0,
-            engine=engine_version,
-        )
-    return TrailerLine(end=end, requests=engine.requests, engine=engine_version)
+        end, found = ListingEnd.ERROR, _meaning(error, attempts.engine)
+    return TrailerLine(
+        end=end,
+        outcome=found.outcome if found else None,
+        reason=found.reason if found else None,
+        message=attempts.redact(found.message) if found else None,
+        retry_at=found.retry_at if found and found.outcome is OutcomeClass.RATE_LIMITED else None,
+        requests=attempts.requests,
+        cookies_used=attempts.cookies_used,
+        cookies_invalid=attempts.cookies_refused,
+        engine=engine_version,
+    )
 
 
 def _meaning(error: Exception, engine: Engine | None) -> Classified:
     match error:
         case NotAListingError():
             return Classified(Reason.UNSUPPORTED_URL, str(error))
+        case AccessError():
+            return Classified(error.reason, error.message)
         case CaBundleError():
             return Classified(Reason.CA_BUNDLE_INVALID, str(error))
         case RedirectError():

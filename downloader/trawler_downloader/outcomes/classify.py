@@ -25,6 +25,7 @@ from yt_dlp.utils import (
     YoutubeDLError,
 )
 
+from trawler_downloader.access.guard import AddressRefusedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line
@@ -131,6 +132,8 @@ def _by_table(rows: Sequence[Row], texts: Sequence[str]) -> _Finding | None:
 def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
     for error in chain:
         match error:
+            case AddressRefusedError():
+                return Reason.ADDRESS_REFUSED, one_line(str(error.strerror))
             case HTTPError(status=429):
                 return _meaning_of_status(429, of_media=False)
             case HTTPError(redirect_loop=True):

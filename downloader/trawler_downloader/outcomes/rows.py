@@ -46,6 +46,7 @@ ASKED_TO_STOP: tuple[Row, ...] = (
 """Says nothing about the video; tried first."""
 
 NETWORK: tuple[Row, ...] = (
+    _row(r"is not a public address", Reason.ADDRESS_REFUSED),
     _row(
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
         Reason.TLS_NOT_TRUSTED,

@@ -1,6 +1,6 @@
 {{/*
-What the operator may do where it watches, and nothing else: in particular nothing with Secrets, and no change of a
-Subscription but of its status. Checked line by line by tests/chart.
+What the operator may do where it watches, and nothing else: in particular nothing with Secrets unless that is switched
+on, and no change of a Subscription but of its status. Checked line by line by tests/chart.
 */}}
 {{- define "trawler.rules" -}}
 - apiGroups: [trawler.dev]
@@ -26,6 +26,12 @@ Subscription but of its status. Checked line by line by tests/chart.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]
+{{- if .Values.access.readSecrets }}
+# Cookies and proxy credentials that a Subscription names, for its listing.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -25,7 +25,7 @@ from trawler_downloader.contract.download import (
     MediaType,
     Sidecar,
 )
-from trawler_downloader.contract.listing import MAX_ENTRIES, Kind
+from trawler_downloader.contract.listing import MAX_ENTRIES, CookiesMode, Kind
 from trawler_operator.api.model import SpecModel
 
 DEFAULT_INTERVAL_SECONDS = 3600
@@ -49,6 +49,8 @@ URL_RULE = (
 )
 PROXY_PATTERN = r"^(https?|socks4a?|socks5h?)://[^/?#@\\\s\x00-\x1f\x7f]+/?$"
 PROXY_RULE = "must be http, https, socks4, socks4a, socks5 or socks5h://host:port, without a user name or password"
+COOKIES_RULE = "cookies has a meaning with cookiesSecretRef only"
+PROXY_LOGIN_RULE = "proxySecretRef needs a proxy that knows user and password: http, https, socks5 or socks5h"
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f\\]*$"
 PATH_RULE = (
     "must be a relative path of folders, without a leading or trailing '/', without empty, '.', '..' or '.trawler' "
@@ -357,13 +359,45 @@ class ConfigMapRef(SpecModel):
     """Its name."""
 
 
+class SecretRef(SpecModel):
+    """A Secret of the Subscription's namespace. Who may create Subscriptions there can use it, as with a pod."""
+
+    name: ObjectName
+    """Its name."""
+
+
 class Access(SpecModel):
     """How the source is reached."""
 
+    model_config = ConfigDict(
+        json_schema_extra=_cel(
+            ("!has(self.cookies) || has(self.cookiesSecretRef)", COOKIES_RULE),
+            ("!has(self.proxySecretRef) || !has(self.proxy) || !self.proxy.startsWith('socks4')", PROXY_LOGIN_RULE),
+        )
+    )
+
+    cookies_secret_ref: SecretRef | None = None
+    """Secret whose key cookies.txt holds cookies of a signed-in browser session (Netscape format)."""
+    cookies: CookiesMode | None = None
+    """Always, or WhenNeeded: only where a site asks for a sign-in. Default: WhenNeeded."""
+    proxy_secret_ref: SecretRef | None = None
+    """Secret with the proxy's user and password (keys username and password, as of type kubernetes.io/basic-auth)."""
+    rate_limit_bytes_per_second: Annotated[int, Field(ge=1024, le=10_000_000_000)] | None = None
+    """How fast one download may be, in bytes per second. Default: no limit."""
+    allow_generic: bool = False
+    """Any page, feed or file, where yt-dlp has no extractor for the site: it then guesses. Default: false."""
     ca_bundle_ref: ConfigMapRef | None = None
     """ConfigMap whose key ca.crt holds certificate authorities to trust besides the public ones (PEM)."""
     proxy: ProxyUrl | None = None
     """Proxy for checks and downloads, e.g. socks5://vpn.media:1080. Default: the operator's."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.cookies is not None and self.cookies_secret_ref is None:
+            raise ValueError(COOKIES_RULE)
+        if self.proxy_secret_ref is not None and (self.proxy or "").startswith("socks4"):
+            raise ValueError(PROXY_LOGIN_RULE)
+        return self
 
 
 class Retry(SpecModel):

@@ -13,7 +13,9 @@ from typing import Any
 
 from trawler_downloader.contract.download import (
     CA_FILE,
+    COOKIES_FILE,
     LIBRARY_MOUNT,
+    PROXY_CREDENTIALS,
     REQUEST_ENV,
     DownloadRequest,
     LibraryPlace,
@@ -21,6 +23,7 @@ from trawler_downloader.contract.download import (
     SubscriptionRef,
     VideoRef,
 )
+from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
 from trawler_operator.api import labels
 from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
@@ -33,6 +36,11 @@ from trawler_operator.domain.naming import job_name
 COMMAND = ("python", "-m", "trawler_downloader.download")
 SCRATCH_MOUNT = "/tmp"  # noqa: S108 - an empty volume of the pod's own, not a shared folder
 TERMINATION_GRACE_SECONDS = 30
+COOKIES_KEY = "cookies.txt"
+"""Of the Secret that `access.cookiesSecretRef` names."""
+PROXY_KEYS = ("username", "password")
+"""Of the Secret that `access.proxySecretRef` names, as in Secrets of type kubernetes.io/basic-auth."""
+SECRET_FILE_MODE = 0o440
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
 DEFAULT_LIMITS = {"memory": "1Gi"}
 FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
@@ -50,6 +58,7 @@ class JobDefaults:
         claim_name: claim in the Subscription's namespace; empty: every Subscription names its own.
         ca_bundle_config_map: ConfigMap (key ca.crt) in the Subscription's namespace; empty: none.
         proxy: URL; empty: none.
+        allowed_cidrs: networks that may be reached although they are not public.
         run_as_user: user id.
         run_as_group: group id.
         fs_group: group id.
@@ -62,6 +71,7 @@ class JobDefaults:
     claim_name: str = ""
     ca_bundle_config_map: str = ""
     proxy: str = ""
+    allowed_cidrs: tuple[str, ...] = ()
     run_as_user: int = 65532
     run_as_group: int = 65532
     fs_group: int = 65532
@@ -83,6 +93,21 @@ def ca_bundle_config_map(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
     """The proxy's URL; empty if there is none."""
     return spec.access.proxy or defaults.proxy
+
+
+def cookies_secret(spec: SubscriptionSpec) -> str:
+    """The Secret that holds cookies; empty if there is none."""
+    return spec.access.cookies_secret_ref.name if spec.access.cookies_secret_ref else ""
+
+
+def cookies_mode(spec: SubscriptionSpec) -> CookiesMode:
+    """When its cookies are sent."""
+    return spec.access.cookies or CookiesMode.WHEN_NEEDED
+
+
+def proxy_secret(spec: SubscriptionSpec) -> str:
+    """The Secret that holds the proxy's user and password; empty if there is none."""
+    return spec.access.proxy_secret_ref.name if spec.access.proxy_secret_ref else ""
 
 
 def place(spec: SubscriptionSpec, defaults: JobDefaults) -> LibraryStatus:
@@ -205,6 +230,13 @@ def _request(
         min_free_bytes=spec.library.min_free_bytes,
         proxy=proxy(spec, defaults) or None,
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
+        cookies=cookies_mode(spec) if cookies_secret(spec) else None,
+        cookies_secret=cookies_secret(spec) or None,
+        proxy_credentials=bool(proxy_secret(spec)),
+        proxy_secret=proxy_secret(spec) or None,
+        rate_limit_bytes_per_second=spec.access.rate_limit_bytes_per_second,
+        allow_generic=spec.access.allow_generic,
+        allowed_cidrs=defaults.allowed_cidrs,
         umask=spec.job.umask,
         stall_timeout_seconds=spec.job.stall_timeout_seconds,
     )
@@ -236,6 +268,7 @@ def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defa
         volumes.append(
             {"name": "ca", "configMap": {"name": config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
         )
+    volumes += _secret_volumes(spec)
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -252,6 +285,24 @@ def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defa
     if spec.job.tolerations:
         pod["tolerations"] = [_toleration(toleration) for toleration in spec.job.tolerations]
     return pod
+
+
+def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
+    """Only the keys that are used. `optional`: a pod that waits for a Secret would say so to nobody."""
+    wanted = (("cookies", cookies_secret(spec), (COOKIES_KEY,)), ("proxy", proxy_secret(spec), PROXY_KEYS))
+    return [
+        {
+            "name": volume,
+            "secret": {
+                "secretName": secret,
+                "items": [{"key": key, "path": key} for key in keys],
+                "defaultMode": SECRET_FILE_MODE,
+                "optional": True,
+            },
+        }
+        for volume, secret, keys in wanted
+        if secret
+    ]
 
 
 def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
@@ -277,6 +328,10 @@ def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults)
     ]
     if request.ca_bundle:
         mounts.append({"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True})
+    if request.cookies is not None:
+        mounts.append({"name": "cookies", "mountPath": COOKIES_FILE.rpartition("/")[0], "readOnly": True})
+    if request.proxy_credentials:
+        mounts.append({"name": "proxy", "mountPath": PROXY_CREDENTIALS, "readOnly": True})
     container: dict[str, Any] = {
         "name": labels.DOWNLOAD_CONTAINER,
         "image": defaults.image,

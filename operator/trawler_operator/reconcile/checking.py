@@ -213,6 +213,8 @@ class Checker:
             known=current.ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
             proxy=proxy(spec, self._policy.defaults) or None,
             ca_bundle=ca_bundle,
+            allow_generic=spec.access.allow_generic,
+            allowed_cidrs=self._policy.defaults.allowed_cidrs,
             deadline_seconds=self._policy.listing_deadline_seconds,
         )
 
