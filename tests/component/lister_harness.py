@@ -84,6 +84,8 @@ class Standin:
     site: Site
     proxy: str
     ca: str
+    tls_port: int
+    """What a proxy that we are not leads to."""
 
     def load(self, *channels: dict[str, Any], playlists: tuple[dict[str, Any], ...] = ()) -> None:
         """Show these channels and nothing else; faults and counts start afresh."""
@@ -116,7 +118,7 @@ def running_standin(folder: Path) -> Iterator[Standin]:
     server = StandInServer(site, certificate, key, "127.0.0.1", 0, 0)
     server.start()
     try:
-        yield Standin(site, f"http://127.0.0.1:{server.port}", certificates.ca)
+        yield Standin(site, f"http://127.0.0.1:{server.port}", certificates.ca, server.tls_port)
     finally:
         server.stop()
 
@@ -161,13 +163,15 @@ class Lister:
 
 
 @contextlib.contextmanager
-def running_lister(folder: Path, standin: Standin, *options: str) -> Iterator[Lister]:
+def running_lister(folder: Path, standin: Standin, *options: str, imports: Path | None = None) -> Iterator[Lister]:
+    """A lister in `folder`; with `imports` a sitecustomize module there is taken up."""
     path = folder / "lister.sock"
+    paths = [str(path) for path in (imports, ROOT / "downloader") if path is not None]
     environ = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and k != "SSL_CERT_FILE"}
     with open(folder / "lister.log", "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "trawler_downloader.lister", "--socket", str(path), *options],
-            env={**environ, "PYTHONPATH": str(ROOT / "downloader"), "TMPDIR": str(folder)},
+            env={**environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)},
             stdout=output,
             stderr=output,
             cwd=folder,

@@ -23,7 +23,7 @@ PLAYER_ENDPOINTS = frozenset({"watch", "player"})
 _MATCH_FIELDS = frozenset({"endpoint", "video", "channel", "tab", "playlist", "page", "stream", "client"})
 _FIELDS = frozenset(
     {"match", "kind", "times", "status", "retry_after", "location", "bytes", "bytes_per_second", "seconds", "text"}
-    | {"starts_at"}
+    | {"starts_at", "unless_cookie"}
 )
 
 
@@ -97,12 +97,20 @@ class Faults:
         with self._lock:
             return list(self._faults.values())
 
-    def take(self, call: Call) -> Fault | None:
-        """The fault that strikes this call, if any; the oldest one wins."""
+    def take(self, call: Call, cookies: str = "") -> Fault | None:
+        """The fault that strikes this call, if any; the oldest one wins.
+
+        Args:
+            call: what is asked.
+            cookies: the request's header; a fault with `unless_cookie` spares who sends that one.
+        """
+        sent = {cookie.strip() for cookie in cookies.split(";")}
         with self._lock:
             if call.endpoint == "watch" and call.video is not None:
                 self._attempts[call.video] = self._attempts.get(call.video, 0) + 1
             for fault in self._faults.values():
+                if fault.spec.get("unless_cookie") in sent:
+                    continue
                 if _matches(fault, call) and self._strikes(fault, call):
                     fault.struck += 1
                     return fault

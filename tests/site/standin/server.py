@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         call = feed_call or calls.identify(asked, site.catalogue)
         site.counts.asked(call, _handle(site, call), asked.proxied)
-        fault = site.faults.take(call)
+        fault = site.faults.take(call, asked.headers.get("Cookie", ""))
         transport = fault if fault is not None and fault.kind in TRANSPORT_KINDS else None
         if transport is not None and transport.kind in ("status", "redirect", "hang", "reset"):
             self._refuse(call, asked.path, transport)
