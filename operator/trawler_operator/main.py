@@ -210,6 +210,7 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
             scheduling=timedelta(seconds=settings.scheduling_timeout_seconds),
             ending=timedelta(seconds=settings.ending_timeout_seconds),
         ),
+        read_secrets=settings.read_secrets,
     )
 
 

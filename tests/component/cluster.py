@@ -231,5 +231,8 @@ class FakeApi:
             f"patch ConfigMap/{name}", lambda: self._cluster.merge("ConfigMap", namespace, name, patch), write=True
         )
 
+    async def get_secret(self, namespace: str, name: str) -> Object | None:
+        return await self._call("get Secret", lambda: self._cluster.get("Secret", namespace, name))
+
     async def get_claim(self, namespace: str, name: str) -> Object | None:
         return await self._call("get claim", lambda: self._cluster.get("PersistentVolumeClaim", namespace, name))

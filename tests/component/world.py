@@ -132,6 +132,7 @@ class Operator:
         api: FakeApi | None = None,
         limits: AdmissionLimits | None = None,
         defaults: JobDefaults | None = None,
+        read_secrets: bool = False,
     ) -> None:
         self.api = api or FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
@@ -164,6 +165,7 @@ class Operator:
                 listing_deadline_seconds=300,
                 audit_interval_seconds=604_800,
                 started_at=clock.now(),
+                read_secrets=read_secrets,
             ),
             measurements=self.silent,
             listings=2,

@@ -123,6 +123,10 @@ class KubernetesAdapter:
         path = f"{_CONFIG_MAPS.format(namespace)}/{name}"
         return await self._client.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
 
+    async def get_secret(self, namespace: str, name: str) -> Manifest | None:
+        """One Secret."""
+        return await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
     async def get_claim(self, namespace: str, name: str) -> Manifest | None:
         """One PersistentVolumeClaim."""
         return await self._get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")

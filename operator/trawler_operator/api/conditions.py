@@ -13,7 +13,7 @@ from trawler_operator.api.model import StatusModel, Time
 
 
 class ConditionType(StrEnum):
-    """What a condition is about. All are set from the first visit on, as Unknown where nothing is known yet."""
+    """What a condition is about. Set from the first visit on, as Unknown where nothing is known yet."""
 
     READY = "Ready"
     """The spec is valid, the claim usable, the last check went well, nothing holds downloads back.
@@ -31,6 +31,8 @@ class ConditionType(StrEnum):
     """True while earlier downloads stand elsewhere than `spec.library` says."""
     LEDGER_INTACT = "LedgerIntact"
     """False while a value of the ledger cannot be read; it is left alone, its video counts as known."""
+    COOKIES_VALID = "CookiesValid"
+    """False while the site refuses the cookies, or they cannot be read. Only where a Subscription names some."""
 
 
 class ConditionStatus(StrEnum):

@@ -20,6 +20,10 @@ class Reason(StrEnum):
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CLAIM_LOST = "ClaimLost"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
+    PROXY_NOT_CONFIGURED = "ProxyNotConfigured"
+    PROXY_SECRET_NOT_READABLE = "ProxySecretNotReadable"  # noqa: S105 - a word
+    PROXY_SECRET_NOT_FOUND = "ProxySecretNotFound"  # noqa: S105
+    SECRETS_NOT_READABLE = "SecretsNotReadable"
     JOB_REJECTED = "JobRejected"
     LEDGER_BUSY = "LedgerBusy"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
@@ -44,6 +48,11 @@ class Reason(StrEnum):
 
     ENTRIES_READABLE = "EntriesReadable"
     ENTRIES_BROKEN = "EntriesBroken"
+
+    COOKIES_ACCEPTED = "CookiesAccepted"
+    COOKIES_REJECTED = "CookiesRejected"
+    COOKIES_MISSING = "CookiesMissing"
+    COOKIES_MALFORMED = "CookiesMalformed"
 
 
 class EventReason(StrEnum):
@@ -142,6 +151,22 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"
             ),
+            Reason.PROXY_NOT_CONFIGURED: (
+                "spec.access.proxySecretRef is set, but no proxy that takes a user and password: "
+                "set spec.access.proxy to an http, https, socks5 or socks5h one"
+            ),
+            Reason.PROXY_SECRET_NOT_READABLE: (
+                "the source is not listed around its proxy, and the operator may not read Secret {secret}: "
+                "set the chart's value access.readSecrets, or use a proxy without a login"
+            ),
+            Reason.PROXY_SECRET_NOT_FOUND: (
+                "Secret {secret} with keys username and password does not exist in namespace {namespace}: "
+                "create it or change spec.access.proxySecretRef"
+            ),
+            Reason.SECRETS_NOT_READABLE: (
+                "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
+                "give its account the right (the chart's Role has it): {detail}"
+            ),
             Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
             Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
             Reason.LEDGER_NOT_WRITABLE: (
@@ -182,6 +207,16 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
                 "mend them with kubectl edit configmap"
             ),
+            Reason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
+            Reason.COOKIES_REJECTED: (
+                "the site ended the session behind the cookies of Secret {secret}: export them anew, from a private "
+                "browser window that is closed at once"
+            ),
+            Reason.COOKIES_MISSING: (
+                "Secret {secret}, or its key cookies.txt, does not exist: create it or change "
+                "spec.access.cookiesSecretRef"
+            ),
+            Reason.COOKIES_MALFORMED: "key cookies.txt of Secret {secret} cannot be read",
         },
         EventReason: {
             EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",

@@ -44,6 +44,8 @@ from trawler_operator.api.subscription import (
     Subscription,
     SubscriptionStatus,
 )
+from trawler_operator.domain.cookies import CookiesVerdict, cookies_condition
+from trawler_operator.domain.job_manifest import cookies_secret
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.schedule import GONE_AFTER
 
@@ -131,6 +133,7 @@ def build_status(
     backoff: Backoff | None,
     next_check: datetime | None,
     now: datetime,
+    cookies: CookiesVerdict | None = None,
 ) -> SubscriptionStatus:
     """The status of a Subscription with a valid spec.
 
@@ -143,6 +146,7 @@ def build_status(
         backoff: the pause of downloads, over or not.
         next_check: None while suspended.
         now: the present.
+        cookies: what this pass found out about them.
     """
     previous = subscription.status
     status = _after_check(previous, check, subscription.generation)
@@ -167,7 +171,14 @@ def build_status(
         judge.library_changed(status.library, library),
         judge.ledger_intact(ledger.broken),
     )
-    return status.model_copy(update={"conditions": conditions})
+    about_cookies = cookies_condition(
+        previous.conditions,
+        cookies,
+        cookies_secret(subscription.spec),
+        generation=subscription.generation,
+        now=now,
+    )
+    return status.model_copy(update={"conditions": (*conditions, *([about_cookies] if about_cookies else []))})
 
 
 def build_invalid_status(identity: Identity, error: InvalidSpecError, now: datetime) -> SubscriptionStatus:
@@ -182,7 +193,9 @@ def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) ->
     judge = _Judge(identity.status.conditions, identity.generation, now)
     ready = judge.blocked(blocker)
     kept = {c.type: c for c in identity.status.conditions}
-    others = (kept.get(kind) or judge.unknown(kind) for kind in ConditionType if kind is not ConditionType.READY)
+    usual = [kind for kind in ConditionType if kind not in {ConditionType.READY, ConditionType.COOKIES_VALID}]
+    others = [kept.get(kind) or judge.unknown(kind) for kind in usual]
+    others += [kept[kind] for kind in (ConditionType.COOKIES_VALID,) if kind in kept]
     return identity.status.model_copy(update={"conditions": (ready, *others)})
 
 

@@ -18,8 +18,9 @@ from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.cookies import cookies_verdict
 from trawler_operator.domain.gates import LISTING, Finding, listing_finding
-from trawler_operator.domain.job_manifest import proxy
+from trawler_operator.domain.job_manifest import cookies_mode, proxy
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.readiness import make_wait, relisted, wait_of
@@ -38,6 +39,7 @@ from trawler_operator.reconcile.ports import (
     Measurements,
     RawListing,
 )
+from trawler_operator.reconcile.prerequisites import Prerequisites
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ class Checker:
         """The Subscription is gone."""
         self._next_audits.pop(key, None)
 
-    async def check(self, current: Pass, ca_bundle: str | None) -> CheckReport | None:
+    async def check(self, current: Pass, found: Prerequisites) -> CheckReport | None:
         """List the source and record what is new.
 
         Returns:
@@ -133,7 +135,7 @@ class Checker:
             if gates is None:
                 current.waits_for_gate = True
                 return None
-            request = self._request(current, ca_bundle)
+            request = self._request(current, found)
             listing = await self._list(current, request)
         finally:
             self._places.leave()
@@ -146,6 +148,7 @@ class Checker:
             logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
             return CheckReport(at, end=None, detail=str(listing), requested=requested)
         trailer = listing.trailer
+        current.cookies = cookies_verdict(trailer) or current.cookies
         if trailer.end is ListingEnd.ERROR:
             detail = trailer.message or trailer.reason or "no reason given"
             logger.warning("the source of %s/%s cannot be listed: %s: %s", *current.key, trailer.reason, detail)
@@ -190,7 +193,7 @@ class Checker:
         )
         return listing
 
-    def _request(self, current: Pass, ca_bundle: str | None) -> ListRequest:
+    def _request(self, current: Pass, found: Prerequisites) -> ListRequest:
         subscription = current.subscription
         spec = subscription.spec
         put_off_until = self._next_audits.get(current.key)
@@ -212,7 +215,11 @@ class Checker:
             audit=audit,
             known=current.ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
             proxy=proxy(spec, self._policy.defaults) or None,
-            ca_bundle=ca_bundle,
+            ca_bundle=found.ca_bundle,
+            cookies=found.secrets.cookies,
+            cookies_mode=cookies_mode(spec),
+            proxy_username=found.secrets.proxy_username,
+            proxy_password=found.secrets.proxy_password,
             allow_generic=spec.access.allow_generic,
             allowed_cidrs=self._policy.defaults.allowed_cidrs,
             deadline_seconds=self._policy.listing_deadline_seconds,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
 from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
+from trawler_operator.domain.cookies import CookiesVerdict
 from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
 from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
 from trawler_operator.domain.ledger import Ledger
@@ -30,6 +31,7 @@ class Policy:
         history: finished Jobs that are kept.
         listing_deadline_seconds: of one listing.
         audit_interval_seconds: between two full walks of a source.
+        read_secrets: the operator may read Secrets for listings.
         started_at: when this process began: checks that fell due before were missed.
         patience: with launches that do not start or do not end.
     """
@@ -40,6 +42,7 @@ class Policy:
     audit_interval_seconds: int
     started_at: datetime
     patience: Patience = field(default_factory=Patience)
+    read_secrets: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class Pass:
         blocker: what a person has to mend before Jobs can be created.
         check: the check that was made.
         handled: requests that were carried out or refused.
+        cookies: what was found out about them.
         reported: the status was written, or needed no writing.
     """
 
@@ -90,6 +94,7 @@ class Pass:
     blocker: Blocker | None = None
     check: CheckReport | None = None
     handled: dict[Verb, HandledRequest] = field(default_factory=dict)
+    cookies: CookiesVerdict | None = None
     reported: bool = False
     _download_routes: dict[str, Route] = field(default_factory=dict)
     """By site: thousands of videos are behind the same gates."""

@@ -145,6 +145,10 @@ class KubernetesApi(Protocol):
         """Merge patch; with a resourceVersion in it raises ConflictError if that is stale."""
         ...
 
+    async def get_secret(self, namespace: str, name: str) -> Manifest | None:
+        """One Secret; raises RejectedError where the chart did not grant that."""
+        ...
+
     async def get_claim(self, namespace: str, name: str) -> Manifest | None:
         """One PersistentVolumeClaim."""
         ...

@@ -1,14 +1,16 @@
-"""What must be there before anything can be downloaded: the claim, and the authorities that are to be trusted."""
+"""What must be there before anything can be downloaded: the claim, the authorities to trust, and the Secrets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trawler_operator.api.reasons import Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.job_manifest import JobDefaults, ca_bundle_config_map, claim_name
 from trawler_operator.domain.status import Blocker
+from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import KubernetesApi
+from trawler_operator.reconcile.secrets import ListingSecrets, read_secrets
 
 CA_KEY = "ca.crt"
 
@@ -21,16 +23,21 @@ class Prerequisites:
         blocker: what a person has to mend before Jobs can be created; None: nothing.
         can_list: checks may go on, whatever the blocker.
         ca_bundle: PEM text for the lister.
+        secrets: cookies and the proxy's login for the lister.
     """
 
     blocker: Blocker | None = None
     can_list: bool = True
     ca_bundle: str | None = None
+    secrets: ListingSecrets = field(default_factory=ListingSecrets)
 
 
-async def look_at_prerequisites(api: KubernetesApi, subscription: Subscription, defaults: JobDefaults) -> Prerequisites:
-    """Read the claim and the CA bundle that the Subscription names, directly or by the operator's defaults."""
-    namespace = subscription.namespace
+async def look_at_prerequisites(api: KubernetesApi, subscription: Subscription, policy: Policy) -> Prerequisites:
+    """Read what the Subscription names, directly or by the operator's defaults: Secrets, CA bundle, claim."""
+    namespace, defaults = subscription.namespace, policy.defaults
+    secrets = await read_secrets(api, subscription, policy)
+    if secrets.blocker is not None:
+        return Prerequisites(secrets.blocker, can_list=False, secrets=secrets)
     ca_bundle: str | None = None
     config_map = ca_bundle_config_map(subscription.spec, defaults)
     if config_map:
@@ -39,8 +46,8 @@ async def look_at_prerequisites(api: KubernetesApi, subscription: Subscription, 
         if not ca_bundle:
             text = message(Reason.CA_BUNDLE_NOT_FOUND, config_map=config_map, namespace=namespace)
             # Without it a listing would only fail, and blame the site.
-            return Prerequisites(Blocker(Reason.CA_BUNDLE_NOT_FOUND, text), can_list=False)
-    return Prerequisites(await _look_at_claim(api, subscription, defaults), ca_bundle=ca_bundle)
+            return Prerequisites(Blocker(Reason.CA_BUNDLE_NOT_FOUND, text), can_list=False, secrets=secrets)
+    return Prerequisites(await _look_at_claim(api, subscription, defaults), ca_bundle=ca_bundle, secrets=secrets)
 
 
 async def _look_at_claim(api: KubernetesApi, subscription: Subscription, defaults: JobDefaults) -> Blocker | None:

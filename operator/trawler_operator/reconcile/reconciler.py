@@ -197,7 +197,8 @@ class Reconciler:
         await self._gatekeeper.release_lost(current)
         self._looked_at[key] = "" if current.busy else subscription.uid
 
-        found = await look_at_prerequisites(self._api, subscription, self._policy.defaults)
+        found = await look_at_prerequisites(self._api, subscription, self._policy)
+        current.cookies = found.secrets.verdict or current.cookies
         current.blocker = found.blocker
         may_launch = found.blocker is None and not subscription.spec.suspend and not self._stopping
         self._hold(current)
@@ -211,7 +212,7 @@ class Reconciler:
             self._hold(current)
             self._admission.withdraw(key)
             self._wake_next()
-            current.check = await self._checker.check(current, found.ca_bundle)
+            current.check = await self._checker.check(current, found)
             current.now = self._clock.now()
             may_launch = may_launch and current.blocker is None
         if may_launch:
@@ -236,6 +237,7 @@ class Reconciler:
             backoff=current.backoff,
             next_check=None,
             now=current.now,
+            cookies=current.cookies,
         )
         upcoming = self._decide(subscription, status, current.now)
         update = {

@@ -16,6 +16,7 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
+from trawler_operator.domain.cookies import cookies_verdict
 from trawler_operator.domain.egress import GateId
 from trawler_operator.domain.gate_codec import decode_epochs
 from trawler_operator.domain.gates import Finding, download_finding, launch_task
@@ -183,6 +184,7 @@ async def write_endings(
     await store.commit(current.subscription, current.ledger, compute)
     for video, entry in settled.items():
         observed = endings[video].observed
+        current.cookies = cookies_verdict(observed.result) or current.cookies
         current.backoff = next_backoff(current.backoff, observed, current.now)
         measurements.launch_finished(observed.outcome)
         if not is_held_by_a_gate(observed):  # said once, of the gate
