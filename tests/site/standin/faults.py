@@ -17,7 +17,7 @@ from typing import Any
 from standin.calls import ENDPOINTS, GROUPS, LISTING, Call
 from standin.catalogue import STATES, Catalogue
 
-TRANSPORT_KINDS = frozenset({"status", "redirect", "hang", "reset", "truncate", "slow", "corrupt"})
+TRANSPORT_KINDS = frozenset({"status", "redirect", "hang", "reset", "truncate", "slow", "corrupt", "sign_out"})
 LISTING_KINDS = frozenset({"incomplete", "empty", "alert", "redirect_home"})
 PLAYER_ENDPOINTS = frozenset({"watch", "player"})
 _MATCH_FIELDS = frozenset({"endpoint", "video", "channel", "tab", "playlist", "page", "stream", "client"})

@@ -164,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(reply.length))
         for name, value in reply.headers.items():
             self.send_header(name, value)
+        if fault is not None and fault.kind == "sign_out":
+            self.send_header("Set-Cookie", "LOGIN_INFO=; Domain=.youtube.com; Path=/; Max-Age=0")
         self.end_headers()
         if self.command == "HEAD":
             return
