@@ -16,7 +16,10 @@ import kopf
 from trawler_operator.api import labels
 
 Key = tuple[str, str]
-WATCHED_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}={labels.COMPONENT_DOWNLOAD}"
+_WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY)
+WATCHED_JOBS = (
+    f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL} in ({','.join(_WATCHED_COMPONENTS)})"
+)
 CONNECT_TIMEOUT_SECONDS = 10
 
 
@@ -87,10 +90,12 @@ def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
         if subscription and (event["type"] == "DELETED" or _has_ended(event["object"])):
             enqueue((metadata["namespace"], subscription))
 
-    downloads = {labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
+    def is_watched(component: str | None, **_: object) -> bool:
+        return component in _WATCHED_COMPONENTS
+
     kopf.on.login(registry=registry)(login)
     kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=registry)(subscription_changed)
-    kopf.on.event("batch", "v1", "jobs", labels=downloads, registry=registry)(job_changed)
+    kopf.on.event("batch", "v1", "jobs", labels={labels.COMPONENT_LABEL: is_watched}, registry=registry)(job_changed)
     return registry
 
 

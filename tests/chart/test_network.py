@@ -11,6 +11,7 @@ from chart.rendering import Manifest, of_kind, place, render, scenario
 from trawler_operator.api import labels
 
 OPERATOR, DOWNLOADS = "media/trawler", "media/media-trawler-downloads"
+INVENTORIES = "media/media-trawler-inventories"
 
 
 def policies(values: Any) -> dict[str, Manifest]:
@@ -74,14 +75,22 @@ def test_nobody_calls_downloads_and_only_the_http_port_is_open() -> None:
     assert found[OPERATOR]["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
 
 
+def test_inventories_talk_to_nobody() -> None:
+    """They read a volume that the node mounts; the operator reads their log from the API server."""
+    policy = policies({})[INVENTORIES]
+
+    assert (policy["policyTypes"], policy["egress"], "ingress" in policy) == (["Ingress", "Egress"], [], False)
+
+
 def test_policies_select_the_pods_that_there_are() -> None:
-    """Download pods by the labels that the operator gives them, the operator by its Deployment's."""
+    """The Jobs' pods by the labels that the operator gives them, the operator by its Deployment's."""
     manifests = render({})
     found = policies({})
     [deployment] = of_kind(manifests, "Deployment")
     download_pod = labels.download_labels("any", 1)
 
     assert found[DOWNLOADS]["podSelector"]["matchLabels"].items() <= download_pod.items()
+    assert found[INVENTORIES]["podSelector"]["matchLabels"].items() <= labels.inventory_labels("any").items()
     assert (
         found[OPERATOR]["podSelector"]["matchLabels"].items()
         <= deployment["spec"]["template"]["metadata"]["labels"].items()
@@ -90,9 +99,10 @@ def test_policies_select_the_pods_that_there_are() -> None:
 
 def test_every_namespace_with_downloads_has_one() -> None:
     """The watched ones."""
-    assert {"media/trawler", "ann/media-trawler-downloads", "tim/media-trawler-downloads"} == policies(
-        scenario("nas")
-    ).keys()
+    downloads = {"ann/media-trawler-downloads", "tim/media-trawler-downloads"}
+    inventories = {"ann/media-trawler-inventories", "tim/media-trawler-inventories"}
+
+    assert {"media/trawler"} | downloads | inventories == policies(scenario("nas")).keys()
 
 
 def test_extra_egress_counts_for_operator_and_downloads() -> None:
@@ -100,7 +110,7 @@ def test_extra_egress_counts_for_operator_and_downloads() -> None:
     values = scenario("cluster-wide")
     [extra] = values["networkPolicy"]["extraEgress"]
 
-    assert [extra in policy["egress"] for policy in policies(values).values()] == [True, True]
+    assert [extra in policy["egress"] for policy in policies(values).values()] == [True, True, False]
 
 
 def test_policies_can_be_left_out() -> None:

@@ -41,6 +41,8 @@ class Answer:
     status: int = 200
     body: Object = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    """Instead of `body`, for what is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ class ApiServer:
         if not self.answers and {"configmaps", "leases"} & set(request.path.split("/")):
             return await self.objects.handle(request)
         answer = self.answers.pop(0) if self.answers else Answer()
+        if answer.raw is not None:
+            return web.Response(body=answer.raw, status=answer.status, headers=answer.headers)
         return web.json_response(answer.body, status=answer.status, headers=answer.headers)
 
     def _discover(self, path: str) -> Object | None:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from builders import NOON, subscription_body
 from component.job_controller import JOB_NAME_LABEL, end_pod
 from component.object_store import Object, ObjectStore
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
+from trawler_downloader.contract.inventory import (
+    ChunkSum,
+    ChunkTrailerLine,
+    HeaderLine,
+    InventoryRequest,
+    RecordLine,
+)
 from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.reconcile.ports import ConflictError
+from trawler_operator.reconcile.ports import ConflictError, NotFoundError
 
 KEY = ("media", "numberline")
 DOWNLOAD_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
+INVENTORY_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_INVENTORY}
 RESTLESS = {LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED}
 
 
@@ -48,11 +56,17 @@ class Cluster(ObjectStore):
     def __init__(self) -> None:
         super().__init__(Clock())
         self.created: list[str] = []
-        """Names of Jobs in the order of their creation."""
+        """Names of download Jobs in the order of their creation."""
         self.writes: list[str] = []
         """Every write, as `verb kind/name`."""
         self.reads: list[str] = []
         self.reject_jobs: Exception | None = None
+        self.volume_id: str | None = None
+        """The marker that downloads have told of."""
+        self.inventory: Inventory | None = lambda request: print_records(request, (), self.volume_id)
+        """What inventories print; None: they go on and on. By itself: no manifest."""
+        self.logs: dict[tuple[str, str], bytes] = {}
+        """(namespace, pod) → log."""
 
     # -- for the tests -------------------------------------------------------------------------------------------
 
@@ -95,7 +109,21 @@ class Cluster(ObjectStore):
         return {key: entry.state for key, entry in self.ledger(name).items()}
 
     def running_jobs(self) -> list[Object]:
-        return [job for job in self.list("Job") if not is_finished(job)]
+        """Downloads under way."""
+        return [job for job in self.list("Job", **DOWNLOAD_JOBS) if not is_finished(job)]
+
+    def inventory_jobs(self) -> list[Object]:
+        """Inventories, ended or not."""
+        return self.list("Job", **INVENTORY_JOBS)
+
+    def run_inventory(self, key: tuple[str, str]) -> bool:
+        """Let a Subscription's inventory run to its end; whether there was any."""
+        jobs = self.list("Job", key[0], **INVENTORY_JOBS, **{labels.SUBSCRIPTION_LABEL: key[1]})
+        running = [job for job in jobs if not is_finished(job)]
+        if self.inventory is not None:
+            for job in running:
+                end_inventory(self, job, self.inventory(request_of(job, InventoryRequest)))
+        return bool(running) and self.inventory is not None
 
 
 Downloader = Callable[[DownloadRequest], DownloadResult | int]
@@ -118,16 +146,56 @@ def publish(request: DownloadRequest) -> DownloadResult:
 def end_job(cluster: Cluster, job: Object, result: DownloadResult | int) -> None:
     """Let a Job end as its pod did."""
     if isinstance(result, DownloadResult):
+        cluster.volume_id = result.volume_id or cluster.volume_id
         end_pod(cluster, job, EXIT_CODES[result.outcome], result.to_json())
     else:
         end_pod(cluster, job, result)
 
 
-def request_of(job: Object) -> DownloadRequest:
+Inventory = Callable[[InventoryRequest], bytes | DownloadResult]
+"""What an inventory ends with: its log, or a report of its failure."""
+
+
+def print_nothing(request: InventoryRequest) -> bytes:
+    """There is no manifest, as on a new volume."""
+    return print_records(request, ())
+
+
+def print_records(
+    request: InventoryRequest,
+    records: Sequence[RecordLine],
+    volume_id: str | None = None,
+    next_after: str | None = None,
+) -> bytes:
+    """The log of an inventory."""
+    total = ChunkSum()
+    lines = [record.to_json().encode() for record in records]
+    for line in lines:
+        total.add(line)
+    header = HeaderLine(subscription=request.subscription, after=request.after, volume_id=volume_id)
+    trailer = ChunkTrailerLine(count=total.count, sha256=total.sha256, next_after=next_after)
+    return b"".join(line + b"\n" for line in (header.to_json().encode(), *lines, trailer.to_json().encode()))
+
+
+def end_inventory(cluster: Cluster, job: Object, ending: bytes | DownloadResult) -> None:
+    """Let an inventory end as its pod did."""
+    if isinstance(ending, DownloadResult):
+        end_pod(cluster, job, EXIT_CODES[ending.outcome], ending.to_json())
+        return
+    end_pod(cluster, job, 0)
+    pods = cluster.list("Pod", job["metadata"]["namespace"], **{JOB_NAME_LABEL: job["metadata"]["name"]})
+    for pod in pods:
+        cluster.logs[pod["metadata"]["namespace"], pod["metadata"]["name"]] = ending
+
+
+_Request = TypeVar("_Request", DownloadRequest, InventoryRequest)
+
+
+def request_of(job: Object, kind: type[_Request] = DownloadRequest) -> _Request:  # type: ignore[assignment]
     """What a Job was asked for."""
     container = job["spec"]["template"]["spec"]["containers"][0]
     text = next(variable["value"] for variable in container["env"] if variable["name"] == REQUEST_ENV)
-    return DownloadRequest.model_validate_json(text)
+    return kind.model_validate_json(text)
 
 
 class FakeApi:
@@ -181,6 +249,10 @@ class FakeApi:
     async def list_all_jobs(self) -> list[Object]:
         return await self._call("list all Jobs", lambda: self._cluster.list("Job", **DOWNLOAD_JOBS))
 
+    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Object]:
+        wanted = {**INVENTORY_JOBS, labels.SUBSCRIPTION_LABEL: subscription}
+        return await self._call("list inventory Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
+
     async def get_job(self, namespace: str, name: str) -> Object | None:
         return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
 
@@ -189,7 +261,8 @@ class FakeApi:
             if self._cluster.reject_jobs is not None:
                 raise self._cluster.reject_jobs
             self._cluster.create("Job", json.loads(json.dumps(manifest)))
-            self._cluster.created.append(manifest["metadata"]["name"])
+            if DOWNLOAD_JOBS.items() <= manifest["metadata"]["labels"].items():
+                self._cluster.created.append(manifest["metadata"]["name"])
 
         await self._call("create Job", create, write=True)
 
@@ -206,6 +279,14 @@ class FakeApi:
             return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
         return await self._call("find Pod", newest)
+
+    async def read_log(self, namespace: str, pod: str, container: str, max_bytes: int) -> bytes:
+        def read() -> bytes:
+            if (namespace, pod) not in self._cluster.logs:
+                raise NotFoundError(pod)
+            return self._cluster.logs[namespace, pod][:max_bytes]
+
+        return await self._call("read log", read)
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Object]:
         wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}

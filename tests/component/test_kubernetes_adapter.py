@@ -100,6 +100,55 @@ async def test_delete_this_very_job(server: ApiServer, api: KubernetesAdapter) -
     assert server.seen[0].body == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
 
 
+async def test_log(server: ApiServer, api: KubernetesAdapter) -> None:
+    """Byte by byte, up to the limit: the server is told of it, and need not keep to it."""
+    log = "Größe\n".encode() + b"\xff" * 100_000
+    server.answers = [Answer(raw=log), Answer(raw=log)]
+    assert await api.read_log("media", "p", "download", 1_000_000) == log
+    assert await api.read_log("media", "p", "download", 10) == log[:10]
+    seen = server.seen[1]
+    assert (seen.method, seen.path) == ("GET", "/api/v1/namespaces/media/pods/p/log")
+    assert seen.query == {"container": "download", "limitBytes": "10"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refused(404, "NotFound"), NotFoundError),
+        (refused(400, "BadRequest", "container is waiting to start"), RejectedError),
+        (refused(500, "InternalError", "dial tcp 10.0.0.1:10250: connection refused"), UnavailableError),
+    ],
+)
+async def test_log_that_cannot_be_read(
+    server: ApiServer, api: KubernetesAdapter, answer: Answer, error: type[Exception]
+) -> None:
+    """Said at once, in the API server's own words: whoever reads a log asks again by himself."""
+    server.answers = [answer]
+    with pytest.raises(error, match=str(answer.body["message"])):
+        await api.read_log("media", "p", "download", 10)
+    assert len(server.seen) == 1
+
+
+async def test_log_without_a_server(server: ApiServer) -> None:
+    """No connection at all."""
+    client_of_nobody = KubernetesClient(client.Configuration(host="http://127.0.0.1:1"))
+    with pytest.raises(UnavailableError):
+        await KubernetesAdapter(client_of_nobody, ()).read_log("media", "p", "download", 10)
+    await client_of_nobody.close()
+
+
+async def test_inventories_are_no_downloads(server: ApiServer, api: KubernetesAdapter) -> None:
+    """Each kind of Job is asked for by its own label."""
+    server.answers = [Answer(body={"items": []}), Answer(body={"items": []})]
+    await api.list_jobs("media", "x")
+    await api.list_inventory_jobs("media", "x")
+    of_trawler = "app.kubernetes.io/managed-by=trawler,app.kubernetes.io/component="
+    assert [seen.query["labelSelector"] for seen in server.seen] == [
+        f"{of_trawler}download,trawler.dev/subscription=x",
+        f"{of_trawler}inventory,trawler.dev/subscription=x",
+    ]
+
+
 async def test_newest_pod(server: ApiServer, api: KubernetesAdapter) -> None:
     """Of a Job whose pod was replaced."""
     pods = [{"metadata": {"name": name, "creationTimestamp": at}} for name, at in (("new", "2"), ("old", "1"))]

@@ -166,7 +166,7 @@ async def test_mended_by_hand(world: World) -> None:
 
 async def test_rejected_job(world: World) -> None:
     """A quota that refuses the Job gives its slot back, says so, and the download comes later."""
-    world.cluster.reject_jobs = RejectedError("exceeded quota: jobs")
+    world.site.during = lambda: setattr(world.cluster, "reject_jobs", RejectedError("exceeded quota: jobs"))
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     await operator.reconcile()

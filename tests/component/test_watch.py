@@ -22,7 +22,7 @@ def subscription(name: str, *, version: int = 1, status: dict[str, Any] | None =
     return subscription_body(None, status, name=name, uid=f"uid-{name}", resourceVersion=str(version), **more)
 
 
-def job(subscription: str, *, ended: bool) -> dict[str, Any]:
+def job(subscription: str, *, ended: bool, inventory: bool = False) -> dict[str, Any]:
     conditions = [{"type": "Complete", "status": "True"}] if ended else [{"type": "Suspended", "status": "True"}]
     return {
         "apiVersion": "batch/v1",
@@ -32,7 +32,7 @@ def job(subscription: str, *, ended: bool) -> dict[str, Any]:
             "name": f"job-of-{subscription}",
             "uid": f"job-{subscription}",
             "resourceVersion": "5",
-            "labels": labels.download_labels(subscription, 1),
+            "labels": labels.inventory_labels(subscription) if inventory else labels.download_labels(subscription, 1),
         },
         "status": {"conditions": conditions},
     }
@@ -102,6 +102,8 @@ async def test_ended_jobs_wake_their_subscription(server: ApiServer) -> None:
         assert await next_key(keys) == ("media", "ended")
         server.emit("jobs", "DELETED", job("deleted", ended=False))
         assert await next_key(keys) == ("media", "deleted")
+        server.emit("jobs", "MODIFIED", job("lost", ended=True, inventory=True))
+        assert await next_key(keys) == ("media", "lost")
         assert keys.empty()
 
 

@@ -134,6 +134,7 @@ class Operator:
         defaults: JobDefaults | None = None,
         read_secrets: bool = False,
     ) -> None:
+        self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
         self.silent = Silent()
@@ -193,7 +194,10 @@ class Operator:
 
     async def reconcile(self, key: tuple[str, str] = KEY) -> timedelta | None:
         self.woken.pop(key, None)
-        return await self.reconciler.reconcile(key)
+        pause = await self.reconciler.reconcile(key)
+        while self._cluster.run_inventory(key):  # the watch tells of its end
+            pause = await self.reconciler.reconcile(key)
+        return pause
 
 
 @dataclass

@@ -187,8 +187,14 @@ class Place:
         return {shard["metadata"]["name"]: shard["metadata"]["resourceVersion"] for shard in shards}
 
     def jobs(self, name: str) -> list[dict[str, Any]]:
-        """The Jobs of a Subscription that exist now."""
-        return k.items("-n", self.namespace, "jobs", "-l", f"trawler.dev/subscription={name}")
+        """The download Jobs of a Subscription that exist now."""
+        selector = f"app.kubernetes.io/component=download,trawler.dev/subscription={name}"
+        return k.items("-n", self.namespace, "jobs", "-l", selector)
+
+    def events(self, reason: str) -> list[str]:
+        """Messages of the Events with this reason."""
+        events = k.items("-n", self.namespace, "events.events.k8s.io")
+        return [event.get("note", "") for event in events if event["reason"] == reason]
 
     def launches(self, name: str) -> int:
         """How many Jobs were ever launched, as the ledger counts them."""
@@ -222,6 +228,7 @@ class Place:
             ["get", "events", "--sort-by=.lastTimestamp"],
             ["get", "jobs,pods", "-o", "wide"],
             ["logs", "-l", "app.kubernetes.io/component=download", "--tail=40", "--prefix"],
+            ["logs", "-l", "app.kubernetes.io/component=inventory", "--tail=40", "--prefix"],
         ):
             done = subprocess.run(
                 ["kubectl", "-n", self.namespace, *command], capture_output=True, text=True, timeout=60, check=False

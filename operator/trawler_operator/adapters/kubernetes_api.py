@@ -14,7 +14,9 @@ _GROUP = f"/apis/{labels.API_VERSION}"
 _SUBSCRIPTIONS = f"{_GROUP}/namespaces/{{}}/{labels.PLURAL}/{{}}"
 _JOBS = "/apis/batch/v1/namespaces/{}/jobs"
 _CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
-_DOWNLOAD_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}={labels.COMPONENT_DOWNLOAD}"
+_OUR_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}"
+_DOWNLOAD_JOBS = f"{_OUR_JOBS}={labels.COMPONENT_DOWNLOAD}"
+_INVENTORY_JOBS = f"{_OUR_JOBS}={labels.COMPONENT_INVENTORY}"
 
 PER_PAGE = 500
 SHARD_HEADS_PER_PAGE = 100
@@ -71,6 +73,11 @@ class KubernetesAdapter:
         lists = await asyncio.gather(*(self._list(path, {"labelSelector": _DOWNLOAD_JOBS}) for path in paths))
         return [job for jobs in lists for job in jobs]
 
+    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
+        """A Subscription's inventory Jobs."""
+        selector = f"{_INVENTORY_JOBS},{labels.SUBSCRIPTION_LABEL}={subscription}"
+        return await self._list(_JOBS.format(namespace), {"labelSelector": selector})
+
     async def get_job(self, namespace: str, name: str) -> Manifest | None:
         """One Job."""
         return await self._get(f"{_JOBS.format(namespace)}/{name}")
@@ -92,6 +99,12 @@ class KubernetesAdapter:
         query = {"labelSelector": f"batch.kubernetes.io/job-name={job_name}"}
         pods = await self._list(f"/api/v1/namespaces/{namespace}/pods", query)
         return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+
+    async def read_log(self, namespace: str, pod: str, container: str, max_bytes: int) -> bytes:
+        """The beginning of a container's log."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = {"container": container, "limitBytes": str(max_bytes)}
+        return await self._client.read(path, query=query, max_bytes=max_bytes)
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:
         """Metadata of the ledger's ConfigMaps, without their data."""

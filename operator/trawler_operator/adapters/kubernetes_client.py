@@ -201,6 +201,37 @@ class KubernetesClient:
         )
         return await self._client.call_api(*serialized, _request_timeout=timeout)
 
+    async def read(self, path: str, *, query: Mapping[str, str], max_bytes: int) -> bytes:
+        """The beginning of an answer that is no JSON. Asked for once: who reads a log comes again by himself.
+
+        Args:
+            path: of the request, a GET.
+            query: its parameters.
+            max_bytes: that are read; the rest is left unread.
+
+        Raises:
+            ApiError: one of its subclasses.
+        """
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+        response = None
+        try:
+            response = await self._send("GET", path, query, None, "application/json", "*/*", timeout)
+            if response.status != 200:
+                raise _failure(f"GET {path}", response.status, await response.read(), None)
+            parts = bytearray()
+            async for part in response.response.content.iter_any():
+                parts += part
+                if len(parts) >= max_bytes:
+                    break
+            return bytes(parts[:max_bytes])
+        except _AgainError as again:
+            raise UnavailableError(f"GET {path}: {again.why}") from again
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
+        finally:
+            if response is not None:
+                response.response.close()
+
 
 class _AgainError(Exception):
     """Worth another attempt, after so many seconds if the server said so."""

@@ -20,6 +20,7 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "trawler"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT_DOWNLOAD = "download"
+COMPONENT_INVENTORY = "inventory"
 COMPONENT_LEDGER = "ledger"
 COMPONENT_GATES = "gates"
 SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
@@ -56,8 +57,12 @@ VOLUMES_ANNOTATION = f"{GROUP}/volumes"
 REQUESTS_ANNOTATION = f"{GROUP}/requests"
 """On the ledger's first shard: JSON, verb → the last request that was carried out."""
 
+INVENTORY_ANNOTATION = f"{GROUP}/inventory"
+"""On the ledger's first shard: the id of the volume whose manifests it was made from, `empty` if the volume had none; a
+JSON object while that goes on. A ledger without it is older than inventories, and complete."""
+
 DOWNLOAD_CONTAINER = "download"
-"""Name of the only container of a download pod."""
+"""Name of the only container of the operator's Jobs."""
 
 
 def ledger_selector(subscription: str) -> str:
@@ -77,6 +82,15 @@ def ledger_labels(subscription: str) -> dict[str, str]:
 def gates_labels() -> dict[str, str]:
     """Labels of the ConfigMap that keeps the gates."""
     return {MANAGED_BY_LABEL: MANAGED_BY, COMPONENT_LABEL: COMPONENT_GATES}
+
+
+def inventory_labels(subscription: str) -> dict[str, str]:
+    """Labels of an inventory Job and its pod."""
+    return {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        COMPONENT_LABEL: COMPONENT_INVENTORY,
+        SUBSCRIPTION_LABEL: subscription,
+    }
 
 
 def download_labels(subscription: str, launch: int) -> dict[str, str]:

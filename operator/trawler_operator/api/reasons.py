@@ -31,6 +31,8 @@ class Reason(StrEnum):
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
+    REBUILDING_HISTORY = "RebuildingHistory"
+    INVENTORY_FAILED = "InventoryFailed"
     LISTER_UNAVAILABLE = "ListerUnavailable"
     CHECK_FAILED = "CheckFailed"
     SOURCE_GONE = "SourceGone"
@@ -70,6 +72,8 @@ class EventReason(StrEnum):
     LEDGER_ENTRY_BROKEN = "LedgerEntryBroken"
     LEDGER_ADOPTED = "LedgerAdopted"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
+    HISTORY_REBUILT = "HistoryRebuilt"
+    MANIFEST_UNREADABLE = "ManifestUnreadable"
     JOB_REJECTED = "JobRejected"
     GATE_CLOSED = "GateClosed"
     GATE_OPENED = "GateOpened"
@@ -90,6 +94,8 @@ class SkipReason(StrEnum):
     SKIPPED_BY_USER = "SkippedByUser"
     CANCELLED_BY_USER = "CancelledByUser"
     """While it was being downloaded."""
+    REMOVED_BY_USER = "RemovedByUser"
+    """It was downloaded, and its file is not on the volume any more."""
 
 
 class EndReason(StrEnum):
@@ -174,6 +180,8 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "{detail}"
             ),
             Reason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
+            Reason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
+            Reason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
             Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.EGRESS_GATE_CLOSED: (
                 "{subject} asked to slow down at {since} ({detail}): nothing of it is checked or downloaded before "
@@ -233,6 +241,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             EventReason.LEDGER_NOT_WRITABLE: "the API server does not take the ledger's ConfigMap: {detail}",
             EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
+            EventReason.HISTORY_REBUILT: (
+                "the ledger was made anew from the volume: {downloaded} videos are there, {removed} were removed"
+            ),
+            EventReason.MANIFEST_UNREADABLE: "{count} manifests on the volume cannot be read: {names}",
             EventReason.JOB_REJECTED: "the API server refuses Job {job}: {detail}",
             EventReason.GATE_CLOSED: "{subject} is left alone until {until}, by every Subscription: {detail}",
             EventReason.GATE_OPENED: "{subject} answers again, every Subscription goes on",
@@ -247,6 +259,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             SkipReason.KIND_NOT_SELECTED: "{kind}",
             SkipReason.SKIPPED_BY_USER: "asked for by {annotation} {id}",
             SkipReason.CANCELLED_BY_USER: "its download was ended by {annotation} {id}",
+            SkipReason.REMOVED_BY_USER: "the file is not at {path} any more",
         },
         EndReason: {
             EndReason.RESULT_LOST: "it ended well but its report is gone: launched again to read it from the volume",

@@ -159,11 +159,42 @@ def build_download_job(
         labels.GENERATION_ANNOTATION: str(subscription.generation),
         labels.GATES_ANNOTATION: encode_epochs(gates),
     }
+    job = build_job(
+        subscription,
+        name=job_name(subscription.namespace, subscription.name, key, launch),
+        pod_labels=pod_labels,
+        annotations=annotations,
+        deadline_seconds=spec.job.active_deadline_seconds,
+        pod=_pod_spec(spec, request, claim, defaults),
+    )
+    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
+    return job
+
+
+def build_job(
+    subscription: Subscription,
+    *,
+    name: str,
+    pod_labels: dict[str, str],
+    annotations: dict[str, str],
+    deadline_seconds: int,
+    pod: dict[str, Any],
+) -> dict[str, Any]:
+    """A Job of one pod that is never restarted.
+
+    Args:
+        subscription: the owner: its Jobs go with it.
+        name: of the Job.
+        pod_labels: of the Job and its pod.
+        annotations: of the Job.
+        deadline_seconds: after which it is stopped.
+        pod: of `build_pod`.
+    """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(subscription.namespace, subscription.name, key, launch),
+            "name": name,
             "namespace": subscription.namespace,
             "labels": pod_labels,
             "annotations": annotations,
@@ -173,15 +204,88 @@ def build_download_job(
             "parallelism": 1,
             "completions": 1,
             "backoffLimit": 0,
-            "activeDeadlineSeconds": spec.job.active_deadline_seconds,
+            "activeDeadlineSeconds": deadline_seconds,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _failure_policy(),
-            "template": {
-                "metadata": {"labels": dict(pod_labels), "annotations": {labels.VIDEO_ANNOTATION: key}},
-                "spec": _pod_spec(spec, request, claim, defaults),
-            },
+            "template": {"metadata": {"labels": dict(pod_labels)}, "spec": pod},
         },
     }
+
+
+def build_pod(
+    spec: SubscriptionSpec, defaults: JobDefaults, *, container: dict[str, Any], volumes: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A pod that fits Pod Security `restricted`, placed and run as whom the spec says.
+
+    Args:
+        spec: of the Subscription.
+        defaults: the operator's settings.
+        container: of `build_container`.
+        volumes: of the pod.
+    """
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+        "securityContext": _pod_security(spec.job, defaults),
+        "containers": [container],
+        "volumes": volumes,
+    }
+    if defaults.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
+    if spec.job.node_selector:
+        pod["nodeSelector"] = dict(spec.job.node_selector)
+    if spec.job.tolerations:
+        pod["tolerations"] = [_toleration(toleration) for toleration in spec.job.tolerations]
+    return pod
+
+
+def build_container(
+    defaults: JobDefaults,
+    *,
+    command: tuple[str, ...],
+    env: dict[str, str],
+    resources: dict[str, Any],
+    mounts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The only container of a pod: the downloader's image, without rights.
+
+    Args:
+        defaults: the operator's settings.
+        command: program and arguments.
+        env: environment variables.
+        resources: requests and limits.
+        mounts: volume mounts.
+    """
+    container: dict[str, Any] = {
+        "name": labels.DOWNLOAD_CONTAINER,
+        "image": defaults.image,
+        "command": list(command),
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+    if defaults.image_pull_policy:
+        container["imagePullPolicy"] = defaults.image_pull_policy
+    return container
+
+
+def library_volume(claim: str) -> dict[str, Any]:
+    """The claim as a pod's volume."""
+    return {"name": "library", "persistentVolumeClaim": {"claimName": claim}}
+
+
+def library_mount() -> dict[str, Any]:
+    """Where the claim is mounted. A NAS that is mounted on the node later than the pod started is seen in it."""
+    return {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"}
 
 
 def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str, Any]:
@@ -259,32 +363,14 @@ def _failure_policy() -> dict[str, Any]:
 
 
 def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defaults: JobDefaults) -> dict[str, Any]:
-    volumes: list[dict[str, Any]] = [
-        {"name": "library", "persistentVolumeClaim": {"claimName": claim}},
-        {"name": "scratch", "emptyDir": {}},
-    ]
+    volumes: list[dict[str, Any]] = [library_volume(claim), {"name": "scratch", "emptyDir": {}}]
     config_map = ca_bundle_config_map(spec, defaults)
     if config_map:
         volumes.append(
             {"name": "ca", "configMap": {"name": config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
         )
     volumes += _secret_volumes(spec)
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
-        "securityContext": _pod_security(spec.job, defaults),
-        "containers": [_container(spec.job, request, defaults)],
-        "volumes": volumes,
-    }
-    if defaults.image_pull_secrets:
-        pod["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
-    if spec.job.node_selector:
-        pod["nodeSelector"] = dict(spec.job.node_selector)
-    if spec.job.tolerations:
-        pod["tolerations"] = [_toleration(toleration) for toleration in spec.job.tolerations]
-    return pod
+    return build_pod(spec, defaults, container=_container(spec.job, request, defaults), volumes=volumes)
 
 
 def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
@@ -321,41 +407,26 @@ def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
 
 
 def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults) -> dict[str, Any]:
-    mounts: list[dict[str, Any]] = [
-        # A NAS that is mounted on the node later than the pod started becomes visible in it.
-        {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"},
-        {"name": "scratch", "mountPath": SCRATCH_MOUNT},
-    ]
+    mounts: list[dict[str, Any]] = [library_mount(), {"name": "scratch", "mountPath": SCRATCH_MOUNT}]
     if request.ca_bundle:
         mounts.append({"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True})
     if request.cookies is not None:
         mounts.append({"name": "cookies", "mountPath": COOKIES_FILE.rpartition("/")[0], "readOnly": True})
     if request.proxy_credentials:
         mounts.append({"name": "proxy", "mountPath": PROXY_CREDENTIALS, "readOnly": True})
-    container: dict[str, Any] = {
-        "name": labels.DOWNLOAD_CONTAINER,
-        "image": defaults.image,
-        "command": list(COMMAND),
-        "env": [
-            {"name": REQUEST_ENV, "value": request.to_json()},
-            {"name": "HOME", "value": SCRATCH_MOUNT},
-            {"name": "TMPDIR", "value": SCRATCH_MOUNT},
-            {"name": "DENO_DIR", "value": f"{SCRATCH_MOUNT}/deno"},
-            {"name": "YTDLP_NO_PLUGINS", "value": "1"},
-        ],
-        "resources": job.resources.model_dump(exclude_defaults=True) if job.resources else defaults.resources,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
+    return build_container(
+        defaults,
+        command=COMMAND,
+        env={
+            REQUEST_ENV: request.to_json(),
+            "HOME": SCRATCH_MOUNT,
+            "TMPDIR": SCRATCH_MOUNT,
+            "DENO_DIR": f"{SCRATCH_MOUNT}/deno",
+            "YTDLP_NO_PLUGINS": "1",
         },
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        "volumeMounts": mounts,
-    }
-    if defaults.image_pull_policy:
-        container["imagePullPolicy"] = defaults.image_pull_policy
-    return container
+        resources=job.resources.model_dump(exclude_defaults=True) if job.resources else defaults.resources,
+        mounts=mounts,
+    )
 
 
 def _toleration(toleration: Toleration) -> dict[str, Any]:

@@ -66,15 +66,17 @@ class Changes:
         started_sources: sources that have had their first run by this very change → since.
         volumes: claim name → volume id, learnt from a download.
         requests: verb → the request that this very change carries out.
+        inventory: how far the ledger was made from its volume, as `domain.inventory` writes it.
     """
 
     entries: Mapping[str, LedgerEntry] = field(default_factory=dict)
     started_sources: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     requests: Mapping[str, str] = field(default_factory=dict)
+    inventory: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.started_sources or self.volumes or self.requests)
+        return bool(self.entries or self.started_sources or self.volumes or self.requests or self.inventory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class Ledger:
         """Claim name → id of the volume that was found behind it."""
         self.requests: dict[str, str] = {}
         """Verb → the last request that was carried out."""
+        self.inventory: str | None = None
+        """How far the ledger was made from its volume, as `domain.inventory` reads it."""
         self._index = LedgerIndex()
         self._shards: dict[int, _ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
@@ -134,6 +138,11 @@ class Ledger:
     def knows(self, key: str) -> bool:
         """Whether the key has ever been written, in whatever state, readable or not."""
         return key in self._index
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether there is anything of it at all; a ledger that was never written or is lost has none."""
+        return bool(self._shards)
 
     def row(self, key: str) -> IndexRow | None:
         """Shard and state of a key."""
@@ -221,6 +230,7 @@ class Ledger:
             self.sources = _read_names(shard.annotations.get(labels.SOURCES_ANNOTATION))
             self.volumes = _read_names(shard.annotations.get(labels.VOLUMES_ANNOTATION))
             self.requests = _read_names(shard.annotations.get(labels.REQUESTS_ANNOTATION))
+            self.inventory = shard.annotations.get(labels.INVENTORY_ANNOTATION)
 
     def drop(self, number: int) -> None:
         """Forget a shard that is gone."""
@@ -228,15 +238,16 @@ class Ledger:
         del self._shards[number]
         if number == 0:
             self.sources, self.volumes, self.requests = {}, {}, {}
+            self.inventory = None
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     def plan_writes(self, changes: Changes) -> list[ShardWrite]:
         """The API calls that write the changes, in the order in which they must be made.
 
-        A source's mark, and a request's, comes with or after the last of its entries: a crash in between makes the
-        first run again, which finds the entries known, or carries the request out to its end. Entries whose stored
-        value is broken are left alone.
+        A source's mark, a request's and the inventory's come with or after the last of their entries: a crash in
+        between makes the first run or the chunk again, which finds the entries known, or carries the request out to
+        its end. Entries whose stored value is broken are left alone.
 
         Raises:
             InvalidEntryError: an entry that fits in no value.
@@ -272,6 +283,8 @@ class Ledger:
             head[labels.VOLUMES_ANNOTATION] = _write_names({**self.volumes, **changes.volumes})
         if changes.requests:
             head[labels.REQUESTS_ANNOTATION] = _write_names({**self.requests, **changes.requests})
+        if changes.inventory is not None:
+            head[labels.INVENTORY_ANNOTATION] = changes.inventory
 
         numbers = sorted(data.keys() | sealed)
         writes = [self._write(number, data.get(number, {}), sealed=number in sealed) for number in numbers]
@@ -293,6 +306,7 @@ class Ledger:
             self.volumes = _read_names(write.annotations[labels.VOLUMES_ANNOTATION])
         if labels.REQUESTS_ANNOTATION in write.annotations:
             self.requests = _read_names(write.annotations[labels.REQUESTS_ANNOTATION])
+        self.inventory = write.annotations.get(labels.INVENTORY_ANNOTATION, self.inventory)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 

@@ -215,15 +215,16 @@ def jobs_to_delete(jobs: Iterable[_Job], claimed: Collection[str], uid: str, lim
         job for job in jobs if job["metadata"]["name"] not in claimed and may_delete(job, uid) and is_finished(job)
     ]
     finished.sort(key=_ended_at)
-    successful = [job for job in finished if _succeeded(job)]
-    failed = [job for job in finished if not _succeeded(job)]
+    successful = [job for job in finished if has_succeeded(job)]
+    failed = [job for job in finished if not has_succeeded(job)]
     return [
         *successful[: max(0, len(successful) - limits.successful)],
         *failed[: max(0, len(failed) - limits.failed)],
     ]
 
 
-def _succeeded(job: _Job) -> bool:
+def has_succeeded(job: _Job) -> bool:
+    """Whether a finished Job's pod ended well."""
     return any(c["type"] == "Complete" and c["status"] == "True" for c in job["status"]["conditions"])
 
 

@@ -65,6 +65,7 @@ class Pass:
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
         start_trouble: why a Job that should run does not.
         look_at: times at which a Job that does not run yet is looked at again.
+        history_missing: the ledger is lost, or was never there; it is being made from the volume.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
         blocker: what a person has to mend before Jobs can be created.
@@ -89,6 +90,7 @@ class Pass:
     waits_for_deletion: bool = False
     start_trouble: str | None = None
     look_at: list[datetime] = field(default_factory=list)
+    history_missing: bool = False
     waits_for_listing: bool = False
     asked_for_slots: bool = False
     blocker: Blocker | None = None

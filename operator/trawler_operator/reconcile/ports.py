@@ -109,6 +109,10 @@ class KubernetesApi(Protocol):
         """All download Jobs in all watched namespaces."""
         ...
 
+    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
+        """A Subscription's inventory Jobs."""
+        ...
+
     async def get_job(self, namespace: str, name: str) -> Manifest | None:
         """One Job."""
         ...
@@ -123,6 +127,10 @@ class KubernetesApi(Protocol):
 
     async def find_pod(self, namespace: str, job_name: str) -> Manifest | None:
         """The Job's newest pod."""
+        ...
+
+    async def read_log(self, namespace: str, pod: str, container: str, max_bytes: int) -> bytes:
+        """The beginning of a container's log; raises NotFoundError, RejectedError."""
         ...
 
     async def list_shard_heads(self, namespace: str, subscription: str) -> list[Manifest]:

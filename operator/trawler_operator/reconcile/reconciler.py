@@ -25,6 +25,7 @@ from trawler_operator.api.subscription import (
 )
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
+from trawler_operator.domain.inventory import keep_recent, remembered_facts
 from trawler_operator.domain.job_manifest import claim_name, place
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger import Ledger
@@ -43,6 +44,7 @@ from trawler_operator.domain.status_patch import status_patch
 from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper, GateLimits
+from trawler_operator.reconcile.inventory import Historian
 from trawler_operator.reconcile.launching import Launcher
 from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
@@ -123,6 +125,7 @@ class Reconciler:
         self._places = ListingPlaces(listings, lambda key: wake(key, 0.0))
         self._checker = Checker(api, self._store, lister, self._places, self._gatekeeper, policy, measurements)
         self._launcher = Launcher(api, self._store, admission, self._gatekeeper, policy, measurements)
+        self._historian = Historian(api, self._store, policy, lambda key: wake(key, 0.0))
         self._looked_at: dict[Key, str] = {}
         self._blocked: dict[Key, int] = {}
         self._unsaved_backoffs: dict[Key, Backoff | None] = {}
@@ -193,19 +196,22 @@ class Reconciler:
         await settle_launches(
             current, self._api, self._store, self._gatekeeper, self._policy, self._measurements, look=look
         )
-        await handle_requests(current, self._api, self._store)
-        await self._gatekeeper.release_lost(current)
-        self._looked_at[key] = "" if current.busy else subscription.uid
-
         found = await look_at_prerequisites(self._api, subscription, self._policy)
         current.cookies = found.secrets.verdict or current.cookies
         current.blocker = found.blocker
         may_launch = found.blocker is None and not subscription.spec.suspend and not self._stopping
+        has_history = await self._historian.restore(current, may_run=may_launch)
+        may_launch = may_launch and has_history
+        if has_history:  # before that nobody knows what is meant
+            await handle_requests(current, self._api, self._store)
+        await self._gatekeeper.release_lost(current)
+        self._looked_at[key] = "" if current.busy else subscription.uid
         self._hold(current)
         if may_launch and status.source is not None:
             await self._launcher.launch(current, status.source.title)
 
-        due = self._decide(subscription, status, current.now).due and found.can_list and not self._stopping
+        can_list = found.can_list and has_history and not self._stopping
+        due = can_list and self._decide(subscription, status, current.now).due
         current.waits_for_gate = due and self._gatekeeper.holds_listing(current)
         if due and not current.waits_for_gate:
             # A listing may take minutes: neither the free slots nor the line wait for it.
@@ -230,7 +236,7 @@ class Reconciler:
         self._gatekeeper.note_gates(current.key, current.gates())
         status = build_status(
             subscription,
-            _facts(subscription.name, ledger),
+            _facts(current),
             library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
             check=current.check,
             blocker=current.shown_blocker(self._gatekeeper.held_back(current)),
@@ -245,6 +251,8 @@ class Reconciler:
             "last_handled": last_handled(status.last_handled, current.handled),
         }
         status = status.model_copy(update=update)
+        if current.history_missing:
+            status = keep_recent(subscription.status, status)
         await self._write_status(current.key, body, status)
         current.reported = True
         current.events.extend(_ledger_events(subscription, ledger, status))
@@ -381,6 +389,8 @@ class Reconciler:
             # Settled but not reported: a site that asked to slow down must not be asked again at once.
             self._unsaved_backoffs[key] = current.backoff
         # Suspended, blocked, failed or gone: no line waits for one that does not ask.
+        if current is None:
+            self._historian.withdraw(key)
         if current is None or not current.asked_for_slots:
             self._admission.withdraw(key)
         if current is None or not current.waits_for_listing:
@@ -405,8 +415,9 @@ def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: d
     return shown if upcoming.due and shown is not None and shown <= now else upcoming.at
 
 
-def _facts(name: str, ledger: Ledger) -> LedgerFacts:
-    return LedgerFacts(
+def _facts(current: Pass) -> LedgerFacts:
+    name, ledger = current.subscription.name, current.ledger
+    facts = LedgerFacts(
         counts=ledger.counts,
         total_bytes=ledger.total_bytes,
         shards=ledger.shard_count,
@@ -414,6 +425,7 @@ def _facts(name: str, ledger: Ledger) -> LedgerFacts:
         recent_failures=ledger.recent_failures(),
         broken=[f"{ledger_name(name, problem.shard)}/{problem.key}" for problem in ledger.problems.values()],
     )
+    return remembered_facts(current.subscription.status, facts) if current.history_missing else facts
 
 
 def _ledger_events(subscription: Subscription, ledger: Ledger, status: SubscriptionStatus) -> list[Event]:

@@ -1,0 +1,263 @@
+"""Before the first listing: a ledger that has no shard is made from the manifests on the volume.
+
+One Job after the other prints a chunk; a chunk's entries are written, then the mark that says how far that came, then
+the Job is deleted. Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_operator.api.model import format_time
+from trawler_operator.api.reasons import EventReason, Reason, message
+from trawler_operator.domain.inventory import (
+    InventoryJobs,
+    Progress,
+    build_inventory_job,
+    check_chunk,
+    describe_failure,
+    find_progress,
+    mark_after,
+    rebuilt_entries,
+    remembered_requests,
+    retry_at,
+    sort_jobs,
+    started_sources,
+)
+from trawler_operator.domain.job_manifest import claim_name
+from trawler_operator.domain.job_outcome import is_finished, observe_outcome
+from trawler_operator.domain.ledger import Changes, Ledger
+from trawler_operator.domain.plan import has_succeeded
+from trawler_operator.domain.status import Blocker
+from trawler_operator.reconcile.ledger_store import LedgerStore
+from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    Event,
+    Key,
+    KubernetesApi,
+    Manifest,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_RUNNING = 4
+"""Inventory Jobs at a time: short and small, but a new cluster asks for one per Subscription. After a restart those
+that run are counted as their Subscriptions are looked at, so for a moment there may be more."""
+MAX_NAMED = 5
+
+
+class Places:
+    """How many inventory Jobs run at a time; who finds none free stands in line, to be woken.
+
+    Args:
+        limit: Jobs at a time.
+        wake: asks for a pass over the first in line.
+    """
+
+    def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
+        self._limit = limit
+        self._wake = wake
+        self._held: set[Key] = set()
+        self._line: OrderedDict[Key, None] = OrderedDict()
+
+    def take(self, key: Key) -> bool:
+        """Take a place, or keep it; False: none is free."""
+        if key not in self._held and len(self._held) >= self._limit:
+            self._line.setdefault(key)
+            return False
+        self.hold(key)
+        return True
+
+    def hold(self, key: Key) -> None:
+        """Its Job runs, whoever allowed that."""
+        self._held.add(key)
+        self._line.pop(key, None)
+
+    def leave(self, key: Key) -> None:
+        """Neither does it run a Job nor does it want to."""
+        self._held.discard(key)
+        self._line.pop(key, None)
+        if self._line and len(self._held) < self._limit:
+            self._wake(next(iter(self._line)))
+
+
+class Historian:
+    """Makes lost ledgers anew.
+
+    Args:
+        api: the cluster.
+        store: writes the ledger.
+        policy: chart values.
+        wake: asks for a pass over a Subscription.
+    """
+
+    def __init__(self, api: KubernetesApi, store: LedgerStore, policy: Policy, wake: Callable[[Key], None]) -> None:
+        self._api = api
+        self._store = store
+        self._policy = policy
+        self._places = Places(MAX_RUNNING, wake)
+
+    def withdraw(self, key: Key) -> None:
+        """It is gone, or its spec is broken: no line waits for it."""
+        self._places.leave(key)
+
+    async def restore(self, current: Pass, *, may_run: bool) -> bool:
+        """Go one step further towards a whole ledger.
+
+        Args:
+            current: the pass; gets `history_missing`, `blocker` and `events`.
+            may_run: Jobs may be created.
+
+        Returns:
+            Whether the history is all there: before that, nothing may be listed.
+        """
+        claim = claim_name(current.subscription.spec, self._policy.defaults)
+        progress = find_progress(current.ledger, claim)
+        current.history_missing = progress is not None
+        if progress is None or not may_run:
+            self._places.leave(current.key)
+            return progress is None
+        jobs = sort_jobs(await self._api.list_inventory_jobs(*current.key), current.subscription, progress)
+        while True:
+            for job in jobs.stale:
+                await self._delete(job)
+            if jobs.present is None or not is_finished(jobs.present):
+                await self._run(current, progress, jobs)
+                return False
+            try:
+                chunk = await self._read(current, progress, jobs.present)
+            except UnusableChunkError as error:
+                await self._try_again(current, progress, jobs, str(error))
+                return False
+            except UnavailableError as error:
+                # The chunk may be fine, so it is kept; nothing but asking again helps.
+                self._places.leave(current.key)
+                self._say(current, Reason.INVENTORY_FAILED, f"the log of its Job cannot be read: {error}")
+                return False
+            await self._write(current, progress, chunk)
+            await self._delete(jobs.present)
+            progress = find_progress(current.ledger, claim)
+            if progress is None:
+                return self._finish(current)
+            jobs = InventoryJobs(0, None, ())
+
+    async def _run(self, current: Pass, progress: Progress, jobs: InventoryJobs) -> None:
+        """See that the Job of the next chunk runs."""
+        if jobs.present is not None:
+            self._places.hold(current.key)
+            self._say(current, Reason.REBUILDING_HISTORY, f"{len(current.ledger)} videos so far")
+        elif self._places.take(current.key):
+            await self._create(current, progress, 1)
+        else:
+            self._say(current, Reason.REBUILDING_HISTORY, "waits until inventories of other Subscriptions have ended")
+
+    async def _create(self, current: Pass, progress: Progress, attempt: int) -> None:
+        namespace = current.key[0]
+        manifest = build_inventory_job(current.subscription, progress, attempt, self._policy.defaults)
+        self._say(current, Reason.REBUILDING_HISTORY, f"{len(current.ledger)} videos so far")
+        try:
+            await self._api.create_job(namespace, manifest)
+        except AlreadyExistsError:
+            return  # of an attempt whose answer was lost: its name is nobody else's
+        except RejectedError as error:
+            self._places.leave(current.key)
+            self._say(current, Reason.JOB_REJECTED, str(error))
+        else:
+            logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
+
+    async def _read(self, current: Pass, progress: Progress, job: Manifest) -> Chunk:
+        """The chunk that a finished Job printed.
+
+        Raises:
+            UnusableChunkError: it printed none, or none that came through.
+        """
+        namespace, name = current.key[0], job["metadata"]["name"]
+        pod = await self._api.find_pod(namespace, name)
+        if not has_succeeded(job):
+            raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
+        if pod is None:
+            raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
+        pod_name = pod["metadata"]["name"]
+        try:
+            log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
+            chunk = parse_chunk(log)
+            check_chunk(chunk, current.subscription, progress)
+        except (NotFoundError, RejectedError) as error:
+            raise UnusableChunkError(f"the log of pod {pod_name} cannot be read: {error}") from error
+        except UnusableChunkError as error:
+            raise UnusableChunkError(f"the log of pod {pod_name} is of no use: {error}") from error
+        return chunk
+
+    async def _try_again(self, current: Pass, progress: Progress, jobs: InventoryJobs, why: str) -> None:
+        """A Job was of no use: the next try after a pause, then away with this one."""
+        failed = jobs.present
+        assert failed is not None
+        at = retry_at(failed, jobs.attempt, observe_outcome(failed, None).finished_at, current.subscription)
+        self._places.leave(current.key)
+        if at is not None and current.now < at:
+            self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}")
+            return
+        self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again as soon as other inventories have ended")
+        if self._places.take(current.key):
+            await self._create(current, progress, jobs.attempt + 1)
+            await self._delete(failed)
+
+    async def _write(self, current: Pass, progress: Progress, chunk: Chunk) -> None:
+        """The mark that it goes on before the first entry, the entries, the mark how far it came."""
+
+        def begin(ledger: Ledger) -> Changes:
+            begun = ledger.has_shards or find_progress(ledger, progress.claim) != progress
+            return Changes() if begun else Changes(inventory=progress.to_text())
+
+        def add(ledger: Ledger) -> Changes:
+            if find_progress(ledger, progress.claim) != progress:
+                return Changes()  # another operator was quicker
+            volume_id = chunk.header.volume_id
+            return Changes(
+                entries=rebuilt_entries(chunk.records, ledger.knows, current.now),
+                started_sources=started_sources(chunk.records, format_time(current.now)),
+                volumes={progress.claim: volume_id} if volume_id else {},
+                requests=remembered_requests(current.subscription.status),
+                inventory=mark_after(progress, chunk),
+            )
+
+        if chunk.records:
+            await self._store.commit(current.subscription, current.ledger, begin)
+        await self._store.commit(current.subscription, current.ledger, add)
+        trailer = chunk.trailer
+        logger.info("%s/%s: %d manifests read, %d unreadable", *current.key, trailer.count, trailer.unreadable)
+        if trailer.unreadable:
+            names = ", ".join(trailer.unreadable_names[:MAX_NAMED])
+            logger.warning("%s/%s: unreadable: %s", *current.key, "; ".join(trailer.unreadable_names))
+            text = message(EventReason.MANIFEST_UNREADABLE, count=trailer.unreadable, names=names)
+            current.events.append(Event(EventReason.MANIFEST_UNREADABLE, text, warning=True))
+
+    def _finish(self, current: Pass) -> bool:
+        current.history_missing = False
+        self._places.leave(current.key)
+        counts = current.ledger.counts
+        if len(current.ledger):
+            text = message(
+                EventReason.HISTORY_REBUILT,
+                downloaded=counts[LedgerState.SUCCEEDED],
+                removed=counts[LedgerState.SKIPPED],
+            )
+            current.events.append(Event(EventReason.HISTORY_REBUILT, text))
+        return True
+
+    async def _delete(self, job: Manifest) -> None:
+        metadata = job["metadata"]
+        await self._api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"])
+
+    @staticmethod
+    def _say(current: Pass, reason: Reason, detail: str) -> None:
+        current.blocker = Blocker(reason, message(reason, detail=detail))

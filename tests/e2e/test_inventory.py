@@ -1,0 +1,84 @@
+"""Lost ledgers: the history comes back from the NAS before anything is listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from client import StandIn
+from e2e import kubectl as k
+from e2e.place import Place
+from e2e.waiting import until
+
+
+def _spec(handle: str) -> dict[str, Any]:
+    return {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 3}}
+
+
+def _downloads(site: StandIn, handle: str) -> int:
+    return sum(site.served(video["id"])["video"] for video in site.videos(handle))
+
+
+def _inventories(place: Place, name: str) -> list[dict[str, Any]]:
+    selector = f"app.kubernetes.io/component=inventory,trawler.dev/subscription={name}"
+    return k.items("-n", place.namespace, "jobs", "-l", selector)
+
+
+def _wait_rebuilt(place: Place, name: str, downloaded: int) -> None:
+    until(
+        f"the ledger of {name} is there again",
+        lambda: place.states(name),
+        lambda states: states.get("Succeeded") == downloaded,
+    )
+    until("its Jobs are gone", lambda: _inventories(place, name), lambda jobs: jobs == [])
+    place.wait_condition(name, "Ready", "True", "Watching")
+
+
+def test_a_new_cluster_takes_up_what_is_on_the_nas(place: Place, site: StandIn, handle: str) -> None:
+    """Ledger and Subscription gone, one file removed by hand: no Job, no download, and the removed one stays away."""
+    site.add_channel(handle=handle, videos=40)
+    place.subscribe("moved", _spec(handle))
+    place.wait_up_to_date("moved", 3)
+    removed, *kept = place.media()
+    (place.library / removed).unlink()
+
+    k.delete("-n", place.namespace, "ytsub", "moved")
+    k.delete("-n", place.namespace, "configmap", "-l", "trawler.dev/subscription=moved")
+    until("its Jobs are gone", lambda: place.jobs("moved"), lambda jobs: jobs == [])
+    place.subscribe("moved", _spec(handle))
+    place.wait_up_to_date("moved", 2)
+
+    assert place.media() == kept
+    assert _downloads(site, handle) == 3
+    assert place.jobs("moved") == []
+    gone = [entry for entry in place.ledger("moved").values() if entry.get("reason") == "RemovedByUser"]
+    assert [(entry["state"], entry["path"]) for entry in gone] == [("Skipped", str(removed))]
+    until("it is told", lambda: place.events("HistoryRebuilt"), lambda said: len(said) == 1)
+    assert "2 videos are there, 1 were removed" in place.events("HistoryRebuilt")[0]
+    _wait_rebuilt(place, "moved", 2)
+
+
+def test_what_is_new_since_then_is_downloaded(place: Place, site: StandIn, handle: str) -> None:
+    """More than the first check's window: the source has had its first run, whichever cluster made it."""
+    site.add_channel(handle=handle, videos=40)
+    place.subscribe("later", _spec(handle))
+    place.wait_up_to_date("later", 3)
+    k.delete("-n", place.namespace, "ytsub", "later")
+    k.delete("-n", place.namespace, "configmap", "-l", "trawler.dev/subscription=later")
+    for _ in range(4):
+        site.publish(handle)
+    place.subscribe("later", _spec(handle))
+    place.wait_up_to_date("later", 7)
+    assert _downloads(site, handle) == 7
+
+
+def test_a_ledger_deleted_under_a_living_subscription(place: Place, site: StandIn, handle: str) -> None:
+    """`kubectl delete configmap -l …`: the next look brings it back, without a launch."""
+    site.add_channel(handle=handle, videos=40)
+    place.subscribe("alive", _spec(handle))
+    place.wait_up_to_date("alive", 3)
+    launches = place.launches("alive")
+    k.delete("-n", place.namespace, "configmap", "-l", "trawler.dev/subscription=alive")
+    place.check("alive", "look")
+    _wait_rebuilt(place, "alive", 3)
+    assert place.launches("alive") == launches
+    assert _downloads(site, handle) == 3

@@ -1,0 +1,422 @@
+"""When a lost ledger is made anew, by which Job, and what becomes of the records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from builders import NOON, ledger_entry, subscription
+from trawler_downloader.contract.download import REQUEST_ENV, SubscriptionRef
+from trawler_downloader.contract.inventory import (
+    MAX_RECORD_BYTES,
+    Chunk,
+    ChunkTrailerLine,
+    HeaderLine,
+    InventoryRequest,
+    RecordLine,
+    UnusableChunkError,
+)
+from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api import labels
+from trawler_operator.api.reasons import EndReason
+from trawler_operator.api.subscription import RecentVideo, SubscriptionStatus
+from trawler_operator.domain.inventory import (
+    EMPTY_VOLUME,
+    UNKNOWN_SOURCE,
+    Progress,
+    build_inventory_job,
+    check_chunk,
+    describe_failure,
+    find_progress,
+    keep_recent,
+    mark_after,
+    rebuilt_entries,
+    remembered_facts,
+    remembered_requests,
+    retry_at,
+    sort_jobs,
+    started_sources,
+)
+from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.ledger import Changes, Ledger, Shard
+from trawler_operator.domain.ledger_codec import HARD_VALUE_BYTES, encode_entry
+from trawler_operator.domain.ledger_entry import LaunchTimes
+from trawler_operator.domain.requests import decode_mark
+from trawler_operator.domain.status import LedgerFacts
+
+DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
+FRESH = Progress(claim="library")
+HALFWAY = Progress(claim="library", volume_id="v-1", after="3f/youtube.a")
+LANDED = datetime(2025, 1, 3, 6, 0, tzinfo=UTC)
+
+
+def ledger(annotations: dict[str, str] | None) -> Ledger:
+    made = Ledger()
+    if annotations is not None:
+        made.load(Shard(0, "1", {}, annotations))
+    return made
+
+
+def record(**fields: Any) -> RecordLine:
+    defaults: dict[str, Any] = {
+        "key": "youtube.a",
+        "extractor": "Youtube",
+        "id": "a",
+        "url": "https://x.test/a",
+        "kind": Kind.STREAM,
+        "source": "youtubetab.UCnumber.streams",
+        "title": "What is a number?",
+        "published_date": "2024-12-25",
+        "duration_seconds": 60,
+        "launch": 2,
+        "path": "c/a.mp4",
+        "bytes": 10,
+        "present_bytes": 10,
+        "engine": "2026.10.26",
+        "landed_at": int(LANDED.timestamp()),
+    }
+    return RecordLine(**{**defaults, **fields})
+
+
+def chunk(next_after: str | None = None, *, name: str = "numberline", after: str = "", volume_id: str | None = "v-1"):
+    return Chunk(
+        header=HeaderLine(subscription=SubscriptionRef(namespace="media", name=name), after=after, volume_id=volume_id),
+        records=(),
+        trailer=ChunkTrailerLine(count=0, sha256="", next_after=next_after),
+    )
+
+
+def job(progress: Progress = FRESH, attempt: int = 1, **metadata: Any) -> dict[str, Any]:
+    made = build_inventory_job(subscription(), progress, attempt, DEFAULTS)
+    made["metadata"] |= metadata
+    return made
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        pytest.param(None, FRESH, id="no shard: the volume is asked"),
+        pytest.param({}, None, id="a ledger that is older than inventories is whole"),
+        pytest.param({labels.INVENTORY_ANNOTATION: "v-1"}, None, id="made from a volume"),
+        pytest.param({labels.INVENTORY_ANNOTATION: EMPTY_VOLUME}, None, id="the volume had nothing"),
+        pytest.param({labels.INVENTORY_ANNOTATION: HALFWAY.to_text()}, HALFWAY, id="halfway"),
+        pytest.param({labels.INVENTORY_ANNOTATION: "{mangled"}, FRESH, id="mangled by hand: from the beginning"),
+        pytest.param(
+            {labels.INVENTORY_ANNOTATION: Progress(claim="old", after="3f/x").to_text()}, FRESH, id="another claim"
+        ),
+    ],
+)
+def test_when_history_is_missing(annotations: dict[str, str] | None, expected: Progress | None):
+    assert find_progress(ledger(annotations), "library") == expected
+
+
+def test_the_mark_is_read_back_as_it_was_written():
+    """The ledger in memory agrees with the annotation, before and after."""
+    made = ledger(None)
+    (write,) = made.plan_writes(Changes(inventory=HALFWAY.to_text()))
+    made.applied(write, "1")
+    assert find_progress(made, "library") == HALFWAY
+    (write,) = made.plan_writes(Changes({"youtube.a": ledger_entry(LedgerState.SUCCEEDED)}, inventory="v-1"))
+    assert (write.annotations, set(write.data)) == ({labels.INVENTORY_ANNOTATION: "v-1"}, {"youtube.a"})
+    made.applied(write, "2")
+    assert find_progress(made, "library") is None
+    (write,) = made.plan_writes(Changes({"youtube.b": ledger_entry()}))
+    made.applied(write, "3")
+    assert made.inventory == "v-1"
+    made.drop(0)
+    assert find_progress(made, "library") == FRESH
+
+
+def test_the_job_of_a_plain_subscription():
+    """Whole: what a cluster is asked for. The volume is mounted read-only, the program gets next to nothing."""
+    made = build_inventory_job(subscription(annotations={labels.CHECK_ANNOTATION: "now"}), HALFWAY, 1, DEFAULTS)
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    request = InventoryRequest.model_validate_json(container["env"][0].pop("value"))
+    assert request == InventoryRequest(
+        subscription=SubscriptionRef(namespace="media", name="numberline"), after="3f/youtube.a", volume_id="v-1"
+    )
+    inventory_labels = {
+        "app.kubernetes.io/managed-by": "trawler",
+        "app.kubernetes.io/component": "inventory",
+        "trawler.dev/subscription": "numberline",
+    }
+    rules = made["spec"].pop("podFailurePolicy")["rules"]
+    assert rules[1]["onExitCodes"]["containerName"] == "download"
+    assert made == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "numberline-inventory-5277876c916f9a1f",
+            "namespace": "media",
+            "labels": inventory_labels,
+            "annotations": {"trawler.dev/launch": "1", "trawler.dev/generation": "1", "trawler.dev/check": "now"},
+            "ownerReferences": [
+                {
+                    "apiVersion": "trawler.dev/v1alpha1",
+                    "kind": "Subscription",
+                    "name": "numberline",
+                    "uid": "0a1b2c3d",
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": 600,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": 86400,
+            "template": {
+                "metadata": {"labels": inventory_labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "terminationGracePeriodSeconds": 30,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 65532,
+                        "runAsGroup": 65532,
+                        "fsGroup": 65532,
+                        "fsGroupChangePolicy": "OnRootMismatch",
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [
+                        {
+                            "name": "download",
+                            "image": "trawler-downloader:1",
+                            "command": ["python", "-m", "trawler_downloader.inventory"],
+                            "env": [{"name": REQUEST_ENV}],
+                            "resources": {
+                                "requests": {"cpu": "10m", "memory": "48Mi"},
+                                "limits": {"memory": "256Mi"},
+                            },
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "readOnlyRootFilesystem": True,
+                                "capabilities": {"drop": ["ALL"]},
+                            },
+                            "terminationMessagePath": "/dev/termination-log",
+                            "terminationMessagePolicy": "File",
+                            "volumeMounts": [
+                                {
+                                    "name": "library",
+                                    "mountPath": "/library",
+                                    "mountPropagation": "HostToContainer",
+                                    "readOnly": True,
+                                }
+                            ],
+                        }
+                    ],
+                    "volumes": [{"name": "library", "persistentVolumeClaim": {"claimName": "library"}}],
+                },
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize(("attempt", "records"), [(1, 2000), (2, 1000), (3, 500), (5, 125), (6, 100), (40, 100)])
+def test_further_tries_ask_for_less(attempt: int, records: int):
+    """A log that was rotated away, or a volume too slow for so many."""
+    env = job(attempt=attempt)["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert InventoryRequest.model_validate_json(env[0]["value"]).limit == records
+
+
+def test_every_chunk_and_try_has_a_name_of_its_own():
+    names = {job(progress, attempt)["metadata"]["name"] for progress in (FRESH, HALFWAY) for attempt in (1, 2)}
+    other = build_inventory_job(subscription(uid="later"), FRESH, 1, DEFAULTS)["metadata"]["name"]
+    assert len(names | {other}) == 5
+
+
+def test_the_present_try_is_told_from_what_is_left_over():
+    """The highest number of this chunk counts; Jobs of an earlier Subscription and those being deleted are not ours."""
+    first, second, chunk_before = job(), job(attempt=2), job(HALFWAY)
+    foreign = job(ownerReferences=[{"uid": "another"}])
+    dying = job(attempt=3, deletionTimestamp="2026-11-21T12:00:00Z")
+    renamed = job(annotations={}, name="numberline-inventory-0")
+    for jobs in ([first, second], [second, first]):
+        sorted_out = sort_jobs([*jobs, chunk_before, foreign, dying, renamed], subscription(), FRESH)
+        assert (sorted_out.attempt, sorted_out.present) == (2, second)
+        assert sorted(j["metadata"]["name"] for j in sorted_out.stale) == sorted(
+            j["metadata"]["name"] for j in (first, chunk_before, renamed)
+        )
+    assert sort_jobs([], subscription(), FRESH).present is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "now", "expected"),
+    [
+        pytest.param(1, {}, NOON + timedelta(minutes=1), id="the first pause"),
+        pytest.param(3, {}, NOON + timedelta(minutes=4), id="doubling"),
+        pytest.param(30, {}, NOON + timedelta(hours=1), id="up to an hour"),
+        pytest.param(3, {"generation": 2}, None, id="at once after a change of the spec"),
+        pytest.param(3, {"annotations": {labels.CHECK_ANNOTATION: "x"}}, None, id="at once when a check is asked for"),
+    ],
+)
+def test_when_it_is_tried_again(attempt: int, now: dict[str, Any], expected: datetime | None):
+    assert retry_at(job(attempt=attempt), attempt, NOON, subscription(**now)) == expected
+
+
+def test_a_job_that_does_not_say_when_it_ended_is_tried_again_at_once():
+    assert retry_at(job(), 1, None, subscription()) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("StaleVolume", "StaleVolume: the volume is away"),
+        (EndReason.DEADLINE_EXCEEDED, "DeadlineExceeded: its Job did not end within 600 s"),
+    ],
+)
+def test_why_a_job_failed(reason: str, text: str):
+    assert describe_failure(ObservedOutcome(OutcomeClass.ENVIRONMENT, reason, "the volume is away")) == text
+
+
+DOWNLOADED = {"counts": {"downloaded": 3}, "library": {"claimName": "library", "path": "", "layout": "Show"}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "progress", "status", "why"),
+    [
+        pytest.param(chunk(name="other"), FRESH, {}, "another Job", id="of another Subscription"),
+        pytest.param(chunk(after="00/x"), FRESH, {}, "another Job", id="of another part"),
+        pytest.param(chunk(after=HALFWAY.after, volume_id="v-2"), HALFWAY, {}, "of volume v-2", id="another volume"),
+        pytest.param(chunk(volume_id=None), FRESH, DOWNLOADED, "is the NAS mounted", id="an empty mount point"),
+    ],
+)
+def test_a_chunk_that_cannot_be_believed(seen: Chunk, progress: Progress, status: dict[str, Any], why: str):
+    with pytest.raises(UnusableChunkError, match=why):
+        check_chunk(seen, subscription(status=status), progress)
+
+
+@pytest.mark.parametrize(
+    ("seen", "progress", "status"),
+    [
+        pytest.param(chunk(), FRESH, DOWNLOADED, id="the volume bears its marker"),
+        pytest.param(chunk(volume_id=None), FRESH, {}, id="a new Subscription on a new volume"),
+        pytest.param(chunk(after=HALFWAY.after), HALFWAY, DOWNLOADED, id="the next part"),
+        pytest.param(chunk(volume_id=None), Progress(claim="new"), DOWNLOADED, id="a new claim"),
+        pytest.param(chunk(volume_id=None), FRESH, {"counts": {"downloaded": 3}}, id="nobody knows where they stood"),
+    ],
+)
+def test_a_chunk_that_is_taken(seen: Chunk, progress: Progress, status: dict[str, Any]):
+    check_chunk(seen, subscription(status=status), progress)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(chunk(), "v-1", id="the last one"),
+        pytest.param(chunk(volume_id=None), EMPTY_VOLUME, id="of a volume that nobody used"),
+        pytest.param(chunk("3f/youtube.a"), HALFWAY.to_text(), id="not the last one"),
+    ],
+)
+def test_the_mark_after_a_chunk(seen: Chunk, expected: str):
+    assert mark_after(FRESH, seen) == expected
+
+
+def test_a_landed_video_has_succeeded():
+    """With all that a download would have told."""
+    expected = ledger_entry(
+        LedgerState.SUCCEEDED,
+        seq=datetime(2024, 12, 25, tzinfo=UTC).toordinal(),
+        source="youtubetab.UCnumber.streams",
+        url="https://x.test/a",
+        id="a",
+        kind=Kind.STREAM,
+        published_date="2024-12-25",
+        duration_seconds=60,
+        added_at=LANDED,
+        launches=2,
+        outcome=OutcomeClass.PUBLISHED,
+        reason="AlreadyPublished",
+        path="c/a.mp4",
+        bytes=10,
+        engine="2026.10.26",
+        times=LaunchTimes(published=LANDED, finished=LANDED),
+    )
+    assert rebuilt_entries([record()], lambda key: False, NOON) == {"youtube.a": expected}
+
+
+def test_a_file_that_is_gone_is_not_wanted_again():
+    entry = rebuilt_entries([record(present_bytes=None)], lambda key: False, NOON)["youtube.a"]
+    assert (entry.state, entry.reason, entry.bytes) == (LedgerState.SKIPPED, "RemovedByUser", None)
+    assert entry.message == "the file is not at c/a.mp4 any more"
+
+
+def test_a_known_video_is_left_as_it_is():
+    assert rebuilt_entries([record()], lambda key: key == "youtube.a", NOON) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "day"),
+    [
+        pytest.param({"published_date": None}, LANDED, id="landed, where the site tells no day"),
+        pytest.param({"published_date": "soon"}, LANDED, id="landed, where the day is none"),
+        pytest.param({"published_date": None, "landed_at": 10**11}, NOON, id="not in the future"),
+        pytest.param({"published_date": None, "landed_at": -5}, datetime(1970, 1, 1, tzinfo=UTC), id="not before 1970"),
+    ],
+)
+def test_the_order_of_publication_is_the_order_of_discovery(fields: dict[str, Any], day: datetime):
+    entry = rebuilt_entries([record(**fields)], lambda key: False, NOON)["youtube.a"]
+    assert entry.seq == day.toordinal()
+
+
+def test_sources_whose_videos_landed_have_had_their_first_run():
+    records = [record(), record(source="b"), record(source=None)]
+    assert started_sources(records, "since") == {"youtubetab.UCnumber.streams": "since", "b": "since"}
+    assert rebuilt_entries(records[2:], lambda key: False, NOON)["youtube.a"].source == UNKNOWN_SOURCE
+
+
+def test_the_longest_record_fits_the_ledger():
+    """Whatever of it cannot be cut."""
+    room = MAX_RECORD_BYTES - len(record(title="ü" * 120, url="x", path="x").to_json().encode())
+    longest = record(title="ü" * 120, url="u" * (room // 2 + 1), path="p" * (room - room // 2 + 1))
+    assert len(longest.to_json().encode()) == MAX_RECORD_BYTES
+    entry = rebuilt_entries([longest], lambda key: False, NOON)["youtube.a"]
+    assert len(encode_entry(replace(entry, message="m" * 300)).encode()) <= HARD_VALUE_BYTES
+
+
+def test_the_status_goes_on_saying_what_it_said():
+    """While nobody knows better: counts, bytes and what was downloaded last."""
+    recent = (RecentVideo(key="youtube.a"),)
+    said = {
+        "counts": {"downloaded": 3, "failed": 2, "deadLetter": 1, "queued": 4, "skipped": 5, "waiting": 6},
+        "bytes": 30,
+        "recentVideos": [{"key": "youtube.a"}],
+    }
+    status = subscription(status=said).status
+    facts = remembered_facts(status, LedgerFacts(shards=1))
+    assert facts == LedgerFacts(
+        counts={
+            LedgerState.SUCCEEDED: 3,
+            LedgerState.PENDING: 4,
+            LedgerState.RUNNING: 0,
+            LedgerState.FAILED: 1,
+            LedgerState.DEAD_LETTER: 1,
+            LedgerState.WAITING: 6,
+            LedgerState.SKIPPED: 5,
+        },
+        total_bytes=30,
+        shards=1,
+    )
+    assert keep_recent(status, SubscriptionStatus()).recent_videos == recent
+
+
+def test_what_was_carried_out_is_not_carried_out_again():
+    """The annotation that asked for it is still there."""
+    handled = {"id": "r1", "time": "2026-11-21T11:00:00Z", "accepted": 2, "unknown": 0}
+    refused = {"id": "s1", "time": "2026-11-21T11:00:00Z", "message": "no such state"}
+    marks = remembered_requests(subscription(status={"lastHandled": {"retry": handled, "skip": refused}}).status)
+    assert set(marks) == {"retry"}
+    mark = decode_mark(marks["retry"])
+    assert mark is not None
+    assert (mark.id, mark.accepted) == ("r1", 2)
+    assert remembered_requests(subscription().status) == {}
