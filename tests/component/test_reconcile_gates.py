@@ -133,6 +133,27 @@ async def test_one_event_when_it_closes_and_one_when_it_opens(world: World) -> N
     assert "youtube.com is left alone" in of_events(operator, "GateClosed")[0]
 
 
+async def test_a_move_wakes_those_that_wait_for_nothing(world: World) -> None:
+    """A Subscription that is up to date would look again in an hour: it shows the gate at once, and its opening."""
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    operator = world.operator()
+    await run(world, operator)
+    block = Block()
+    world.downloader = block(world)
+    world.cluster.subscribe({"select": {"newest": 1}})
+    await make(operator, KEY)
+    for lifted, reason in ((False, "EgressGateClosed"), (True, "Watching")):
+        block.lifted = lifted
+        await make(operator, KEY)
+        world.finish_jobs()
+        operator.woken.clear()
+        await make(operator, KEY)
+        assert operator.woken[OTHER] == 0
+        await make(operator, OTHER)
+        assert world.cluster.condition("Ready", OTHER)[1] == reason
+        world.clock.advance(20 * MINUTE)
+
+
 async def test_waiting_writes_nothing(world: World) -> None:
     """The times that are shown are the gate's own: a pass while it is closed changes no status."""
     await closed_gate(world)
