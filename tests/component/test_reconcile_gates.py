@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from datetime import timedelta
 
@@ -185,6 +186,27 @@ async def test_another_site_goes_on(world: World) -> None:
     assert closed(world) == {VISITOR}
     assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
     assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+
+
+@pytest.mark.parametrize(
+    ("result", "goes_on"),
+    [
+        pytest.param(LIMITED, True, id="the jar is limited"),
+        pytest.param(BOT_CHECK, False, id="the address is distrusted"),
+    ],
+)
+async def test_other_cookies_on_the_same_site(world: World, result: DownloadResult, goes_on: bool) -> None:
+    """A limit is the jar's own; a bot check closes every jar of that site and proxy."""
+    await closed_gate(world, result)
+    world.downloader = publish
+    world.cluster.subscribe(
+        {"select": {"newest": 1}, "access": {"cookiesSecretRef": {"name": "jar"}, "cookies": "Always"}}, name="other"
+    )
+    jar = {"metadata": {"namespace": "media", "name": "jar"}, "data": {"cookies.txt": b64encode(b"cookies").decode()}}
+    world.cluster.put("Secret", jar)
+    await work(world, world.operator(read_secrets=True))
+    held = world.cluster.condition("Ready", OTHER)[1] == "EgressGateClosed"
+    assert held is not goes_on
 
 
 # --- listings ---

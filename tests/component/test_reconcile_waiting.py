@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from component.cluster import KEY
 from component.world import World, world_with_a_channel
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
@@ -80,3 +81,15 @@ async def test_members_only(world: World) -> None:
     world.downloader = lambda request: DownloadResult(outcome=OutcomeClass.NEEDS_ACCESS, reason="MembersOnly")
     await world.settle(operator)
     assert sorted(world.launches) == [("youtube.v5", 1), ("youtube.v6", 1), ("youtube.v7", 1)]
+
+
+async def test_cookies_come(world: World) -> None:
+    """With cookies in the spec a Job tries what is for members."""
+    world.site.facts["v7"] = {"availability": "subscriber_only"}
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await world.settle(operator)
+    assert world.cluster.created == []
+    world.cluster.merge("Subscription", *KEY, {"spec": {"access": {"cookiesSecretRef": {"name": "my-cookies"}}}})
+    await world.settle(operator)
+    assert world.cluster.states()[VIDEO] is LedgerState.SUCCEEDED

@@ -20,7 +20,7 @@ from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.cookies import cookies_verdict
 from trawler_operator.domain.gates import LISTING, Finding, listing_finding
-from trawler_operator.domain.job_manifest import cookies_mode, proxy
+from trawler_operator.domain.job_manifest import cookies_mode, cookies_secret, proxy
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.readiness import make_wait, relisted, wait_of
@@ -227,7 +227,7 @@ class Checker:
 
     async def _record(self, current: Pass, listing: RawListing) -> None:
         spec, now = current.subscription.spec, current.now
-        has_cookies = getattr(spec.access, "cookies_secret_ref", None) is not None
+        has_cookies = bool(cookies_secret(spec))
         selected: tuple[NewEntry, ...] = ()
 
         def compute(ledger: Ledger) -> Changes:

@@ -11,7 +11,7 @@ from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
 from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
 from trawler_operator.domain.cookies import CookiesVerdict
 from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
-from trawler_operator.domain.job_manifest import JobDefaults, claim_name, proxy
+from trawler_operator.domain.job_manifest import JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
@@ -53,7 +53,7 @@ class Pass:
         subscription: as read at the pass's start.
         ledger: agrees with the API server; changes by commits only.
         now: the pass's time.
-        defaults: for what the spec leaves open.
+        policy: chart values.
         backoff: the pause of downloads, as it stands after what was settled.
         events: to be posted after the status was written.
         gate_events: the same, each about the Subscription that it names: whose ending closed the gate.
@@ -78,7 +78,7 @@ class Pass:
     subscription: Subscription
     ledger: Ledger
     now: datetime
-    defaults: JobDefaults
+    policy: Policy
     backoff: Backoff | None
     events: list[Event] = field(default_factory=list)
     gate_events: list[tuple[Key, Event]] = field(default_factory=list)
@@ -107,10 +107,15 @@ class Pass:
         return (self.subscription.namespace, self.subscription.name)
 
     @property
+    def defaults(self) -> JobDefaults:
+        """For what the spec leaves open."""
+        return self.policy.defaults
+
+    @property
     def listing_route(self) -> Route:
-        """The gates before the source."""
+        """The gates before the source; the lister has the cookies only where the operator may read them."""
         spec = self.subscription.spec
-        return listing_route(spec.url, proxy(spec, self.defaults))
+        return listing_route(spec.url, proxy(spec, self.defaults), self._jar() if self.policy.read_secrets else "")
 
     def download_route(self, url: str) -> Route:
         """The gates before a video."""
@@ -119,8 +124,13 @@ class Pass:
         if route is None:
             spec = self.subscription.spec
             claim = f"{self.subscription.namespace}/{claim_name(spec, self.defaults)}"
-            route = self._download_routes[site] = download_route(url, proxy(spec, self.defaults), claim)
+            route = self._download_routes[site] = download_route(url, proxy(spec, self.defaults), claim, self._jar())
         return route
+
+    def _jar(self) -> str:
+        """`namespace/secret` of the cookies; empty where none are named."""
+        secret = cookies_secret(self.subscription.spec)
+        return f"{self.subscription.namespace}/{secret}" if secret else ""
 
     def gates(self) -> set[GateId]:
         """All gates that the Subscription is behind just now."""

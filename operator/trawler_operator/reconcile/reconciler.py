@@ -179,7 +179,7 @@ class Reconciler:
         key, status = (subscription.namespace, subscription.name), subscription.status
         ledger = await self._store.open(subscription)
         backoff = self._unsaved_backoffs.get(key, status.backoff)
-        current = Pass(subscription, ledger, self._clock.now(), self._policy.defaults, backoff)
+        current = Pass(subscription, ledger, self._clock.now(), self._policy, backoff)
         if status.observed_generation is None and len(ledger):
             text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
             current.events.append(Event(EventReason.LEDGER_ADOPTED, text))
