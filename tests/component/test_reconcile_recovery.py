@@ -66,6 +66,38 @@ async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 
 
+async def test_job_whose_entry_was_deleted_is_waited_for(world: World) -> None:
+    """As well where the rest of the ledger is still there."""
+    world.downloader = lambda request: 1
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=2))
+        await operator.reconcile()
+    world.cluster.delete("Job", "media", job_name(*KEY, "youtube.v7", 1))
+    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v7": None}})
+    for value in "abc":
+        world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
+        await operator.reconcile()
+        assert [request.launch for request in map(request_of, world.cluster.running_jobs())] == [2]
+
+
+async def test_job_unknown_to_the_ledger_holds_its_slot(world: World) -> None:
+    """What runs counts, whoever knows of it: caps hold after a hand was in the ledger, too."""
+    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v6": None}})
+    for value in "abc":
+        world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
+        await operator.reconcile()
+        assert [request.video.id for request in map(request_of, world.cluster.running_jobs())] == ["v6"]
+    await world.settle(operator)
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
+
+
 @pytest.mark.parametrize("cut_off", [False, True], ids=["ends as an error", "is cut off"])
 async def test_failing_audit_does_not_hide_new_videos(world: World, cut_off: bool) -> None:
     """An audit that cannot be finished is put off for a day; ordinary checks go on and find what is new."""

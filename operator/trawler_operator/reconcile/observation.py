@@ -60,6 +60,7 @@ class Pass:
         routes: of the videos that might be downloaded now.
         missing: Running entries without a Job.
         busy: videos that a live Job works on although the ledger does not know.
+        unclaimed: live Jobs that the ledger does not know, by the name of their egress.
         waits_for_gate: a check is due, but a closed gate holds it.
         probe_in_doubt: it holds a probe whose launch does not run, and which is too fresh to be given back.
         waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
@@ -85,6 +86,7 @@ class Pass:
     routes: AbstractSet[Route] = frozenset()
     missing: list[str] = field(default_factory=list)
     busy: set[str] = field(default_factory=set)
+    unclaimed: Counter[str] = field(default_factory=Counter)
     waits_for_gate: bool = False
     probe_in_doubt: bool = False
     waits_for_deletion: bool = False
@@ -138,12 +140,16 @@ class Pass:
         return {gate for route in {own, *self.routes} for gate in route.gates}
 
     def running_through(self) -> Counter[str]:
-        """How many of its Jobs run through each egress: claims whose Job is missing take no slot yet."""
-        return Counter(
+        """How many of its Jobs run through each egress.
+
+        Claims whose Job is missing take no slot yet; Jobs that the ledger does not know take theirs.
+        """
+        claimed = Counter(
             self.download_route(entry.url).egress.name
             for video, entry in self.ledger.running().items()
             if video not in self.missing
         )
+        return claimed + self.unclaimed
 
     def shown_blocker(self, gate: Blocker | None) -> Blocker | None:
         """What the status names as keeping videos from being downloaded.

@@ -189,7 +189,8 @@ class Reconciler:
         """Settle, do what is asked for, check, launch."""
         key, subscription = current.key, current.subscription
         status = subscription.status
-        # An empty ledger may have lost what runs, and a Job that it does not know is watched until it ends.
+        # An empty ledger may have lost what runs, a hand may have taken what ran out of one that is not empty, and a
+        # Job that it does not know is watched until it ends.
         look = self._looked_at.get(key) != subscription.uid or not len(current.ledger)
         self._looked_at[key] = ""  # whatever a pass that fails leaves half done is looked for by the next one
         await self._gatekeeper.enter(current)
@@ -205,7 +206,6 @@ class Reconciler:
         if has_history:  # before that nobody knows what is meant
             await handle_requests(current, self._api, self._store)
         await self._gatekeeper.release_lost(current)
-        self._looked_at[key] = "" if current.busy else subscription.uid
         self._hold(current)
         if may_launch and status.source is not None:
             await self._launcher.launch(current, status.source.title)
@@ -226,6 +226,8 @@ class Reconciler:
             await self._launcher.launch(current, title or (status.source.title if status.source else None))
         current.asked_for_slots = may_launch
         self._hold(current)
+        if not current.busy and not current.ledger.running():
+            self._looked_at[key] = subscription.uid
 
     # -- reporting -----------------------------------------------------------------------------------------------
 

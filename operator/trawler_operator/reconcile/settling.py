@@ -9,6 +9,7 @@ for as long as its pod does, on a node that is away for ever.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,9 +19,9 @@ from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
 from trawler_operator.domain.cookies import cookies_verdict
 from trawler_operator.domain.egress import GateId
-from trawler_operator.domain.gate_codec import decode_epochs
+from trawler_operator.domain.gate_codec import decode_epochs, egress_name
 from trawler_operator.domain.gates import Finding, download_finding, launch_task
-from trawler_operator.domain.job_outcome import ObservedOutcome, observe_outcome
+from trawler_operator.domain.job_outcome import ObservedOutcome, is_finished, observe_outcome
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import (
@@ -73,7 +74,8 @@ async def settle_launches(
     """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
 
     Args:
-        current: the pass; gets `missing`, `busy`, `waits_for_deletion`, `start_trouble`, `look_at` and `backoff`.
+        current: the pass; gets `missing`, `busy`, `unclaimed`, `waits_for_deletion`, `start_trouble`, `look_at` and
+            `backoff`.
         api: the cluster.
         store: writes the ledger.
         gatekeeper: is told what the endings say of gates.
@@ -142,7 +144,9 @@ async def _delete_jobs(
     doomed = [job for job in forgotten if may_delete(job, uid)]
     for job in (*doomed, *jobs_to_delete(unclaimed, (), uid, policy.history)):
         await api.delete_job(current.key[0], job["metadata"]["name"], job["metadata"]["uid"])
-    current.busy = busy_videos((job for job in unclaimed if job not in forgotten), ())
+    alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
+    current.busy = busy_videos(alive, ())
+    current.unclaimed = Counter(egress_name(job) for job in alive)
 
 
 async def write_endings(
