@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from builders import NOON, subscription_body
@@ -94,16 +95,14 @@ class Cluster(ObjectStore):
     def shards(self, name: str = "numberline") -> list[Object]:
         return self.list("ConfigMap", **{labels.SUBSCRIPTION_LABEL: name})
 
+    def select_shards(self, name: str) -> list[Object]:
+        """The shards themselves, to look at."""
+        return self.select("ConfigMap", **{labels.SUBSCRIPTION_LABEL: name})
+
     def ledger(self, name: str = "numberline") -> dict[str, LedgerEntry]:
         """All readable entries."""
-        entries: dict[str, LedgerEntry] = {}
-        for shard in self.shards(name):
-            for key, text in (shard.get("data") or {}).items():
-                try:
-                    entries[key] = decode_entry(text)
-                except InvalidEntryError:
-                    continue
-        return entries
+        values = [item for shard in self.select_shards(name) for item in shard.get("data", {}).items()]
+        return {key: entry for key, text in values if (entry := _decode(text)) is not None}
 
     def states(self, name: str = "numberline") -> dict[str, LedgerState]:
         return {key: entry.state for key, entry in self.ledger(name).items()}
@@ -124,6 +123,14 @@ class Cluster(ObjectStore):
             for job in running:
                 end_inventory(self, job, self.inventory(request_of(job, InventoryRequest)))
         return bool(running) and self.inventory is not None
+
+
+@lru_cache(maxsize=10_000)
+def _decode(text: str) -> LedgerEntry | None:
+    try:
+        return decode_entry(text)
+    except InvalidEntryError:
+        return None
 
 
 Downloader = Callable[[DownloadRequest], DownloadResult | int]

@@ -6,7 +6,6 @@ relied upon here.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import re
@@ -59,7 +58,7 @@ class ObjectStore:
         """Create an object as a client may: what is the server's to say, it says; status is another resource's."""
         _refuse_invalid(kind, body)
         self._refuse_over_quota(kind, body["metadata"]["namespace"])
-        body = copy.deepcopy(body)
+        body = _copied(body)
         for field in ("uid", "creationTimestamp", "deletionTimestamp", "generation"):
             body["metadata"].pop(field, None)
         if kind in WITH_GENERATION:
@@ -67,16 +66,21 @@ class ObjectStore:
         return self.put(kind, body)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+        return _copied(self.objects.get((kind, namespace, name)))
 
     def list(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
-        return [
-            copy.deepcopy(body)
-            for (stored_kind, stored_namespace, _), body in sorted(self.objects.items(), key=lambda item: item[0])
-            if stored_kind == kind
-            and namespace in {None, stored_namespace}
-            and wanted.items() <= (body["metadata"].get("labels") or {}).items()
+        return [_copied(body) for body in self.select(kind, namespace, **wanted)]
+
+    def select(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
+        """As `list`, but the objects themselves: to look at."""
+        found = [
+            (place, body)
+            for place, body in self.objects.items()
+            if place[0] == kind
+            and namespace in {None, place[1]}
+            and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
+        return [body for _, body in sorted(found, key=lambda item: item[0])]
 
     def merge(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """A merge patch, with the resourceVersion in it as precondition.
@@ -84,7 +88,7 @@ class ObjectStore:
         A Subscription's status is left as it is; that of other kinds is taken, as from the controller behind them.
         """
         stored = self._stored(kind, namespace, name)
-        changed = copy.deepcopy(stored)
+        changed = _copied(stored)
         _merge(changed, patch)
         if kind == "Subscription":
             _restore(changed, stored, "status")
@@ -93,7 +97,7 @@ class ObjectStore:
     def merge_status(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """A merge patch of the status subresource: nothing else changes, whatever the patch says."""
         stored = self._stored(kind, namespace, name)
-        changed = copy.deepcopy(stored)
+        changed = _copied(stored)
         _merge(changed, {"status": patch.get("status")})
         return self._update(kind, stored, changed, patch)
 
@@ -138,7 +142,7 @@ class ObjectStore:
         place = (kind, metadata["namespace"], metadata["name"])
         if place in self.objects:
             raise AlreadyExistsError(f"{kind} {metadata['name']} already exists")
-        stored = copy.deepcopy(body)
+        stored = _copied(body)
         stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
         stored["metadata"].setdefault("creationTimestamp", self._timestamp())
         if kind in WITH_GENERATION:
@@ -146,7 +150,7 @@ class ObjectStore:
         _omit_empty(stored)
         self.objects[place] = stored
         self._touch(place, "ADDED")
-        return copy.deepcopy(stored)
+        return _copied(stored)
 
     def collect_garbage(self) -> None:
         """Remove what is owned by something that is gone, and references to owners that are gone."""
@@ -218,7 +222,7 @@ class ObjectStore:
         _omit_empty(changed)
         _refuse_invalid(kind, changed)
         if changed == stored:
-            return copy.deepcopy(stored)
+            return _copied(stored)
         if kind in WITH_GENERATION and changed.get("spec") != stored.get("spec"):
             after["generation"] += 1
         place = (kind, before["namespace"], before["name"])
@@ -227,7 +231,7 @@ class ObjectStore:
             self._remove(place)
         else:
             self._touch(place)
-        return copy.deepcopy(changed)
+        return _copied(changed)
 
     def _refuse_over_quota(self, kind: str, namespace: str) -> None:
         for quota in self.list("ResourceQuota", namespace):
@@ -241,7 +245,7 @@ class ObjectStore:
         metadata = self.objects[place]["metadata"]
         metadata["resourceVersion"] = str(self.version)
         for watcher in self.watchers:
-            watcher(happened, place[0], copy.deepcopy(metadata))
+            watcher(happened, place[0], _copied(metadata))
 
     def _remove(self, place: Kind) -> None:
         self._touch(place, "DELETED")
@@ -249,6 +253,13 @@ class ObjectStore:
 
     def _timestamp(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what JSON can say: `copy.deepcopy` takes ten times as long."""
+    if isinstance(value, dict):
+        return {name: _copied(inner) for name, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _merge(target: Object, patch: Mapping[str, Any]) -> None:
@@ -261,13 +272,13 @@ def _merge(target: Object, patch: Mapping[str, Any]) -> None:
                 target[name] = {}
             _merge(target[name], value)
         else:
-            target[name] = copy.deepcopy(value)
+            target[name] = _copied(value)
 
 
 def _restore(changed: Object, stored: Object, *fields: str) -> None:
     for field in fields:
         if field in stored:
-            changed[field] = copy.deepcopy(stored[field])
+            changed[field] = _copied(stored[field])
         else:
             changed.pop(field, None)
 

@@ -31,6 +31,7 @@ from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import (
     ApiError,
     Event,
+    Lister,
     ListerError,
     RawListing,
 )
@@ -124,7 +125,7 @@ class Operator:
     def __init__(
         self,
         cluster: Cluster,
-        site: Site,
+        site: Lister,
         clock: Clock,
         *,
         kill_at: int | None = None,

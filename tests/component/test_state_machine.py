@@ -1,0 +1,176 @@
+"""Anything may happen in any order, at any API call: what must hold at every write, and what must be so in the end.
+
+At every write of an operator: ledgers lose no key, no video is worked on by two live Jobs, every Job has its claim, no
+launch is made twice, caps hold, and no try is counted that the video did not use up. In the end, once the trouble is
+over: every video is as the site's truth says, and as it would be had nothing ever gone wrong.
+
+`TRAWLER_LONG=1` looks longer and elsewhere each time. What fails is printed as the calls that lead there, shrunk, and
+as a `@reproduce_failure` line that repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from component.simulation.process import Fault
+from component.simulation.run import KEYS, SPECS, Ending, Run
+from component.simulation.truth import Fate, Trouble
+from trawler_operator.api import labels
+from trawler_operator.domain import ledger
+
+LONG = bool(os.environ.get("TRAWLER_LONG"))
+SMALL_SHARDS = 4
+"""Entries per shard, so that a dozen videos fill several."""
+FEW = st.integers(0, 5)
+MANY = st.integers(0, 20)
+NAMES = st.sampled_from(sorted(SPECS))
+PROPAGATION = st.sampled_from(["Background", "Orphan"])
+HOURS = st.sampled_from([1, 2, 5])
+Act = tuple[str, dict[str, Any]]
+
+
+def act(name: str, /, **values: st.SearchStrategy[Any]) -> st.SearchStrategy[Act]:
+    """A method of `Run` with its arguments."""
+    assert callable(getattr(Run, name))
+    return st.tuples(st.just(name), st.fixed_dictionaries(values))
+
+
+PUBLISHING = act("publish", channel=NAMES, fate=st.sampled_from(Fate), number=HOURS)
+MOODS = (
+    act("rate_limit", on=st.booleans()),
+    act("upset_listings", trouble=st.sampled_from(Trouble)),
+    act("take_volume_away", on=st.booleans()),
+    act("open", number=FEW),
+    act("take_down", number=MANY),
+)
+USERS = (
+    act("apply", name=NAMES),
+    act("delete", name=NAMES, propagation=PROPAGATION, again=st.booleans()),
+    act("set", name=NAMES, field=st.just("ledgerPolicy"), value=st.sampled_from(["Retain", "Delete"])),
+    act("set", name=NAMES, field=st.just("suspend"), value=st.booleans()),
+    act("set", name=NAMES, field=st.just("media"), value=st.sampled_from([{"maxHeight": 480}, {"maxHeight": 720}])),
+    act("annotate", name=NAMES, annotation=st.just(labels.CHECK_ANNOTATION), value=FEW),
+    act("annotate", name=NAMES, annotation=st.just(labels.RETRY_ANNOTATION), value=FEW.map("{};state=Waiting".format)),
+)
+HANDS = (
+    act("delete_job", number=FEW, propagation=PROPAGATION),
+    act("orphan_job", number=FEW),
+    act("touch_shard", number=FEW),
+    act("delete_shard", number=FEW),
+    act("delete_entry", number=MANY),
+    act("break_entry", number=MANY),
+    act("mend_entries"),
+)
+SURROUNDINGS = (
+    act("collect_garbage"),
+    act("limit", what=st.sampled_from(["count/jobs.batch", "count/configmaps"]), hard=st.sampled_from([None, 0, 1])),
+    act("have_claim", there=st.booleans()),
+    act("silence_watches", on=st.booleans()),
+    act("overlap", on=st.booleans()),
+    act("restart", number=FEW),
+    act("jump", seconds=st.sampled_from([-90_000, -600, -2, 600, 90_000])),
+)
+
+
+class Everything(RuleBasedStateMachine):
+    """All that may happen to operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = Run()
+
+    def do(self, what: Act) -> None:
+        name, values = what
+        getattr(self.run, name)(**values)
+
+    @initialize(videos=FEW)
+    def some_videos(self, videos: int) -> None:
+        for name in SPECS:
+            for _ in range(videos):
+                self.run.publish(name, Fate.GOOD, 0)
+
+    @rule(number=FEW, key=st.sampled_from(KEYS), calls=MANY, fault=st.sampled_from(Fault), finish=st.booleans())
+    def trouble_at_a_call(self, number: int, key: tuple[str, str], calls: int, fault: Fault, finish: bool) -> None:
+        self.run.work(number, key, calls, fault, finish=finish)
+
+    @rule(number=FEW, key=st.sampled_from(KEYS), calls=FEW, fault=st.sampled_from(Fault), finish=st.booleans())
+    def trouble_at_a_write(self, number: int, key: tuple[str, str], calls: int, fault: Fault, finish: bool) -> None:
+        self.run.work(number, key, calls + 1, fault, writes=True, finish=finish)
+
+    @rule(number=FEW, key=st.sampled_from(KEYS), calls=MANY)
+    def stop_within_a_pass(self, number: int, key: tuple[str, str], calls: int) -> None:
+        self.run.work(number, key, calls, Fault.NONE, finish=False)
+
+    @rule(number=FEW, key=st.sampled_from(KEYS))
+    def make_a_pass(self, number: int, key: tuple[str, str]) -> None:
+        self.run.work(number, key, 0, Fault.NONE, finish=True)
+
+    @rule(seconds=st.sampled_from([10, 100, 1_000]))
+    def carry_on(self, seconds: int) -> None:
+        self.run.carry_on(seconds)
+
+    @rule(seconds=st.sampled_from([1, 6, 70, 700, 7_200, 30_000]))
+    def time_passes(self, seconds: int) -> None:
+        self.run.advance(seconds)
+
+    @rule(number=FEW)
+    def a_job_ends(self, number: int) -> None:
+        self.run.end(number, Ending.TRUTH)
+
+    @rule(number=FEW, ending=st.sampled_from(Ending))
+    def a_job_ends_badly(self, number: int, ending: Ending) -> None:
+        self.run.end(number, ending)
+
+    @rule(what=PUBLISHING)
+    def a_video_is_published(self, what: Act) -> None:
+        self.do(what)
+
+    @rule(what=st.one_of(MOODS))
+    def the_site_changes(self, what: Act) -> None:
+        self.do(what)
+
+    @rule(what=st.one_of(USERS))
+    def a_user_changes_a_subscription(self, what: Act) -> None:
+        self.do(what)
+
+    @rule(what=st.one_of(HANDS))
+    def a_hand_is_in_it(self, what: Act) -> None:
+        self.do(what)
+
+    @rule(what=st.one_of(SURROUNDINGS))
+    def the_surroundings_change(self, what: Act) -> None:
+        self.do(what)
+
+    def teardown(self) -> None:
+        try:
+            self.run.end_trouble()
+            self.run.come_to_rest()
+            self.run.check_the_end()
+            self.run.compare_with_an_undisturbed_run()
+        finally:
+            self.run.close()
+
+
+@pytest.mark.timeout(0 if LONG else 600)
+def test_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost, nothing is done twice, and the end is the same."""
+    monkeypatch.setattr(ledger, "SHARD_CAPACITY", SMALL_SHARDS)
+    run_state_machine_as_test(
+        Everything,
+        settings=settings(
+            max_examples=5_000 if LONG else 60,
+            stateful_step_count=80 if LONG else 40,
+            derandomize=not LONG,
+            database=None,
+            deadline=None,
+            print_blob=True,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
