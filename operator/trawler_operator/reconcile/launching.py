@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.egress import GateId, Route
@@ -122,10 +122,10 @@ class Launcher:
             generation, now = current.subscription.generation, current.now
             return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
 
-        await self._store.commit(current.subscription, current.ledger, compute)
+        written = await self._store.commit(current.subscription, current.ledger, compute)
         for video in chosen:
-            entry = current.ledger.active.get(video)
-            if entry and entry.state is LedgerState.RUNNING and entry.launches == launches[video]:
+            # Another operator's claim is not ours to act upon: by now it may be settled, and its Job deleted.
+            if video in written.entries and written.entries[video].launches == launches[video]:
                 await self._create(current, video, source_title, gates)
             else:
                 await self._gatekeeper.release(current.key, [tasks[video]], current.now)
