@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from trawler_operator.api.spec import DNS_SUBDOMAIN_PATTERN, PROXY_PATTERN, PROXY_RULE, Resources
+from trawler_operator.api.field_types import DNS_SUBDOMAIN_PATTERN, PROXY_PATTERN, PROXY_RULE
+from trawler_operator.api.spec import Resources
 
 PREFIX = "TRAWLER_"
 

@@ -1,4 +1,6 @@
-"""What a user asks for: the spec of a Subscription, and every rule that a value must obey.
+"""What a user asks for: the spec of a Subscription, and the rules that its fields obey together.
+
+What a single value must obey stands with its type in `field_types.py`.
 
 The schema of the CRD is generated from these models and carries the same rules in CEL, so that the API server refuses
 a bad value before anything is stored. The rules stand here again in Python, because a CRD may be older than the
@@ -9,14 +11,10 @@ Docstrings of fields are what `kubectl explain` prints.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from trawler_downloader.contract.download import (
     DEFAULT_MIN_FREE_BYTES,
@@ -26,6 +24,22 @@ from trawler_downloader.contract.download import (
     Sidecar,
 )
 from trawler_downloader.contract.listing import MAX_ENTRIES, CookiesMode, Kind
+from trawler_operator.api.field_types import (
+    CronExpression,
+    FatalError,
+    FolderName,
+    LibraryPath,
+    ObjectName,
+    ProxyUrl,
+    Quantity,
+    ResourceName,
+    SourceUrl,
+    TimeZone,
+    Umask,
+    UserId,
+    cel_rules,
+    check_distinct,
+)
 from trawler_operator.api.model import SpecModel
 
 DEFAULT_INTERVAL_SECONDS = 3600
@@ -36,166 +50,24 @@ DEFAULT_ACTIVE_DEADLINE_SECONDS = 21600
 """Six hours: a backstop against a pod that never ends, not a limit of a download's time."""
 MAX_MIN_FREE_BYTES = 2**60
 """One exbibyte: more than any volume has, and exact in JSON readers that count in 64 bits."""
-MAX_ID = 2_147_483_647
-"""Largest user or group id that Kubernetes takes."""
-MAX_NAME_BYTES = 240
-"""Of one folder name: file systems end at 255 bytes, and ours may get a suffix."""
-STATE_FOLDER = ".trawler"
-"""Where the downloader keeps its state on the claim."""
 
-URL_PATTERN = r"^https?://[^/?#@\\\s\x00-\x1f\x7f]+([/?#][^\s\x00-\x1f\x7f]*)?$"
-URL_RULE = (
-    "must be an http:// or https:// address with a host, without a user name or password, spaces or control characters"
-)
-PROXY_PATTERN = r"^(https?|socks4a?|socks5h?)://[^/?#@\\\s\x00-\x1f\x7f]+/?$"
-PROXY_RULE = "must be http, https, socks4, socks4a, socks5 or socks5h://host:port, without a user name or password"
 COOKIES_RULE = "cookies has a meaning with cookiesSecretRef only"
 PROXY_LOGIN_RULE = "proxySecretRef needs a proxy that knows user and password: http, https, socks5 or socks5h"
-PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f\\]*$"
-PATH_RULE = (
-    "must be a relative path of folders, without a leading or trailing '/', without empty, '.', '..' or '.trawler' "
-    "parts, backslashes or control characters, and with parts of at most 240 bytes"
-)
-FOLDER_RULE = (
-    "must be the name of one folder, not '.', '..' or '.trawler', without '/', backslashes or control characters, "
-    "of at most 240 bytes"
-)
 CONTAINER_RULE = "container must be mp4, mkv or webm with type Video, and m4a, mp3 or opus with type Audio"
 MAX_HEIGHT_RULE = "maxHeight has a meaning with type Video only"
 SCHEDULE_RULE = "set intervalSeconds or cron, not both"
 TIME_ZONE_RULE = "timeZone has a meaning with cron only"
-_CEL_PART = (
-    "{part} != '' && {part} != '.' && {part} != '..' && {part}.lowerAscii() != '.trawler' && size(bytes({part})) <= 240"
-)
-_CEL_PRINTABLE = f"self.matches(r'{PRINTABLE_PATTERN}')"
-_CEL_URL = f"self.matches(r'{URL_PATTERN}')"
-_CEL_PROXY = f"self.matches(r'{PROXY_PATTERN}')"
 _CEL_CONTAINER = (
     "!has(self.container) || self.container in "
     "(has(self.type) && self.type == 'Audio' ? ['m4a', 'mp3', 'opus'] : ['mp4', 'mkv', 'webm'])"
 )
-_CEL_PATH = f"{_CEL_PRINTABLE} && (self == '' || self.split('/').all(part, {_CEL_PART.format(part='part')}))"
-_CEL_FOLDER = f"{_CEL_PRINTABLE} && !self.contains('/') && {_CEL_PART.format(part='self')}"
-CRON_RULE = "must be five fields: minute, hour, day of month, month, day of week"
-
-DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
-UMASK_PATTERN = r"^0?0[0-7]{2}$"
-
-
-def _cel(*rules: tuple[str, str]) -> dict[str, JsonValue]:
-    """Rules for the API server: CEL expression and the message of its violation."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": text} for rule, text in rules]}
-
-
-def _is_folder_name(part: str) -> bool:
-    return (
-        part not in {"", ".", ".."}
-        and part.lower() != STATE_FOLDER
-        and len(part.encode("utf-8", "surrogatepass")) <= MAX_NAME_BYTES
-        and re.fullmatch(PRINTABLE_PATTERN, part) is not None
-    )
-
-
-def _check_url(value: str) -> str:
-    if re.fullmatch(URL_PATTERN, value) is None:
-        raise ValueError(URL_RULE)
-    return value
-
-
-def _check_proxy(value: str) -> str:
-    if re.fullmatch(PROXY_PATTERN, value) is None:
-        raise ValueError(PROXY_RULE)
-    return value
-
-
-def _check_path(value: str) -> str:
-    if value and not all(_is_folder_name(part) for part in value.split("/")):
-        raise ValueError(PATH_RULE)
-    return value
-
-
-def _check_folder(value: str) -> str:
-    if "/" in value or not _is_folder_name(value):
-        raise ValueError(FOLDER_RULE)
-    return value
-
-
-def _check_cron(value: str) -> str:
-    if len(value.split()) != 5:  # a sixth field would mean seconds
-        raise ValueError(CRON_RULE)
-    try:
-        next(CronSim(value, datetime(2024, 1, 1, tzinfo=UTC)))  # any day will do: it looks decades ahead
-    except CronSimError as error:
-        raise ValueError(f"is not a cron expression: {error}") from None
-    except StopIteration:
-        raise ValueError("is a cron expression that never comes") from None
-    return value
-
-
-def _check_time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError):  # of the many ways in which a wrong name ends; ZoneInfoNotFoundError is one
-        raise ValueError(f"is not a known time zone: {value!r}; use a name such as Europe/Paris") from None
-    return value
-
-
-def _check_distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("must not name anything twice")
-    return values
-
-
-def _quantity_as_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-SourceUrl = Annotated[
-    str,
-    Field(min_length=1, max_length=2048, json_schema_extra=_cel((_CEL_URL, f"url {URL_RULE}"))),
-    AfterValidator(_check_url),
-]
-ProxyUrl = Annotated[
-    str,
-    Field(max_length=512, json_schema_extra=_cel((_CEL_PROXY, f"proxy {PROXY_RULE}"))),
-    AfterValidator(_check_proxy),
-]
-LibraryPath = Annotated[
-    str,
-    Field(max_length=512, json_schema_extra=_cel((_CEL_PATH, f"path {PATH_RULE}"))),
-    AfterValidator(_check_path),
-]
-FolderName = Annotated[
-    str,
-    Field(min_length=1, max_length=240, json_schema_extra=_cel((_CEL_FOLDER, f"folder {FOLDER_RULE}"))),
-    AfterValidator(_check_folder),
-]
-ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
-Quantity = Annotated[
-    str,
-    Field(max_length=32, pattern=QUANTITY_PATTERN),
-    BeforeValidator(_quantity_as_text),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "pattern": QUANTITY_PATTERN,
-            "maxLength": 32,
-        }
-    ),
-]
-ResourceName = Annotated[str, Field(min_length=1, max_length=253)]
-FatalError = Annotated[str, Field(min_length=1, max_length=200)]
-UserId = Annotated[int, Field(ge=1, le=MAX_ID)]
-"""Never 0: nothing runs as root, and `restricted` namespaces would refuse it."""
 
 
 class Schedule(SpecModel):
     """When the source is checked: every intervalSeconds, or at the times of a cron expression."""
 
     model_config = ConfigDict(
-        json_schema_extra=_cel(
+        json_schema_extra=cel_rules(
             ("!(has(self.intervalSeconds) && has(self.cron))", SCHEDULE_RULE),
             ("!has(self.timeZone) || has(self.cron)", TIME_ZONE_RULE),
         )
@@ -203,9 +75,9 @@ class Schedule(SpecModel):
 
     interval_seconds: Annotated[int, Field(ge=60, le=31_536_000)] | None = None
     """Seconds from one check to the next, plus a jitter of at most a tenth. Default: 3600, where cron is not set."""
-    cron: Annotated[str, Field(min_length=9, max_length=100), AfterValidator(_check_cron)] | None = None
+    cron: CronExpression | None = None
     """Five fields: minute, hour, day of month, month, day of week. Checks start up to five minutes after the time."""
-    time_zone: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_time_zone)] | None = None
+    time_zone: TimeZone | None = None
     """Time zone of cron by its IANA name, e.g. Europe/Paris. Default: UTC."""
 
     @model_validator(mode="after")
@@ -222,7 +94,7 @@ class Select(SpecModel):
 
     newest: Annotated[int, Field(ge=1, le=MAX_ENTRIES)] = DEFAULT_NEWEST
     """How many of the newest videos a source's first check takes; later checks take everything new. Default: 52."""
-    kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=3), AfterValidator(_check_distinct)] | None = None
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=3), AfterValidator(check_distinct)] | None = None
     """Kinds wanted of a channel. Default: what the URL names (a tab's own kind; of a bare channel, Video)."""
 
 
@@ -244,7 +116,7 @@ class Media(SpecModel):
     """What is fetched of a video. Preferences: where a site has nothing that fits, the best there is is taken."""
 
     model_config = ConfigDict(
-        json_schema_extra=_cel(
+        json_schema_extra=cel_rules(
             (_CEL_CONTAINER, CONTAINER_RULE),
             ("!has(self.maxHeight) || !has(self.type) || self.type == 'Video'", MAX_HEIGHT_RULE),
         )
@@ -256,7 +128,7 @@ class Media(SpecModel):
     """Largest picture height in lines, e.g. 1080. Default: no limit."""
     container: Container | None = None
     """Video: mp4, mkv or webm. Audio: m4a, mp3 or opus. Default: mp4, m4a."""
-    sidecars: Annotated[tuple[Sidecar, ...], Field(max_length=4), AfterValidator(_check_distinct)] = DEFAULT_SIDECARS
+    sidecars: Annotated[tuple[Sidecar, ...], Field(max_length=4), AfterValidator(check_distinct)] = DEFAULT_SIDECARS
     """Files beside the media file. Default: Thumbnail, Description, Nfo."""
 
     @model_validator(mode="after")
@@ -348,7 +220,7 @@ class JobOptions(SpecModel):
     """Group that volumes are made writable for, where they support it; never 0. Default: the operator's, 65532."""
     supplemental_groups: Annotated[tuple[UserId, ...], Field(max_length=32)] = ()
     """More groups of the downloading process, e.g. the one that owns the NAS share."""
-    umask: Annotated[str, Field(max_length=4, pattern=UMASK_PATTERN)] = "022"
+    umask: Umask = "022"
     """Permissions that new files do not get, in octal. Default: 022."""
 
 
@@ -370,7 +242,7 @@ class Access(SpecModel):
     """How the source is reached."""
 
     model_config = ConfigDict(
-        json_schema_extra=_cel(
+        json_schema_extra=cel_rules(
             ("!has(self.cookies) || has(self.cookiesSecretRef)", COOKIES_RULE),
             ("!has(self.proxySecretRef) || !has(self.proxy) || !self.proxy.startsWith('socks4')", PROXY_LOGIN_RULE),
         )
