@@ -31,8 +31,8 @@ from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.egress import BudgetLimits
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.domain.leadership import LeaseTerms
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.domain.retry import Pause

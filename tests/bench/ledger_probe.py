@@ -39,9 +39,10 @@ from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api.subscription import parse_subscription
 from trawler_operator.domain.admission import Admission, AdmissionLimits
+from trawler_operator.domain.download_job import build_download_job
 from trawler_operator.domain.egress import BudgetLimits
 from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_manifest import JobDefaults, build_download_job
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.domain.plan import HistoryLimits, claim
 from trawler_operator.domain.retry import Pause
 from trawler_operator.reconcile.gate_store import GateStore

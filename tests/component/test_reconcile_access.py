@@ -14,7 +14,7 @@ from component.world import World, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.listing import CookiesMode, ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.reconcile.ports import RejectedError
 
 CANARY = "c4n4ry-s3cr3t"

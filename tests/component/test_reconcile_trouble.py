@@ -11,7 +11,7 @@ from component.world import World, world_with_a_channel
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.reconcile.ledger_store import LedgerBusyError
 from trawler_operator.reconcile.ports import RejectedError, UnavailableError
 

@@ -21,7 +21,7 @@ from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.egress import BudgetLimits
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_manifest import JobDefaults
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.domain.retry import Pause
 from trawler_operator.reconcile.gate_store import GateStore

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from builders import ledger_entry, subscription
 from trawler_operator.api import labels
-from trawler_operator.domain.job_manifest import JobDefaults, build_download_job
+from trawler_operator.domain.download_job import build_download_job
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 
 URL = "https://www.youtube.com/@numberline/videos"

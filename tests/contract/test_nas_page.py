@@ -15,7 +15,8 @@ from chart.pod_security import restricted_violations
 from trawler_downloader.contract.outcomes import VOLUME_REASONS
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.selftest.checks import CHECKS
-from trawler_operator.domain.job_manifest import JobDefaults, build_download_job
+from trawler_operator.domain.download_job import build_download_job
+from trawler_operator.domain.job_settings import JobDefaults
 
 PAGE = (Path(__file__).parents[2] / "docs" / "nas.md").read_text(encoding="utf-8")
 

@@ -41,8 +41,8 @@ from trawler_operator.domain.inventory import (
     sort_jobs,
     started_sources,
 )
-from trawler_operator.domain.job_manifest import JobDefaults
 from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.domain.ledger import Changes, Ledger, Shard
 from trawler_operator.domain.ledger_codec import HARD_VALUE_BYTES, encode_entry
 from trawler_operator.domain.ledger_entry import LaunchTimes

@@ -30,15 +30,9 @@ from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, SkipReason, message
 from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
-from trawler_operator.domain.job_manifest import (
-    JobDefaults,
-    build_container,
-    build_job,
-    build_pod,
-    library_mount,
-    library_volume,
-)
+from trawler_operator.domain.job_manifest import build_container, build_job, build_pod, library_mount, library_volume
 from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.naming import inventory_job_name

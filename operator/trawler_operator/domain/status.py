@@ -45,7 +45,7 @@ from trawler_operator.api.subscription import (
     SubscriptionStatus,
 )
 from trawler_operator.domain.cookies import CookiesVerdict, cookies_condition
-from trawler_operator.domain.job_manifest import cookies_secret
+from trawler_operator.domain.job_settings import cookies_secret
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.schedule import GONE_AFTER
 

@@ -20,7 +20,7 @@ from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.cookies import cookies_verdict
 from trawler_operator.domain.gates import LISTING, Finding, listing_finding
-from trawler_operator.domain.job_manifest import cookies_mode, cookies_secret, proxy
+from trawler_operator.domain.job_settings import cookies_mode, cookies_secret, proxy
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.readiness import make_wait, relisted, wait_of

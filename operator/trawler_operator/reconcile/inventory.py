@@ -29,8 +29,8 @@ from trawler_operator.domain.inventory import (
     sort_jobs,
     started_sources,
 )
-from trawler_operator.domain.job_manifest import claim_name
 from trawler_operator.domain.job_outcome import is_finished, observe_outcome
+from trawler_operator.domain.job_settings import claim_name
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import has_succeeded
 from trawler_operator.domain.status import Blocker

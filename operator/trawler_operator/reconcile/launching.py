@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.download_job import build_download_job
 from trawler_operator.domain.egress import GateId, Route
 from trawler_operator.domain.gates import launch_task
-from trawler_operator.domain.job_manifest import build_download_job, claim_name
 from trawler_operator.domain.job_outcome import ObservedOutcome
+from trawler_operator.domain.job_settings import claim_name
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import (

@@ -11,7 +11,7 @@ from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
 from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
 from trawler_operator.domain.cookies import CookiesVerdict
 from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
-from trawler_operator.domain.job_manifest import JobDefaults, claim_name, cookies_secret, proxy
+from trawler_operator.domain.job_settings import JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name

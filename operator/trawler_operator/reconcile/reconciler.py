@@ -26,8 +26,8 @@ from trawler_operator.api.subscription import (
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.inventory import keep_recent, remembered_facts
-from trawler_operator.domain.job_manifest import claim_name, place
 from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.job_settings import claim_name, place
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.naming import ledger_name
 from trawler_operator.domain.plan import next_retry

@@ -10,7 +10,7 @@ from trawler_downloader.contract.listing import CookiesMode
 from trawler_operator.api.reasons import Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.cookies import CookiesVerdict, cookies_found
-from trawler_operator.domain.job_manifest import (
+from trawler_operator.domain.job_settings import (
     COOKIES_KEY,
     PROXY_KEYS,
     cookies_mode,
