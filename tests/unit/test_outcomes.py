@@ -24,8 +24,11 @@ from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes import MAX_MESSAGE, Classified, classify, without_secrets
 
 
-def _http_error(status: int, headers: dict[str, str] | None = None, *, redirect_loop: bool = False) -> HTTPError:
-    return HTTPError(Response(io.BytesIO(), "https://site.test/x", headers or {}, status=status), redirect_loop)
+def _http_error(
+    status: int, headers: dict[str, str] | None = None, *, reason: str | None = None, redirect_loop: bool = False
+) -> HTTPError:
+    answer = Response(io.BytesIO(), "https://site.test/x", headers or {}, status=status, reason=reason)
+    return HTTPError(answer, redirect_loop)
 
 
 def _raised(inner: BaseException, *, message: str | None = None) -> DownloadError:
@@ -427,6 +430,48 @@ def test_what_yt_dlp_had_already_dealt_with_is_no_crash() -> None:
     expected = ExtractorError("New words of a site", expected=True)
     expected.__context__ = ExtractorError("An inner one", expected=False)
     assert classify(_raised(expected)).reason is Reason.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(
+            _raised(
+                ExtractorError("Unable to download webpage", cause=_http_error(404, reason="No space left on device"))
+            ),
+            Reason.NOT_FOUND,
+            id="the words of a status",
+        ),
+        pytest.param(
+            _raised(_http_error(403, reason="Read-only file system"), message="unable to download video data"),
+            Reason.MEDIA_FORBIDDEN,
+            id="the words of a medium's status",
+        ),
+        pytest.param(
+            DownloadError("[download] Got error: HTTP Error 503: Stale file handle. Giving up after 3 retries"),
+            Reason.SERVER_ERROR,
+            id="the words of a status that is told in words only",
+        ),
+        pytest.param(
+            _said("Video unavailable. It holds content from ffmpeg not found, who blocked it in your country"),
+            Reason.GEO_RESTRICTED,
+            id="the name of a channel",
+        ),
+        pytest.param(
+            _raised(TransportError("broken", cause=OSError(errno.ENOTCONN, "Transport endpoint is not connected"))),
+            Reason.UNREACHABLE,
+            id="a connection that was gone at once",
+        ),
+        pytest.param(
+            _raised(TransportError("refused", cause=PermissionError(errno.EPERM, "Operation not permitted"))),
+            Reason.UNREACHABLE,
+            id="a firewall",
+        ),
+    ],
+)
+def test_nothing_that_comes_over_the_network_is_the_volumes_fault(error: BaseException, reason: Reason) -> None:
+    """A volume's trouble holds back everybody who downloads to it: no site may claim it."""
+    assert classify(error).reason is reason
 
 
 def test_a_warning_never_outweighs_the_error() -> None:

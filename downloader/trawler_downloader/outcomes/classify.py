@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
-from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError
+from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, RequestError
 from yt_dlp.utils import (
     ExtractorError,
     GeoRestrictedError,
@@ -29,7 +29,7 @@ from trawler_downloader.access.guard import AddressRefusedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line
-from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, SITUATIONS, Row
+from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, OF_THIS_MACHINE, SITUATIONS, Row
 from trawler_downloader.volume_errors import VOLUME_ERRORS
 
 _RATE_LIMIT_SECONDS = 3600
@@ -89,7 +89,12 @@ def classify(
     texts = tuple(dict.fromkeys(filter(None, (_text(error) for error in chain))))
     own_words = clean_message(texts[0]) if texts else type(exc).__name__
     found = (
-        _by_table(ASKED_TO_STOP, texts) or _by_type(chain) or _by_table(SITUATIONS, texts) or _by_status(chain, texts)
+        _by_table(ASKED_TO_STOP, texts)
+        or _by_type(chain)
+        or (None if _from_outside(chain, texts) else _by_table(OF_THIS_MACHINE, texts))
+        or _by_table(SITUATIONS, texts)
+        or _by_status(chain, texts)
+        or _by_connection(chain)
     )
     if found is None or found[0] in _TOLD_BETTER_BY_WARNINGS:
         found = _by_warnings(warnings, found) or found or _by_crash(chain, texts, own_words)
@@ -122,6 +127,16 @@ def _text(error: BaseException) -> str:
     return str(getattr(error, "orig_msg", None) or getattr(error, "msg", None) or error)
 
 
+def _from_outside(chain: Sequence[BaseException], texts: Sequence[str]) -> bool:
+    """Whether a site chose words of it, as of a status line or a player's answer.
+
+    They may not tell of our volume: its trouble holds back everybody who downloads to it.
+    """
+    return any(isinstance(error, RequestError | ExtractorError) for error in chain) or any(
+        _OF_MEDIA.search(text) for text in texts
+    )
+
+
 def _by_table(rows: Sequence[Row], texts: Sequence[str]) -> _Finding | None:
     for row in rows:
         if any(row.pattern.search(text) for text in texts):
@@ -130,7 +145,10 @@ def _by_table(rows: Sequence[Row], texts: Sequence[str]) -> _Finding | None:
 
 
 def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
+    network = False
     for error in chain:
+        # A connection's error, its number the same as a volume's, stands below what yt-dlp makes of it.
+        network = network or isinstance(error, RequestError)
         match error:
             case AddressRefusedError():
                 return Reason.ADDRESS_REFUSED, one_line(str(error.strerror))
@@ -138,7 +156,9 @@ def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
                 return _meaning_of_status(429, of_media=False)
             case HTTPError(redirect_loop=True):
                 return Reason.REDIRECT_LOOP, "The site redirects in circles."
-            case OSError(errno=int(number)) if number in VOLUME_ERRORS and not isinstance(error, _NETWORK_OS_ERRORS):
+            case OSError(errno=int(number)) if (
+                number in VOLUME_ERRORS and not network and not isinstance(error, _NETWORK_OS_ERRORS)
+            ):
                 return VOLUME_ERRORS[number]
             case MemoryError():
                 return Reason.OUT_OF_MEMORY, "The memory limit was reached."
@@ -166,6 +186,13 @@ def _by_text_status(texts: Sequence[str], *, of_media: bool) -> _Finding | None:
     for text in texts:
         if match := _STATUS.search(text):
             return _meaning_of_status(int(match[1]), of_media=of_media)
+    return None
+
+
+def _by_connection(chain: Sequence[BaseException]) -> _Finding | None:
+    """A connection that the system refused or lost in words that no table knows."""
+    if any(isinstance(error, RequestError) for error in chain) and any(isinstance(error, OSError) for error in chain):
+        return Reason.UNREACHABLE, None
     return None
 
 

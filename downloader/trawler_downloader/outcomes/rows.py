@@ -93,8 +93,7 @@ NETWORK: tuple[Row, ...] = (
 )
 """What went wrong on the way. Of warnings only these rows and ASKED_TO_STOP count: others are advice."""
 
-SITUATIONS: tuple[Row, ...] = (
-    # The volume and the image.
+OF_THIS_MACHINE: tuple[Row, ...] = (
     _row(r"No space left on device|Disk quota exceeded", Reason.NO_SPACE, "The disk is full."),
     _row(r"Read-only file system", Reason.READ_ONLY, "The volume is read-only."),
     _row(r"Stale file handle", Reason.STALE_VOLUME, "The volume's server lost the file handle."),
@@ -109,6 +108,10 @@ SITUATIONS: tuple[Row, ...] = (
         Reason.NO_FFMPEG,
         "ffmpeg is missing in the downloader's image.",
     ),
+)
+"""What yt-dlp and ffmpeg say of the volume and the image. Never looked for in what came over the network."""
+
+SITUATIONS: tuple[Row, ...] = (
     # What the Subscription asks for.
     _row(
         r"Unsupported URL|No suitable extractor|no longer supported since|not supported for this (?:site|URL)"
@@ -208,7 +211,7 @@ SITUATIONS: tuple[Row, ...] = (
     ),
     _row(r"Postprocessing: ", Reason.PROCESSING_FAILED),
 )
-"""Tried in order, after what asks us to stop."""
+"""Tried in order, after what asks us to stop and what is wrong here."""
 
 FORMATS_MISSED: tuple[Row, ...] = (
     _row(
