@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import NOON
-from trawler_operator.domain.egress import Budget, BudgetLimits, Route, download_route, listing_route
+from trawler_operator.domain.egress import Budget, BudgetLimits, download_route, listing_route
 from trawler_operator.domain.gate_book import Evidence, GateBook, GateChanges, Move
 from trawler_operator.domain.gates import LISTING, Closing, Finding, Gate, GatePolicy, Probe
 from trawler_operator.domain.retry import Pause
@@ -26,6 +26,7 @@ STALE = Finding("StaleVolume", "ESTALE", is_volume_trouble=True)
 PUBLISHED = Finding("Published", proves_site=True, proves_volume=True)
 REMOVED = Finding("VideoRemoved", proves_site=True)
 SILENT = Finding("Killed")
+UNCLEAR = Finding("Unreachable", is_unclear=True)
 A, B = "media/a", "media/b"
 OPEN = dict.fromkeys(ROUTE.gates, 0)
 
@@ -46,9 +47,11 @@ def closed(book: GateBook) -> set[str]:
     return {gate.id.kind for gate in book.gates.values() if gate.is_closed}
 
 
-def probing(book: GateBook, route: Route = ROUTE, holder: str = A, task: str = "v#2") -> tuple[GateBook, Evidence]:
+def probing(book: GateBook, now: datetime | None = None) -> tuple[GateBook, Evidence]:
     """The book once all pauses are over and a launch probes; and its ending, to be completed."""
-    changes = book.admit_downloads(route, holder, [task], LIMITS, POLICY, LATER)
+    route, holder, task = ROUTE, A, "v#2"
+    generous = replace(LIMITS, max_per_hour=99)
+    changes = book.admit_downloads(route, holder, [task], generous, POLICY, now or LATER)
     assert changes.epochs is not None
     return after(book, changes), Evidence(holder, task, changes.epochs, SILENT)
 
@@ -136,6 +139,47 @@ def test_what_a_probe_brings(trouble: Finding, finding: Finding, move: Move | No
     assert all(gate.probe is None for gate in after(book, changes).gates.values())
     if move is None:
         assert after(book, changes).passable_at(ROUTE, LATER) == LATER
+
+
+@pytest.mark.parametrize(
+    ("trouble", "minutes"),
+    [
+        pytest.param(LIMITED, [1, 2, 4, 8, 15, 15], id="site"),
+        pytest.param(STALE, [1, 1, 1], id="volume: never longer than its first pause"),
+    ],
+)
+def test_unclear_probes_put_off_the_next_one_ever_longer(trouble: Finding, minutes: list[int]) -> None:
+    """The gate does not move, and a killed one in between hands over at once. Trouble begins anew."""
+    book, now = told(GateBook(), trouble), LATER
+    for expected in minutes:
+        before = book
+        book, probe = probing(book, now=now)
+        changes = book.settle([replace(probe, finding=UNCLEAR)], POLICY, now)
+        assert changes.happenings == ()
+        book = after(book, changes)
+        assert book.pauses == before.pauses
+        assert after(book, book.settle([replace(probe, finding=UNCLEAR)], POLICY, now)).gates == book.gates
+        again = book.passable_at(ROUTE, now)
+        assert expected * MINUTE <= again - now <= 1.2 * expected * MINUTE
+        book, probe = probing(book, now=again)
+        book = after(book, book.settle([probe], POLICY, again))
+        assert book.passable_at(ROUTE, again) == again
+        now = again
+    book, probe = probing(book, now=now)
+    book = after(book, book.settle([replace(probe, finding=trouble)], POLICY, now))
+    assert [gate.closing.unclear for gate in book.gates.values() if gate.closing] == [0]
+
+
+def test_a_probe_of_a_site_is_told_from_other_launches() -> None:
+    """By the epochs that it carries; one of a volume alone does not count."""
+    book, probe = probing(told(GateBook(), LIMITED))
+    assert book.went_through_a_closed_site(probe.gates)
+    assert not book.went_through_a_closed_site(OPEN)
+    assert not after(book, book.settle([replace(probe, finding=PUBLISHED)], POLICY, LATER)).went_through_a_closed_site(
+        probe.gates
+    )
+    book, probe = probing(told(GateBook(), STALE))
+    assert not book.went_through_a_closed_site(probe.gates)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 EGRESS = GateId(GateKind.EGRESS, "youtube.com", "socks5://vpn.media:1080")
 COOKIES = GateId(GateKind.COOKIES, "youtube.com", cookies="media/jar")
 VOLUME = GateId(GateKind.VOLUME, claim="media/library")
-CLOSING = Closing(NOON, NOON + HOUR, NOON + 2 * HOUR, 2, "BotCheck", "ça? \ud800", "media/a")
+CLOSING = Closing(NOON, NOON + HOUR, NOON + 2 * HOUR, 2, "BotCheck", "ça? \ud800", "media/a", 3)
 FULL = Gate(
     EGRESS,
     1795262400,
@@ -42,7 +42,7 @@ def test_round_trip(gate: Gate) -> None:
     read = decode_gate(gate.id.name, text)
     if gate is FULL:
         assert read.closing is not None
-        assert read.closing.message == "ça? ?"
+        assert (read.closing.message, read.closing.unclear) == ("ça? ?", 3)
         read = decode_gate(gate.id.name, encode_gate(gate))
         assert (read.probe, read.budget, read.epoch, read.changed) == (
             gate.probe,
@@ -69,6 +69,7 @@ def test_a_person_can_read_it() -> None:
             "reason": "BotCheck",
             "message": "ça? ?",
             "by": "media/a",
+            "unclear": 3,
         },
     }
 

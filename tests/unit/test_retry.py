@@ -226,6 +226,18 @@ def test_settle(row: Row) -> None:
         assert NOON + row.after <= settled.retry_at <= NOON + row.before
 
 
+@pytest.mark.parametrize(("deferrals", "minutes"), [(0, 1), (1, 2), (9, 60)], ids=["first", "second", "tenth"])
+def test_a_transient_ending_of_a_probe_costs_no_try(deferrals: int, minutes: int) -> None:
+    """The site is unwell, and the last try of a video would be used up by that."""
+    entry = replace(_deferred(OutcomeClass.TRANSIENT, deferrals), failures=2)
+    observed = _ended(OutcomeClass.TRANSIENT)
+    settled = settle(KEY, entry, observed, retry=Retry(), generation=4, now=NOON, probe=True)
+
+    assert (settled.state, settled.failures, settled.deferrals) == (LedgerState.PENDING, 2, deferrals + 1)
+    assert settled.retry_at is not None
+    assert minutes * MIN <= settled.retry_at - NOON <= 1.2 * minutes * MIN
+
+
 @pytest.mark.parametrize("outcome", OutcomeClass)
 def test_every_ending_leaves_running(outcome: OutcomeClass) -> None:
     """Nothing stays claimed, and what is free costs no try."""

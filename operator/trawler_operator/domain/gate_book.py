@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from trawler_operator.domain.egress import BudgetLimits, GateId, GateKind, Route
-from trawler_operator.domain.gates import Closing, Finding, Gate, GatePolicy, Probe, close, hand_over, reopen
+from trawler_operator.domain.gates import Closing, Finding, Gate, GatePolicy, Probe, close, hand_over, put_off, reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ class GateBook:
         """What a launch that passes now carries."""
         return {identity: self.gate(identity).epoch for identity in route.gates}
 
+    def went_through_a_closed_site(self, passed: Mapping[GateId, int]) -> bool:
+        """Whether what carries these epochs probed a site whose gate is closed still, and has not moved since."""
+        gates = (self.gate(identity) for identity in passed if identity.kind is not GateKind.VOLUME)
+        return any(gate.is_closed and gate.epoch == passed[gate.id] for gate in gates)
+
     def settle(self, endings: Iterable[Evidence], policy: GatePolicy, now: datetime) -> GateChanges:
         """What endings change. Those of an older epoch change nothing."""
         gates: dict[str, Gate] = {}
@@ -187,6 +192,8 @@ def _after(gate: Gate, ending: Evidence, policy: GatePolicy, now: datetime) -> G
         return close(gate, ending.finding, ending.holder, policy, now)
     if gate.is_closed and ending.finding.proves_well(gate):
         return reopen(gate, now)
+    if ending.finding.is_unclear:
+        return put_off(gate, ending.holder, ending.task, policy, now)
     return hand_over(gate, ending.holder, ending.task)
 
 

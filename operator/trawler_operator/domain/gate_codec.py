@@ -48,6 +48,7 @@ class _Closing(_Model):
     reason: str
     message: str = ""
     by: str
+    unclear: Annotated[int, Field(ge=0)] = 0
 
 
 class _Probe(_Model):
@@ -118,6 +119,7 @@ def encode_gate(gate: Gate) -> str:
             "reason": closing.reason,
             "message": closing.message,
             "by": closing.by,
+            **({"unclear": closing.unclear} if closing.unclear else {}),
         }
     if gate.probe is not None:
         probe = gate.probe

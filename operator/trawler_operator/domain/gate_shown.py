@@ -1,4 +1,4 @@
-"""What people read of gates. Pure; the times are those of the gate's last move, so that a text changes only with it."""
+"""What people read of gates. Pure; times are those of its last move or unclear probe: a text changes with it only."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@
 | closed, a probe may go | a launch or listing claims the probe | closed, probed |
 | closed, probed | trouble | closed for twice as long, up to the longest pause |
 | closed, probed | an ending that proves it well | open |
+| closed, probed | an ending that is unclear | closed for a short pause, longer each time |
 | closed, probed | an ending that says nothing, or none within the probe's time | closed, a probe may go |
 
 What an ending says of each kind of gate:
@@ -46,6 +47,9 @@ IDLE_FOR = timedelta(days=8)
 """An open gate is forgotten then: no Job runs as long (`activeDeadlineSeconds` ends at seven days), so none is left
 that carries an epoch of the time when the gate was closed. A closed one too, if nobody wanted to probe it for as long:
 its Subscriptions are gone."""
+FIRST_UNCLEAR_PAUSE = timedelta(minutes=1)
+"""After a probe from which nothing can be told, up to the gate's first pause: a site that is unwell behind a closed
+gate must not be asked by one video of the queue after the other."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
 
@@ -64,6 +68,10 @@ class GatePolicy:
     volume: Pause
     probe_timeout: timedelta
 
+    def pause(self, gate: GateId) -> Pause:
+        """Of a gate."""
+        return self.volume if gate.kind is GateKind.VOLUME else self.egress
+
 
 @dataclass(frozen=True, slots=True)
 class Closing:
@@ -71,12 +79,13 @@ class Closing:
 
     Args:
         since: when it closed.
-        paused_at: when the present pause began.
+        paused_at: when the present pause began, be it a long one or a short one after an unclear probe.
         until: when that ends.
         step: number of the pause, from 1.
         reason: of the ending that closed or lengthened it.
         message: the same, for people.
         by: `namespace/name` of the Subscription whose ending closed it.
+        unclear: probes since then from which nothing could be told.
     """
 
     since: datetime
@@ -86,6 +95,7 @@ class Closing:
     reason: str
     message: str
     by: str
+    unclear: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +180,7 @@ class Finding:
         is_volume_trouble: the volume did.
         proves_site: the site answered as it does to anyone.
         proves_volume: the volume did.
+        is_unclear: somebody was asked, most likely, and gave an answer that tells neither trouble nor that all is well.
         not_before: the site wants no request before that time.
     """
 
@@ -179,6 +190,7 @@ class Finding:
     is_volume_trouble: bool = False
     proves_site: bool = False
     proves_volume: bool = False
+    is_unclear: bool = False
     not_before: datetime | None = None
 
     def is_trouble_for(self, gate: Gate) -> bool:
@@ -194,6 +206,7 @@ class Finding:
 
 
 _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
+_UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
 
 
 def download_finding(observed: ObservedOutcome) -> Finding:
@@ -209,6 +222,7 @@ def download_finding(observed: ObservedOutcome) -> Finding:
         # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
         proves_site=observed.outcome in _SITE_ANSWERED or (published and observed.reason != ALREADY_PUBLISHED),
         proves_volume=published or (result is not None and result.volume_id is not None),
+        is_unclear=observed.outcome in _UNCLEAR,
         not_before=_moment(result.retry_at) if result else None,
     )
 
@@ -227,18 +241,16 @@ def listing_finding(outcome: OutcomeClass | None, reason: str, message: str, ret
         message=message,
         is_limit=outcome is OutcomeClass.RATE_LIMITED,
         proves_site=outcome is None or outcome in _SITE_ANSWERED,
+        is_unclear=outcome in _UNCLEAR,
         not_before=_moment(retry_at),
     )
 
 
 def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: datetime) -> Gate:
     """The gate after trouble: closed, or closed for longer."""
-    pause = policy.volume if gate.id.kind is GateKind.VOLUME else policy.egress
     step = gate.closing.step + 1 if gate.closing else 1
     epoch = _next_epoch(gate, now)
-    length = backoff(pause.first, pause.longest, step)
-    length *= 1 + RETRY_JITTER_SHARE * jitter(gate.id.name, epoch)
-    until = now + timedelta(seconds=round(length.total_seconds()))
+    until = _pause_end(gate.id, policy.pause(gate.id), step, epoch, now)
     if finding.not_before is not None:
         until = max(until, min(finding.not_before, now + MAX_ASKED_PAUSE))
     closing = Closing(
@@ -263,6 +275,21 @@ def hand_over(gate: Gate, holder: str, task: str) -> Gate:
     if gate.probe is None or (gate.probe.holder, gate.probe.task) != (holder, task):
         return gate
     return replace(gate, probe=None)
+
+
+def put_off(gate: Gate, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
+    """The gate after an unclear ending of that probe; without a change if another holds it, or it was told already."""
+    freed = hand_over(gate, holder, task)
+    if freed is gate or gate.closing is None:
+        return freed
+    first, step = policy.pause(gate.id).first, gate.closing.unclear + 1
+    until = _pause_end(gate.id, Pause(min(FIRST_UNCLEAR_PAUSE, first), first), step, gate.epoch + step, now)
+    return replace(freed, closing=replace(gate.closing, paused_at=now, until=until, unclear=step))
+
+
+def _pause_end(gate: GateId, pause: Pause, step: int, seed: int, now: datetime) -> datetime:
+    length = backoff(pause.first, pause.longest, step) * (1 + RETRY_JITTER_SHARE * jitter(gate.name, seed))
+    return now + timedelta(seconds=round(length.total_seconds()))
 
 
 def _next_epoch(gate: Gate, now: datetime) -> int:

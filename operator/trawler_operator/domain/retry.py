@@ -5,6 +5,7 @@
 | Published | Succeeded | | |
 | Terminal | DeadLetter | when a person asks | |
 | Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
+| Transient, of a probe of its site's closed gate | Pending | the same | no |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
 | RateLimited, Environment of a volume | Pending | when its gate lets it (see `gates`) | no |
@@ -62,7 +63,14 @@ _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
 def settle(
-    key: str, entry: LedgerEntry, observed: ObservedOutcome, *, retry: Retry, generation: int, now: datetime
+    key: str,
+    entry: LedgerEntry,
+    observed: ObservedOutcome,
+    *,
+    retry: Retry,
+    generation: int,
+    now: datetime,
+    probe: bool = False,
 ) -> LedgerEntry:
     """The entry after its launch ended.
 
@@ -73,6 +81,8 @@ def settle(
         retry: `spec.retry`.
         generation: of the spec that the Job was built from; with Configuration a newer one tries again.
         now: the present.
+        probe: it went through a closed gate of its site. What is unclear there is more likely the site's trouble than
+            the video's: a block that lasts many probes must not use up the tries of a whole queue.
     """
     entry = _with_report(entry, observed, now)
     fatal = _fatal_text(observed, retry)
@@ -86,6 +96,8 @@ def settle(
             return replace(entry, state=LedgerState.DEAD_LETTER)
         case OutcomeClass.CONFIGURATION:
             return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
+        case OutcomeClass.TRANSIENT if probe:
+            return _unjudged(key, entry, retry, now)
         case OutcomeClass.TRANSIENT:
             return _failed(key, entry, retry, now)
         case _ if is_held_by_a_gate(observed):
@@ -190,11 +202,23 @@ def _failed(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> Ledger
     failures = entry.failures + 1
     if failures >= retry.max_attempts:
         return replace(entry, state=LedgerState.DEAD_LETTER, failures=failures)
-    first = timedelta(seconds=retry.backoff_seconds)
-    pause = backoff(first, max(first, LONGEST_FAILED_PAUSE), failures)
+    pause = _failed_pause(retry, failures)
     return replace(
         entry, state=LedgerState.FAILED, failures=failures, retry_at=now + _spread(pause, key, entry.launches)
     )
+
+
+def _unjudged(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> LedgerEntry:
+    deferrals = entry.deferrals + 1
+    pause = _failed_pause(retry, deferrals)
+    return replace(
+        entry, state=LedgerState.PENDING, deferrals=deferrals, retry_at=now + _spread(pause, key, entry.launches)
+    )
+
+
+def _failed_pause(retry: Retry, step: int) -> timedelta:
+    first = timedelta(seconds=retry.backoff_seconds)
+    return backoff(first, max(first, LONGEST_FAILED_PAUSE), step)
 
 
 def _deferred(
