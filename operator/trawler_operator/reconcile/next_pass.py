@@ -1,0 +1,107 @@
+"""When a Subscription is looked at again, if nothing wakes it before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from trawler_operator.api.labels import CHECK_ANNOTATION
+from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
+from trawler_operator.domain.plan import next_retry
+from trawler_operator.domain.requests import is_handled
+from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
+from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
+from trawler_operator.reconcile.observation import Pass
+from trawler_operator.reconcile.ports import Key
+
+LOOK_AT_RUNNING = timedelta(minutes=3)
+"""Work in flight is looked at this often, whatever the watch says."""
+LOOK_AT_DELETION = timedelta(seconds=3)
+"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
+LOOK_AT_ALL = timedelta(hours=1)
+"""Every Subscription, whatever its schedule: a mended ledger or a lost event is noticed by then."""
+FIRST_BLOCKED_PAUSE = timedelta(seconds=5)
+LONGEST_BLOCKED_PAUSE = timedelta(minutes=5)
+
+
+def decide_check(
+    subscription: Subscription, status: SubscriptionStatus, started_at: datetime, now: datetime
+) -> PollDecision:
+    """Whether the source is to be listed, and when next.
+
+    Args:
+        subscription: as read at the pass's start.
+        status: what is known of the checks so far.
+        started_at: when this process began.
+        now: the pass's time.
+    """
+    wish = subscription.annotations.get(CHECK_ANNOTATION)
+    handled = status.last_handled.check
+    return poll_decision(
+        subscription.spec.schedule,
+        CheckHistory(
+            last_check=status.last_check_time,
+            generation=status.last_check_generation,
+            failures=status.failed_checks,
+            outcome=status.last_check_outcome,
+            gone=status.gone_checks,
+        ),
+        uid=subscription.uid,
+        generation=subscription.generation,
+        suspended=subscription.spec.suspend,
+        requested=wish is not None and not is_handled(handled, wish[:MAX_KEY]),
+        started_at=started_at,
+        now=now,
+    )
+
+
+class NextPasses:
+    """Says when the next pass is due, and remembers how often a Subscription was found blocked.
+
+    Args:
+        gatekeeper: knows when gates open.
+    """
+
+    def __init__(self, gatekeeper: Gatekeeper) -> None:
+        self._gatekeeper = gatekeeper
+        self._blocked: dict[Key, int] = {}
+
+    def after(self, current: Pass, upcoming: PollDecision) -> timedelta:
+        """The earliest of the times at which there is something to do, from the pass's own time on.
+
+        Args:
+            current: a pass that was reported.
+            upcoming: the next check.
+        """
+        now, spec = current.now, current.subscription.spec
+        times = [now + LOOK_AT_ALL]
+        if current.ledger.running() or current.busy:
+            times.append(now + LOOK_AT_RUNNING)
+        times.extend(at for at in current.look_at if at > now)
+        if current.waits_for_deletion:
+            times.append(now + LOOK_AT_DELETION)
+        if current.blocker is None or spec.suspend:
+            self._blocked.pop(current.key, None)
+        else:
+            step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
+            times.append(now + backoff(FIRST_BLOCKED_PAUSE, LONGEST_BLOCKED_PAUSE, step))
+        if current.probe_in_doubt or (current.missing and current.asked_for_slots):
+            times.append(now + CLAIM_GRACE)
+        if not spec.suspend:
+            if upcoming.at is not None and not upcoming.due:
+                # A check that is due but was not made waits for a free listing place, which wakes it.
+                times.append(upcoming.at)
+            if current.waits_for_gate:
+                # The gate's opening wakes it; if nothing else can probe, it is this check that does.
+                times.append(max(self._gatekeeper.book.passable_at(current.listing_route, now), now + LOOK_AT_RUNNING))
+            generation = current.subscription.generation
+            retry = next_retry(current.ledger.active.values(), generation, now)
+            resume = current.backoff.until_time if current.backoff else now
+            if retry is not None:
+                times.append(max(retry, resume))
+            elif resume > now:
+                times.append(resume)
+        return max(timedelta(0), min(times) - now)
+
+    def forget(self, key: Key) -> None:
+        """The Subscription is gone."""
+        self._blocked.pop(key, None)
