@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_a_launch_that_has_its_result_is_not_ended(watched: Watched) -> None:
     assert watched.look_after(PATIENCE) == []
 
 
+def test_a_tool_whose_file_is_being_brought_to_the_volume_is_waited_for(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a merged file on NFS takes as long as the NAS needs for what the node's memory held back."""
+    monkeypatch.setattr(children, "waits_for_a_device", lambda _pids: True)
+    with watched.watch.over("yt-dlp is at work"):
+        assert watched.look_after(PATIENCE) == []
+
+
 def _child(code: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
 
@@ -117,3 +127,26 @@ def test_bytes_of_a_child_are_movement_and_its_waiting_is_not(grandchild: Callab
     assert before > 0
     assert before == children.bytes_moved(grandchild())
     assert children.bytes_moved([2**22 + 1]) == 0, "one that ended meanwhile"
+
+
+def test_what_waits_in_the_kernel_is_told_from_what_waits_for_somebody(
+    grandchild: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    assert not children.waits_for_a_device([*grandchild(), 2**22 + 1])
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    # It waits uninterruptibly until what it starts has its files, and one of them is never opened.
+    starting = _child(f"""if True:
+        import os
+        actions = [(os.POSIX_SPAWN_OPEN, 0, {str(fifo)!r}, os.O_RDONLY, 0)]
+        print('ready', flush=True)
+        os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=actions)
+    """)
+    assert starting.stdout is not None
+    assert starting.stdout.readline() == b"ready\n"
+    until = time.monotonic() + 20
+    while not (waits := children.waits_for_a_device([starting.pid])) and time.monotonic() < until:
+        time.sleep(0.01)
+    fifo.open("wb").close()
+    starting.communicate()
+    assert waits

@@ -18,9 +18,8 @@ def descendants(of: int) -> list[int]:
     below: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit():
-            with suppress(OSError, ValueError):  # it ended while we looked
-                # "pid (name) state parent …": the name may hold spaces and brackets.
-                parent = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+            with suppress(OSError, ValueError, IndexError):  # it ended while we looked
+                parent = int(_state_and_parent(int(entry.name))[1])
                 below.setdefault(parent, []).append(int(entry.name))
     found: list[int] = []
     queue = [of]
@@ -45,8 +44,26 @@ def bytes_moved(pids: list[int]) -> int:
     return total
 
 
+def waits_for_a_device(pids: list[int]) -> bool:
+    """Whether one of these processes is held in the kernel by a disk or a file server, and not by a peer's silence.
+
+    State D of proc_pid_stat(5). So looks who closes a file whose content is still on its way from the node's memory
+    to a NAS, which may take longer than any patience: no byte is read or written meanwhile.
+    """
+    for pid in pids:
+        with suppress(OSError, IndexError):
+            if _state_and_parent(pid)[0] == "D":
+                return True
+    return False
+
+
 def end(pids: list[int]) -> None:
     """Kills them."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _state_and_parent(pid: int) -> list[str]:
+    # "pid (name) state parent …": the name may hold spaces and brackets.
+    return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]

@@ -8,9 +8,9 @@ What counts as moving: an answer of the site, bytes of media, a step of yt-dlp's
 process (ffmpeg, deno) reads or writes.
 
 What is knowable of a hang: whether the volume answers, by asking it. If it does not, the volume is the trouble,
-whatever else was going on. If it does, what hangs is the site, yt-dlp or a tool; and where none of those is at work, it
-is an operation of ours on the volume, which all end by themselves as long as the volume answers (bringing 20 GB to a
-slow NAS takes its time): then the watch goes on waiting.
+whatever else was going on. If it does, what hangs is the site, yt-dlp or a tool; and where none of those is at work, or
+one is held in the kernel, it is an operation on the volume, which all end by themselves as long as the volume answers
+(bringing 20 GB to a slow NAS takes its time, at our fsync as at ffmpeg's close): then the watch goes on waiting.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Watch:
         if self._patient():
             return
         error = self._trouble_of_the_volume()
-        if error is None and not self._working:
+        if error is None and (not self._working or self._waits_for_the_volume()):
             self.progressed()
         if self._patient():
             return
@@ -136,6 +136,10 @@ class Watch:
 
     def _patient(self) -> bool:
         return self._monotonic() - self._last < self._seconds
+
+    def _waits_for_the_volume(self) -> bool:
+        own = os.getpid()  # stands for its main thread
+        return children.waits_for_a_device([own, *children.descendants(own)])
 
     def _stalled(self) -> LaunchError:
         return LaunchError(
