@@ -193,15 +193,25 @@ def test_info_json_keeps_no_secrets_and_no_addresses_of_today():
         "title": "ü",
         "url": "https://signed.test/?ip=192.0.2.1",
         "formats": [
-            {"format_id": "1", "url": "https://signed.test/1", "cookies": "c", "http_headers": {}, "height": 720}
+            {"format_id": "1", "url": "https://signed.test/1", "cookies": "c", "http_headers": {}, "height": 720},
+            {
+                "format_id": "2",
+                "hls_media_playlist_data": "#EXTM3U\nhttps://signed.test/2",
+                "extra_param_to_segment_url": "token=secret",
+                "extra_param_to_key_url": "token=secret",
+                "hls_aes": {"key": "secret"},
+                "request_data": "token=secret",
+                "downloader_options": {"ffmpeg_args": ["-headers", "Cookie: secret"]},
+            },
         ],
+        "extra_param_to_segment_url": "token=secret",
         "automatic_captions": {"en": []},
         "requested_downloads": [{"filepath": "/library/x"}],
     }
     told = json.loads(info_json(info))
-    assert told["formats"] == [{"format_id": "1", "height": 720}]
+    assert told["formats"] == [{"format_id": "1", "height": 720}, {"format_id": "2"}]
     assert (told["id"], told["title"]) == ("a", "ü")
-    assert not {"url", "automatic_captions", "requested_downloads"} & set(told)
+    assert not {"url", "automatic_captions", "requested_downloads", "extra_param_to_segment_url"} & set(told)
 
 
 def facts(**fields):

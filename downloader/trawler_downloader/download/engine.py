@@ -48,8 +48,14 @@ _NOT_YET = {
     "is_live": ("Live", "live now: it is fetched when it is over"),
     "post_live": ("PostLive", "the live stream is over and its recording is still being processed"),
 }
-_PRIVATE_OF_A_FORMAT = frozenset({"url", "manifest_url", "fragments", "fragment_base_url", "cookies", "http_headers"})
-"""Signed addresses that name the user's IP address, and cookies: of no use in a library."""
+_PRIVATE_OF_A_FORMAT = frozenset(
+    {"url", "manifest_url", "fragments", "fragment_base_url", "hls_media_playlist_data", "player_url", "page_url"}
+    | {"app", "play_path", "tc_url", "rtmp_conn"}
+    | {"cookies", "http_headers", "request_data", "downloader_options"}
+    | {"extra_param_to_segment_url", "extra_param_to_key_url", "hls_aes"}
+)
+"""How yt-dlp asks for it: signed addresses that name the user's IP address, cookies, tokens and keys. Of no use in a
+library."""
 _BULKY = frozenset({"automatic_captions", "subtitles", "requested_subtitles"})
 
 
