@@ -70,8 +70,11 @@ VOLUME_REASONS = frozenset(
         "MountFailed",
     }
 )
-"""Reasons of Environment that every video on the claim would meet. The others are of one Subscription or one video:
-its user (PermissionDenied), its floor (BelowMinFree), its size (NotEnoughSpace), its image."""
+"""Reasons of Environment that every video on the claim would meet."""
+
+VIDEO_REASONS = frozenset({"NotEnoughSpace", "NameRefused", "ManifestUnreadable", "ReservationUnreadable"})
+"""Reasons of Environment that one video meets alone: its size, its name, its records. The rest is one Subscription's:
+its user (PermissionDenied), its floor (BelowMinFree), its image."""
 
 
 class LedgerState(StrEnum):

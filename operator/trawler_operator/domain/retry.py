@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
-from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VOLUME_REASONS, LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, VOLUME_REASONS, LedgerState, OutcomeClass
 from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
@@ -118,8 +118,8 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     """How long a Subscription creates no Jobs, after one of its launches ended.
 
     For trouble that is its own and that no gate covers: a Job that is refused, an image that cannot be pulled, a volume
-    that it may not write to. Its other videos would meet the same. Several launches that meet the same trouble together
-    count once: an ending within the pause does not lengthen it.
+    that it may not write to. Its other videos would meet the same, unlike what is wrong with one video's size or name.
+    Several launches that meet the same trouble together count once: an ending within the pause does not lengthen it.
 
     Args:
         previous: the pause as it stands, over or not; it must be kept until a download proves that the trouble is gone.
@@ -132,7 +132,7 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     outcome = observed.outcome
     if outcome is OutcomeClass.PUBLISHED:
         return None
-    if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed):
+    if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed) or observed.reason in VIDEO_REASONS:
         return previous
     if previous is not None and now < previous.until_time:
         return previous
