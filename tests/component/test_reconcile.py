@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.cluster import KEY, request_of
-from component.world import Site, World, make_limits, videos, world_with_a_channel
+from component.cluster import KEY, Object, request_of
+from component.world import GATES, Site, World, make_limits, videos, world_with_a_channel
 from trawler_downloader.contract.listing import ListRequest
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
@@ -114,6 +114,29 @@ async def test_spacing(world: World) -> None:
     assert operator.woken == {KEY: 5.0}
     world.clock.advance(timedelta(seconds=5))
     await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 2
+
+
+async def test_who_loses_a_start_to_another_pass_keeps_its_place(world: World) -> None:
+    """Two passes ask for the one start that the spacing allows while the gates are slow to be written."""
+    keys = [("media", "a"), ("media", "b")]
+    for _, name in keys:
+        world.cluster.subscribe({"select": {"newest": 1}}, name=name)
+    operator = world.operator(limits=make_limits(4, spacing=timedelta(seconds=5)))
+    create = operator.api.create_config_map
+
+    async def create_slowly(namespace: str, manifest: Object) -> Object:
+        for _ in range(200 if manifest["metadata"]["name"] == GATES[1] else 0):
+            await asyncio.sleep(0)
+        return await create(namespace, manifest)
+
+    operator.api.create_config_map = create_slowly  # type: ignore[method-assign]
+    await asyncio.gather(*(operator.reconcile(key) for key in keys))
+    (first,) = world.cluster.running_jobs()
+    (left,) = {key for key in keys if key[1] != first["metadata"]["labels"][labels.SUBSCRIPTION_LABEL]}
+    assert operator.woken == {left: 5.0}
+    world.clock.advance(timedelta(seconds=5))
+    await operator.reconcile(left)
     assert len(world.cluster.running_jobs()) == 2
 
 

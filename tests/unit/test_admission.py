@@ -77,6 +77,17 @@ def test_what_runs_counts() -> None:
     assert desk.request(A) == 1
 
 
+def test_who_cannot_use_a_grant_is_first_in_line_again() -> None:
+    """Another pass was quicker at the gates: neither the slot nor the turn is lost."""
+    desk = Desk(total=2, each=1)
+    assert desk.request(A) == 1
+    assert desk.request(B, now=NOON) == 1
+    assert desk.request(C) == 0
+    desk.slots.decline(B, TUBE, 1)
+    assert (desk.slots.running, desk.slots.next_turn(NOON)) == (1, Turn(B, NOON))
+    assert (desk.request(C), desk.request(B)) == (0, 1)
+
+
 def test_one_each_while_others_wait() -> None:
     """With others in line a turn is one start, and then it is the next one's."""
     desk = Desk(total=1, each=1)

@@ -136,6 +136,14 @@ class Admission:
             self._stand_in_line(key, route)
         return granted
 
+    def decline(self, key: Key, route: Route, granted: int) -> None:
+        """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
+        held = self._held.get(key, Counter())
+        held[route.egress.name] -= granted
+        self.hold(key, held)
+        self._stand_in_line(key, route)
+        self._line.move_to_end((key, route), last=False)
+
     def awaits_probe(self, route: Route) -> bool:
         """Whether a download stands in line that would pass the same gates of the site, and no other closed one."""
         book = self._book()

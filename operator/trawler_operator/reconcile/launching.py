@@ -78,7 +78,8 @@ class Launcher:
             if granted:
                 if self._gatekeeper.book.closed(route.gates):
                     videos = probe_order(videos, current.ledger.active)
-                await self._start(current, route, videos[:granted], source_title)
+                if not await self._start(current, route, videos[:granted], source_title):
+                    self._admission.decline(current.key, route, granted)
 
     async def _create_missing(self, current: Pass, source_title: str | None) -> None:
         """Create the Jobs of claims that have none, unless a gate has closed since.
@@ -110,13 +111,17 @@ class Launcher:
             groups.setdefault(current.download_route(active[video].url), []).append(video)
         return groups
 
-    async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> None:
-        """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job."""
+    async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> bool:
+        """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
+
+        Returns:
+            Whether the gates let them through; another pass may have been quicker since admission granted them.
+        """
         launches = {video: current.ledger.active[video].launches + 1 for video in chosen}
         tasks = {video: launch_task(video, launch) for video, launch in launches.items()}
         gates = await self._gatekeeper.admit_downloads(current.key, route, tasks.values(), current.now)
         if gates is None:
-            return
+            return False
 
         def compute(ledger: Ledger) -> Changes:
             present = {video: ledger.active[video] for video in chosen if video in ledger.active}
@@ -130,6 +135,7 @@ class Launcher:
                 await self._create(current, video, source_title, gates)
             else:
                 await self._gatekeeper.release(current.key, [tasks[video]], current.now)
+        return True
 
     async def _create(self, current: Pass, video: str, source_title: str | None, gates: Mapping[GateId, int]) -> None:
         entry, row = current.ledger.active[video], current.ledger.row(video)
