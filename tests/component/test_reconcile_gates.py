@@ -238,7 +238,7 @@ async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
     assert len(world.site.requests) == 1
     assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
     assert "asked for by annotation waits" in ready_message(world, OTHER)
-    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, engine="")
+    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="")
     await run(world, operator)
     assert world.cluster.subscription(OTHER)["status"]["lastHandled"]["check"]["id"] == "now"
     assert tally(world)[LedgerState.SUCCEEDED] == 4
@@ -397,3 +397,34 @@ async def test_parallel_downloads_of_a_site(world: World) -> None:
 def no_more_than(world: World, count: int) -> None:
     """What must hold at every step."""
     assert len(world.cluster.running_jobs()) <= count
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        pytest.param(TrailerLine(end=ListingEnd.COMPLETE, engine=""), id="a single video that is known"),
+        pytest.param(
+            TrailerLine(
+                end=ListingEnd.ERROR,
+                outcome=OutcomeClass.NEEDS_ACCESS,
+                reason="CookiesMalformed",
+                message="",
+                engine="",
+            ),
+            id="cookies that cannot be read",
+        ),
+    ],
+)
+async def test_a_listing_that_asked_nobody_opens_nothing(world: World, trailer: TrailerLine) -> None:
+    """It ends well, or tells of access, without one request to the site."""
+    refuse_listings(world)
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    assert closed(world) == {VISITOR}
+    world.site.trailer = trailer
+    world.site.videos.clear()
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert len(world.site.requests) == 2
+    assert closed(world) == {VISITOR}

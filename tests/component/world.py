@@ -45,7 +45,9 @@ class Site:
 
     videos: list[str] = field(default_factory=list)
     requests: list[ListRequest] = field(default_factory=list)
-    trailer: TrailerLine = field(default_factory=lambda: TrailerLine(end=ListingEnd.STOPPED, engine="2026.10.26"))
+    trailer: TrailerLine = field(
+        default_factory=lambda: TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="2026.10.26")
+    )
     down: bool = False
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the listing says of a video beyond its name."""

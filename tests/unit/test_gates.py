@@ -64,6 +64,15 @@ def ended(outcome: OutcomeClass, reason: str = "Why", **report: Any) -> Observed
         pytest.param(ended(OutcomeClass.TERMINAL, volume_id="v"), "", "site volume", id="removed, with a report"),
         pytest.param(ended(OutcomeClass.NOT_YET, volume_id="v"), "", "site volume", id="a premiere"),
         pytest.param(ended(OutcomeClass.NEEDS_ACCESS, volume_id="v"), "", "site volume", id="members only"),
+        pytest.param(
+            ended(OutcomeClass.NEEDS_ACCESS, "CookiesMissing", volume_id="v"), "", "volume", id="cookies are missing"
+        ),
+        pytest.param(
+            ended(OutcomeClass.NEEDS_ACCESS, "CookiesMalformed", volume_id="v"),
+            "",
+            "volume",
+            id="cookies are malformed",
+        ),
         pytest.param(ended(OutcomeClass.RATE_LIMITED, "RateLimited"), "visitor", "", id="429"),
         pytest.param(ended(OutcomeClass.RATE_LIMITED, "Exited"), "visitor", "", id="429, by exit code"),
         pytest.param(
@@ -111,6 +120,11 @@ def test_what_a_listing_says(outcome: OutcomeClass | None, reason: str, trouble:
     gates = {"address": EGRESS, "visitor": COOKIES, "volume": VOLUME}
     assert trouble.split() == [name for name, gate in gates.items() if finding.is_trouble_for(gate)]
     assert (well, False) == (finding.proves_well(EGRESS), finding.proves_well(VOLUME))
+
+
+def test_a_listing_without_a_request_says_nothing() -> None:
+    """Of a single video that is known."""
+    assert not listing_finding(None, "", "", None, asked=False).proves_well(EGRESS)
 
 
 def test_a_limit_of_whatever_kind_troubles_a_gate_that_is_closed_already() -> None:

@@ -17,7 +17,7 @@ What an ending says of each kind of gate:
 | RateLimited as a bot check | trouble | trouble, if closed | |
 | RateLimited otherwise | trouble, if closed | trouble | |
 | Published, Terminal, NotYet, NeedsAccess, a listing | well | well | |
-| AlreadyPublished | | | |
+| AlreadyPublished, unusable cookies, a listing without a request | | | |
 | Environment with one of VOLUME_REASONS | | | trouble |
 | any with a volume id in its report, Published | | | well |
 
@@ -207,6 +207,9 @@ class Finding:
 
 _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 _UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
+_UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
+"""The site was not asked, or not once more with them: an end of ours, not the site's answer."""
+_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {ALREADY_PUBLISHED}
 
 
 def download_finding(observed: ObservedOutcome) -> Finding:
@@ -220,14 +223,16 @@ def download_finding(observed: ObservedOutcome) -> Finding:
         is_limit=observed.outcome is OutcomeClass.RATE_LIMITED,
         is_volume_trouble=is_environment and observed.reason in VOLUME_REASONS,
         # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
-        proves_site=observed.outcome in _SITE_ANSWERED or (published and observed.reason != ALREADY_PUBLISHED),
+        proves_site=(published or observed.outcome in _SITE_ANSWERED) and observed.reason not in _SITE_NOT_ASKED,
         proves_volume=published or (result is not None and result.volume_id is not None),
-        is_unclear=observed.outcome in _UNCLEAR,
+        is_unclear=observed.outcome in _UNCLEAR or observed.reason in _UNUSABLE_COOKIES,
         not_before=_moment(result.retry_at) if result else None,
     )
 
 
-def listing_finding(outcome: OutcomeClass | None, reason: str, message: str, retry_at: int | None) -> Finding:
+def listing_finding(
+    outcome: OutcomeClass | None, reason: str, message: str, retry_at: int | None, *, asked: bool = True
+) -> Finding:
     """What a listing says.
 
     Args:
@@ -235,13 +240,14 @@ def listing_finding(outcome: OutcomeClass | None, reason: str, message: str, ret
         reason: of its trailer.
         message: of its trailer.
         retry_at: Unix seconds, of its trailer.
+        asked: it made a request: one of a single video that is known, or with unreadable cookies, makes none.
     """
     return Finding(
         reason=reason,
         message=message,
         is_limit=outcome is OutcomeClass.RATE_LIMITED,
-        proves_site=outcome is None or outcome in _SITE_ANSWERED,
-        is_unclear=outcome in _UNCLEAR,
+        proves_site=asked and (outcome is None or outcome in _SITE_ANSWERED) and reason not in _SITE_NOT_ASKED,
+        is_unclear=outcome in _UNCLEAR or reason in _UNUSABLE_COOKIES,
         not_before=_moment(retry_at),
     )
 

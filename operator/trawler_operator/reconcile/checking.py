@@ -271,10 +271,12 @@ def _finding(listing: RawListing | ListerError) -> Finding:
     if isinstance(listing, ListerError):
         return Finding()
     trailer = listing.trailer
+    asked = trailer.requests > 0
     if trailer.end is not ListingEnd.ERROR:
-        return listing_finding(None, "", "", None)
+        return listing_finding(None, "", "", None, asked=asked)
     outcome = trailer.outcome or OutcomeClass.TRANSIENT
-    return listing_finding(outcome, trailer.reason or outcome.value, trailer.message or "", trailer.retry_at)
+    reason, text = trailer.reason or outcome.value, trailer.message or ""
+    return listing_finding(outcome, reason, text, trailer.retry_at, asked=asked)
 
 
 def _unrecorded(current: Pass, error: LedgerNotWritableError, at: datetime, requested: str | None) -> CheckReport:

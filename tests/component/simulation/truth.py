@@ -113,7 +113,7 @@ class Internet:
         entries = tuple(self._line(source, video) for video in walked)
         await asyncio.sleep(0)
         line = source_line(source).model_copy(update={"id": f"UC{channel}", "title": channel.title()})
-        return RawListing(((line, entries),), TrailerLine(end=ListingEnd.STOPPED, engine=ENGINE))
+        return RawListing(((line, entries),), TrailerLine(end=ListingEnd.STOPPED, requests=1, engine=ENGINE))
 
     def _line(self, source: str, video: Video) -> EntryLine:
         return entry_line(video.name).model_copy(update={"source": source})
