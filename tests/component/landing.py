@@ -66,6 +66,7 @@ class FakeEngine:
     counter: Path | None = None
     failure: LaunchError | None = None
     announced: int | None = None
+    copies_at_once: int = 2
     before_fetch: Callable[[], None] = field(default=lambda: None)
 
     def describe(self) -> VideoFacts:
@@ -89,6 +90,10 @@ class FakeEngine:
     def announced_bytes(self) -> int | None:
         """As a site tells it."""
         return self.announced
+
+    def copies(self) -> int:
+        """Of a video that is merged, unless told otherwise."""
+        return self.copies_at_once
 
     def fetch(self, folder: Path) -> Path:
         """Bytes without a network."""

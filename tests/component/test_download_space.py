@@ -58,6 +58,12 @@ def test_a_video_that_does_not_fit_twice_above_the_floor_is_not_downloaded(tmp_p
     assert end_of(tmp_path, RoomyFiles(3 * GIB), engine, min_free_bytes=GIB).reason == "Published"
 
 
+def test_a_video_that_needs_no_merging_must_fit_once(tmp_path):
+    engine = FakeEngine(announced=GIB, copies_at_once=1)
+    assert end_of(tmp_path, RoomyFiles(2 * GIB - 1), engine, min_free_bytes=GIB).reason == "NotEnoughSpace"
+    assert end_of(tmp_path, RoomyFiles(2 * GIB), engine, min_free_bytes=GIB).reason == "Published"
+
+
 def test_a_file_system_that_tells_no_numbers_is_not_refused(tmp_path):
     assert end_of(tmp_path, RoomyFiles(None), FakeEngine(announced=2**50)).reason == "Published"
 

@@ -17,6 +17,7 @@ from trawler_downloader.access.redaction import Redactor
 from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, SubscriptionRef, VideoRef
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.engine import (
+    copies_of,
     facts_of,
     info_json,
     open_engine,
@@ -298,3 +299,21 @@ def test_a_duration_or_a_time_without_end_is_none():
 )
 def test_sizes_are_those_of_the_chosen_streams(info, sizes):
     assert stream_sizes(info) == sizes
+
+
+FILE = {"ext": "mp4", "protocol": "https"}
+
+
+@pytest.mark.parametrize(
+    ("info", "wish", "copies"),
+    [
+        pytest.param(FILE, MediaWish(), 1, id="a whole file"),
+        pytest.param({**FILE, "requested_formats": [{}, {}]}, MediaWish(), 2, id="merged"),
+        pytest.param(FILE, MediaWish(container="mkv"), 2, id="another container"),
+        pytest.param({**FILE, "protocol": "m3u8_native"}, MediaWish(), 2, id="in parts: ffmpeg puts them right"),
+        pytest.param({"ext": "mp4"}, MediaWish(), 2, id="nobody knows how it comes"),
+        pytest.param({**FILE, "ext": "m4a"}, MediaWish(type=AUDIO), 2, id="the sound is taken out"),
+    ],
+)
+def test_room_is_needed_for_what_is_there_at_once(info, wish, copies):
+    assert copies_of(info, wish) == copies

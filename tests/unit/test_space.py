@@ -40,7 +40,7 @@ def test_without_a_floor_a_full_volume_is_met_while_writing() -> None:
 )
 def test_a_video_must_fit_twice_above_the_floor(free: int | None, announced: int | None, refused: bool) -> None:
     """Merging needs room for the streams and for the finished file."""
-    assert (no_room(free, GIB, announced) is not None) is refused
+    assert (no_room(free, GIB, announced, 2) is not None) is refused
 
 
 def test_the_numbers_are_told_in_units_for_people() -> None:
@@ -49,7 +49,7 @@ def test_the_numbers_are_told_in_units_for_people() -> None:
         "300.0 MiB are free on the volume, 1.0 GiB must stay free (library.minFreeBytes): "
         "remove something, or lower the limit"
     )
-    assert no_room(2 * GIB, GIB, GIB + GIB // 2) == (
+    assert no_room(2 * GIB, GIB, GIB + GIB // 2, 2) == (
         "the video is announced with 1.5 GiB and needs 3.0 GiB while it is put together, and "
         "1.0 GiB must stay free (library.minFreeBytes), but only 2.0 GiB are free on the volume"
     )

@@ -24,7 +24,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from trawler_downloader.access.confine import confine
 from trawler_downloader.access.cookies import may_help, tells_of_refused_cookies
 from trawler_downloader.access.guard import ConnectGuard
-from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
+from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, Sidecar
 from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, configuration
@@ -136,6 +136,10 @@ class YtDlp:
         """Of the streams that were chosen, as far as the site tells their sizes."""
         known = [size for size in stream_sizes(self._info) if size is not None]
         return sum(known) if known else None
+
+    def copies(self) -> int:
+        """Two, unless what is downloaded is the finished file already."""
+        return copies_of(self._info, self._request.media)
 
     def fetch(self, folder: Path) -> Path:
         """Downloads the described video."""
@@ -325,6 +329,21 @@ def stream_sizes(info: Mapping[str, Any]) -> list[int | None]:
     """Bytes of each stream that was chosen: told, or estimated from its bit rate; None where neither can be had."""
     sizes = [form.get("filesize") or form.get("filesize_approx") for form in info.get("requested_formats") or [info]]
     return [int(size) if isinstance(size, int | float) and math.isfinite(size) else None for size in sizes]
+
+
+def copies_of(info: Mapping[str, Any], wish: MediaWish) -> int:
+    """How many times a video is on the disk at once, at most.
+
+    Merging writes the finished file beside its streams; a change of the container, taking out the sound, and yt-dlp's
+    corrections of streams in parts write a second file beside the first.
+    """
+    whole = (
+        wish.type is MediaType.VIDEO
+        and not info.get("requested_formats")
+        and info.get("ext") == container_of(wish)
+        and info.get("protocol") in {"http", "https"}
+    )
+    return 1 if whole else 2
 
 
 def thumbnail_urls(info: Mapping[str, Any]) -> list[str]:

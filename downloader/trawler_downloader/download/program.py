@@ -42,6 +42,9 @@ class Engine(Protocol):
     def announced_bytes(self) -> int | None:
         """Of all streams of the described video together; None where the site does not say."""
 
+    def copies(self) -> int:
+        """How many times the described video is in the folder at once, at most, while `fetch` puts it together."""
+
     def fetch(self, folder: Path) -> Path:
         """Downloads into the folder and returns the finished media file."""
 
@@ -175,7 +178,8 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
                 if shared is not None:
                     files.remove_tree(staging)
                     return _result(shared, volume_id, already=True)
-            problem = no_room(files.free_bytes(launch.root), request.min_free_bytes, engine.announced_bytes())
+            free = files.free_bytes(launch.root)
+            problem = no_room(free, request.min_free_bytes, engine.announced_bytes(), engine.copies())
             if problem is not None:
                 raise environment("NotEnoughSpace", problem)
             launch.report(Phase.DOWNLOADING)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-ROOM_FACTOR = 2
-"""Of the announced bytes. Merging writes the finished file beside its streams, and a change of the container or taking
-out the sound writes a second file beside the first: for a while both copies are there."""
-
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -24,17 +20,18 @@ def below_floor(free: int | None, floor: int) -> str | None:
     )
 
 
-def no_room(free: int | None, floor: int, announced: int | None) -> str | None:
+def no_room(free: int | None, floor: int, announced: int | None, copies: int) -> str | None:
     """Why this video does not fit; None when it does, or when nobody knows.
 
     Args:
         free: as above.
         floor: as above.
         announced: bytes of all streams together, as the site tells; None where it does not.
+        copies: how many of them are there at once while the video is put together.
     """
     if free is None or announced is None:
         return None
-    needed = ROOM_FACTOR * announced
+    needed = copies * announced
     if free - floor >= needed:
         return None
     return (
