@@ -287,6 +287,17 @@ def test_libcurl_is_no_way_past_the_guard():
     assert "Requests" in handlers
 
 
+def test_nothing_goes_around_a_proxy_by_another_protocol():
+    """A page may name a film at ftp://, which yt-dlp would fetch without asking a SOCKS proxy."""
+    told = run_python(
+        "from trawler_downloader.access.confine import confine; confine()\n"
+        "import yt_dlp\n"
+        "with yt_dlp.YoutubeDL({'quiet': True, 'proxy': 'socks5://127.0.0.1:9'}) as engine:\n"
+        "    engine.urlopen('ftp://127.0.0.1:9/film.mp4')"
+    )
+    assert 'Unsupported url scheme: "ftp"' in told
+
+
 def test_deno_is_told_of_no_proxy_and_of_nothing_else():
     """yt-dlp would hand it the proxy, with user and password, in its environment."""
     told = run_python(

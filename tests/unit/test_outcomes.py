@@ -5,7 +5,14 @@ import re
 import ssl
 
 import pytest
-from yt_dlp.networking.exceptions import CertificateVerifyError, ProxyError, TransportError
+from yt_dlp.networking._urllib import UrllibRH
+from yt_dlp.networking.exceptions import (
+    CertificateVerifyError,
+    NoSupportingHandlers,
+    ProxyError,
+    TransportError,
+    UnsupportedRequest,
+)
 from yt_dlp.utils import (
     DownloadError,
     ExtractorError,
@@ -320,6 +327,12 @@ def test_what_a_site_says(text: str, outcome: OutcomeClass, reason: str) -> None
             OutcomeClass.ENVIRONMENT,
             "NoFfmpeg",
             id="no ffmpeg",
+        ),
+        pytest.param(
+            NoSupportingHandlers([UnsupportedRequest('Unsupported url scheme: "ftp"', handler=UrllibRH)], []),
+            OutcomeClass.CONFIGURATION,
+            "UnsupportedStream",
+            id="FTP",
         ),
         pytest.param(MemoryError(), OutcomeClass.TRANSIENT, "OutOfMemory", id="memory limit"),
     ],

@@ -1,6 +1,7 @@
-"""What could reach the network beside Python's sockets, and what keeps it from that.
+"""What could reach the network beside Python's sockets or around the proxy, and what keeps it from that.
 
 - libcurl (curl_cffi) connects by itself: it is not in the image, and where it is installed it is not used.
+- FTP goes through no SOCKS proxy: yt-dlp would connect directly, and show a site the address that the proxy hides.
 - ffmpeg gets local files only (see `download.media`), and no stream from the network (see `download.engine`).
 - deno runs a site's player to solve its challenge, as code from stdin. It grants nothing unless told to, and yt-dlp
   tells it no more than that; here the network is denied in words too, so that a changed default changes nothing.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 
 from yt_dlp.extractor.youtube.jsc._builtin.deno import DenoJCP
+from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.networking.common import _REQUEST_HANDLERS
 
 DENO_DENIED = ("--deny-net", "--deny-import")
@@ -19,8 +21,9 @@ _DENO_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "DENO_DIR")
 
 
 def confine() -> None:
-    """Leaves the network to Python's sockets, for the rest of the process's life."""
+    """Leaves the network to HTTP on Python's sockets, for the rest of the process's life."""
     _REQUEST_HANDLERS.pop("CurlCFFI", None)
+    UrllibRH._SUPPORTED_URL_SCHEMES = ("http", "https", "data")  # noqa: SLF001
     DenoJCP._DENO_BASE_OPTIONS = list(dict.fromkeys([*DenoJCP._DENO_BASE_OPTIONS, *DENO_DENIED]))  # noqa: SLF001
     DenoJCP._get_env_options = _deno_environment  # noqa: SLF001
 

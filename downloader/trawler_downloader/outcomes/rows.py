@@ -114,6 +114,11 @@ OF_THIS_MACHINE: tuple[Row, ...] = (
 SITUATIONS: tuple[Row, ...] = (
     # What the Subscription asks for.
     _row(
+        r'Unsupported url scheme: "(?!https?")',
+        Reason.UNSUPPORTED_STREAM,
+        "The site gives the media by another protocol than http and https.",
+    ),
+    _row(
         r"Unsupported URL|No suitable extractor|no longer supported since|not supported for this (?:site|URL)"
         r"|playlist type is unviewable",
         Reason.UNSUPPORTED_URL,
