@@ -321,8 +321,8 @@ def test_times_that_no_clock_shows_are_none(seconds: float) -> None:
 OVER, ONGOING = NOON - SEC, NOON + SEC
 
 
-def _paused(step: int, until: datetime) -> Backoff:
-    return Backoff(outcome=ENVIRONMENT, reason="Why", message="words", step=step, until_time=until)
+def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
+    return Backoff(outcome=ENVIRONMENT, reason=reason, message="words", step=step, until_time=until)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +342,24 @@ def _paused(step: int, until: datetime) -> Backoff:
             _paused(5, OVER), _ended(OutcomeClass.PUBLISHED, "AlreadyPublished"), None, id="found there: it is over"
         ),
         pytest.param(_paused(5, OVER), _ended(OutcomeClass.TERMINAL), _paused(5, OVER), id="removed: proves nothing"),
+        *(
+            pytest.param(
+                _paused(5, OVER, reason), _ended(OutcomeClass.TERMINAL, retry_at=1), None, id=f"{reason}: one ran now"
+            )
+            for reason in ("JobRejected", "ImagePullFailed")
+        ),
+        pytest.param(
+            _paused(5, OVER, "ImagePullFailed"),
+            _ended(OutcomeClass.TERMINATED),
+            _paused(5, OVER, "ImagePullFailed"),
+            id="ImagePullFailed: one was stopped, and said nothing",
+        ),
+        pytest.param(
+            _paused(5, ONGOING, "JobRejected"),
+            _ended(OutcomeClass.TERMINAL, retry_at=1),
+            _paused(5, ONGOING, "JobRejected"),
+            id="JobRejected: one that ran before",
+        ),
     ],
 )
 def test_next_backoff(previous: Backoff | None, observed: ObservedOutcome, expected: Backoff | None) -> None:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
 from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, VOLUME_REASONS, LedgerState, OutcomeClass
-from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.reasons import NEVER_STARTED, EndReason, Reason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
 from trawler_operator.domain.jitter import jitter
@@ -59,6 +59,8 @@ DEFERRED_PAUSES = {
     OutcomeClass.ENVIRONMENT: Pause(timedelta(minutes=1), timedelta(hours=1)),
     OutcomeClass.TERMINATED: Pause(timedelta(seconds=10), timedelta(hours=1)),
 }
+_NOT_STARTING = NEVER_STARTED | {Reason.JOB_REJECTED}
+"""Reasons of a pause that ends with the first launch which starts again."""
 _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
@@ -133,7 +135,7 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     if outcome is OutcomeClass.PUBLISHED:
         return None
     if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed) or observed.reason in VIDEO_REASONS:
-        return previous
+        return None if _starts_again(previous, observed, now) else previous
     if previous is not None and now < previous.until_time:
         return previous
     step = previous.step + 1 if previous is not None else 1
@@ -144,6 +146,16 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
         message=observed.message[:MAX_BACKOFF_TEXT],
         step=step,
         until_time=now + backoff(pause.first, pause.longest, step),
+    )
+
+
+def _starts_again(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> bool:
+    """Launches did not start, and one did, since only those report. Whether it was published is another matter."""
+    return (
+        previous is not None
+        and previous.reason in _NOT_STARTING
+        and previous.until_time <= now
+        and observed.result is not None
     )
 
 
