@@ -179,6 +179,20 @@ async def test_rejected_job(world: World) -> None:
     assert world.cluster.condition("Ready") == ("True", "Watching")
 
 
+async def test_the_end_of_a_pause_is_not_slept_through(world: World) -> None:
+    """Nothing else has a time of its own but a premiere in a week: it is the pause that ends first."""
+    premiere = int((world.clock.now() + timedelta(days=7)).timestamp())
+    world.site.facts["v7"] = {"live_status": "is_upcoming", "release_at": premiere}
+    world.cluster.subscribe({"select": {"newest": 3}, "job": {"parallelism": 1}})
+    operator = world.operator()
+    world.site.during = lambda: setattr(world.cluster, "reject_jobs", RejectedError("exceeded quota: jobs"))
+    await operator.reconcile()
+    skip = {"trawler.dev/skip": "1;keys=youtube.v5"}
+    world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": skip}})
+    pause = await operator.reconcile()
+    assert pause == timedelta(minutes=1)
+
+
 async def test_configuration_error_waits_for_a_new_spec(world: World) -> None:
     """What the spec asks for cannot work: tried again when it changes, and not before."""
     world.downloader = lambda request: 46

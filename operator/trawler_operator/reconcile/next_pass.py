@@ -96,10 +96,10 @@ class NextPasses:
             generation = current.subscription.generation
             retry = next_retry(current.ledger.active.values(), generation, now)
             resume = current.backoff.until_time if current.backoff else now
-            if retry is not None:
-                times.append(max(retry, resume))
-            elif resume > now:
+            if resume > now:
                 times.append(resume)
+            elif retry is not None:
+                times.append(retry)
         return max(timedelta(0), min(times) - now)
 
     def forget(self, key: Key) -> None:
