@@ -122,6 +122,25 @@ def test_what_a_listing_says(outcome: OutcomeClass | None, reason: str, trouble:
     assert (well, False) == (finding.proves_well(EGRESS), finding.proves_well(VOLUME))
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason", "unclear"),
+    [
+        (OutcomeClass.TRANSIENT, "VideoUnavailable", True),
+        (OutcomeClass.CONFIGURATION, "FormatUnavailable", True),
+        (OutcomeClass.NEEDS_ACCESS, "CookiesMissing", True),
+        (OutcomeClass.ENVIRONMENT, "NotEnoughSpace", True),
+        (OutcomeClass.ENVIRONMENT, "ImagePullFailed", False),
+        (OutcomeClass.TERMINATED, "Killed", False),
+    ],
+)
+def test_what_puts_off_the_next_probe(outcome: OutcomeClass, reason: str, unclear: bool) -> None:
+    """Whatever most likely asked the site, and may meet the next video as well; not what was stopped or never began."""
+    assert (unclear, unclear) == (
+        download_finding(ended(outcome, reason)).is_unclear,
+        listing_finding(outcome, reason, "words", None).is_unclear,
+    )
+
+
 def test_a_listing_without_a_request_says_nothing() -> None:
     """Of a single video that is known."""
     assert not listing_finding(None, "", "", None, asked=False).proves_well(EGRESS)

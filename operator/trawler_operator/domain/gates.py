@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
+from trawler_downloader.contract.outcomes import VIDEO_REASONS, VOLUME_REASONS, OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.egress import CLOCK_TOLERANCE, Budget, GateId, GateKind
 from trawler_operator.domain.jitter import jitter
@@ -210,6 +210,8 @@ _UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
 _UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
 """The site was not asked, or not once more with them: an end of ours, not the site's answer."""
 _SITE_NOT_ASKED = _UNUSABLE_COOKIES | {ALREADY_PUBLISHED}
+_UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
+"""The next video of the queue may end so as well, after the site was asked for it."""
 
 
 def download_finding(observed: ObservedOutcome) -> Finding:
@@ -225,7 +227,7 @@ def download_finding(observed: ObservedOutcome) -> Finding:
         # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
         proves_site=(published or observed.outcome in _SITE_ANSWERED) and observed.reason not in _SITE_NOT_ASKED,
         proves_volume=published or (result is not None and result.volume_id is not None),
-        is_unclear=observed.outcome in _UNCLEAR or observed.reason in _UNUSABLE_COOKIES,
+        is_unclear=observed.outcome in _UNCLEAR or observed.reason in _UNCLEAR_REASONS,
         not_before=_moment(result.retry_at) if result else None,
     )
 
@@ -247,7 +249,7 @@ def listing_finding(
         message=message,
         is_limit=outcome is OutcomeClass.RATE_LIMITED,
         proves_site=asked and (outcome is None or outcome in _SITE_ANSWERED) and reason not in _SITE_NOT_ASKED,
-        is_unclear=outcome in _UNCLEAR or reason in _UNUSABLE_COOKIES,
+        is_unclear=outcome in _UNCLEAR or reason in _UNCLEAR_REASONS,
         not_before=_moment(retry_at),
     )
 
