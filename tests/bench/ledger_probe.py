@@ -37,6 +37,7 @@ from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
 from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
 from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.adapters.shard_watch import ShardWatch
+from trawler_operator.api.labels import SUBSCRIPTION_LABEL
 from trawler_operator.api.subscription import parse_subscription
 from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.download_job import build_download_job
@@ -110,13 +111,13 @@ async def connect(url: str) -> KubernetesClient:
 
 @asynccontextmanager
 async def operator(url: str) -> AsyncIterator[Operator]:
-    """An operator that watches."""
+    """An operator that watches. Its gates are its own: those of one whose clock went ahead would hold it back."""
     requests, clock, changes = await connect(url), Clock(), ShardChanges()
     watching = asyncio.create_task(ShardWatch(requests, (NAMESPACE,), changes).run())
     while changes.epoch(NAMESPACE) is None:  # noqa: ASYNC110 - it has no event to wait for
         await asyncio.sleep(0.01)
     api = KubernetesAdapter(requests, (NAMESPACE,))
-    gates = GateStore(api, NAMESPACE, "bench-gates")
+    gates = GateStore(api, NAMESPACE, f"bench-gates-{os.getpid()}")
     # Starts one after the other, as it is with any spacing: one launch per pass.
     budget = BudgetLimits(max_parallel=1000, max_per_hour=100_000, spacing=timedelta(microseconds=1))
     pause = Pause(timedelta(minutes=1), timedelta(hours=1))
@@ -169,10 +170,16 @@ async def launches(url: str, name: str, count: str) -> Any:
     """Pass by pass, each of which claims in the ledger and then creates one Job."""
     async with operator(url) as one:
         await one.check(name)
+        path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+        query = {"labelSelector": f"{SUBSCRIPTION_LABEL}={name}"}
+        there = len((await one.client.request("GET", path, query=query))["items"])
         began = time.perf_counter()
         for _ in range(int(count)):
             await one.look(name, timedelta(seconds=1))
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        made = len((await one.client.request("GET", path, query=query))["items"]) - there
+        assert made == int(count), f"{made} launches in {count} passes"
+        return seconds
 
 
 async def creations(url: str, name: str, count: str) -> Any:
