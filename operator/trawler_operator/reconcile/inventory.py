@@ -46,6 +46,7 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
+from trawler_operator.reconcile.settling import look_for_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,10 @@ class Historian:
         """See that the Job of the next chunk runs."""
         if jobs.present is not None:
             self._places.hold(current.key)
-            self._say(current, Reason.REBUILDING_HISTORY, f"{len(current.ledger)} videos so far")
+            # Only shown: its deadline ends it, and a volume that comes back lets it run.
+            trouble = await look_for_trouble(current, self._api, jobs.present, self._policy)
+            detail = trouble.message if trouble is not None else f"{len(current.ledger)} videos so far"
+            self._say(current, Reason.REBUILDING_HISTORY, detail)
         elif self._places.take(current.key):
             await self._create(current, progress, 1)
         else:

@@ -106,7 +106,7 @@ async def settle_launches(
                 if trouble is not None and trouble.ends_at <= current.now:
                     endings[video] = _end(current, entry, job, trouble.ending(current.now))
             case _:
-                trouble = await _find_trouble(current, api, job, policy)
+                trouble = await look_for_trouble(current, api, job, policy)
                 if trouble is not None and trouble.ends_at <= current.now:
                     endings[video] = _end(current, entry, job, trouble.ending(current.now))
                 elif trouble is not None:
@@ -117,7 +117,7 @@ async def settle_launches(
     await _delete_jobs(current, api, store, policy, jobs)
 
 
-async def _find_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy: Policy) -> Trouble | None:
+async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy: Policy) -> Trouble | None:
     """What holds a live Job up, if it should run by now; notes when to look again."""
     look = first_look(job, policy.patience)
     if look is None:
@@ -127,7 +127,7 @@ async def _find_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy
         return None
     metadata = job["metadata"]
     trouble = find_trouble(job, await api.find_pod(metadata["namespace"], metadata["name"]), policy.patience)
-    if trouble is not None:
+    if trouble is not None and trouble.ends_at > current.now:
         current.look_at.append(trouble.ends_at)
     return trouble
 
