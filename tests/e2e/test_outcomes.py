@@ -1,0 +1,133 @@
+"""Every way in which a site answers: what the ledger, the status and the next attempt make of it, on the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from client import StandIn
+from e2e.place import Place
+from e2e.waiting import until
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault of one video, and what becomes of its entry after the first attempt.
+
+    Args:
+        fault: of the stand-in.
+        outcome: class of the ending.
+        reason: CamelCase.
+        state: of the entry.
+        failures: tries used.
+        soonest: shortest pause until the next attempt; None: none by itself.
+        latest: longest pause.
+    """
+
+    fault: dict[str, Any]
+    outcome: str
+    reason: str
+    state: str
+    failures: int = 0
+    soonest: timedelta | None = None
+    latest: timedelta = timedelta(0)
+
+
+def _player(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": kind, **fields}
+
+
+def _dead(fault: dict[str, Any], reason: str) -> Row:
+    return Row(fault, "Terminal", reason, "DeadLetter")
+
+
+def _again(fault: dict[str, Any], reason: str) -> Row:
+    return Row(fault, "Transient", reason, "Failed", 1, timedelta(seconds=30), timedelta(seconds=80))
+
+
+def _not_for_us(fault: dict[str, Any], reason: str) -> Row:
+    return Row(fault, "NeedsAccess", reason, "Waiting", 0, timedelta(hours=23), timedelta(hours=30))
+
+
+def _not_yet(fault: dict[str, Any], reason: str, soonest: timedelta, latest: timedelta) -> Row:
+    return Row(fault, "NotYet", reason, "Waiting", 0, soonest, latest)
+
+
+HOUR = timedelta(hours=1)
+ROWS = {
+    "private": _not_for_us(_player("private"), "Private"),
+    "removed": _dead(_player("removed"), "VideoRemoved"),
+    "account terminated": _dead(_player("account_terminated"), "AccountTerminated"),
+    "copyright": _dead(_player("copyright"), "Copyright"),
+    "not available": _again(_player("not_available"), "VideoUnavailable"),
+    "another country": _not_for_us(_player("geo"), "GeoRestricted"),
+    "members only": _not_for_us(_player("members_only"), "MembersOnly"),
+    "age": _not_for_us(_player("age"), "AgeRestricted"),
+    "payment": _dead(_player("payment"), "Payment"),
+    "DRM": _dead(_player("drm"), "Drm"),
+    "no formats": _again(_player("no_formats"), "NoFormats"),
+    "premiere": _not_yet(_player("premiere", seconds=7200), "Premiere", HOUR, 3 * HOUR),
+    "on air": _not_yet(_player("live"), "Live", HOUR * 0.9, 2 * HOUR),
+    "just over": _not_yet(_player("post_live"), "PostLive", HOUR * 0.9, 2 * HOUR),
+    "player fails": _again({"kind": "status", "status": 500, "endpoint": "player"}, "ServerError"),
+    "media forbidden": _again({"kind": "status", "status": 403, "endpoint": "media"}, "MediaForbidden"),
+    "media fails": _again({"kind": "status", "status": 503, "endpoint": "media"}, "ServerError"),
+    "media is not what was announced": _again({"kind": "corrupt", "endpoint": "media"}, "ProcessingFailed"),
+}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _seen(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"state": entry["state"], "failures": entry.get("failures", 0)} | {
+        name: entry.get(name) for name in ("outcome", "reason")
+    }
+
+
+@pytest.fixture
+def subscriptions(place: Place, site: StandIn, handle: str) -> dict[str, str]:
+    """A Subscription per row, each to a playlist of one video with that row's fault; row → Subscription."""
+    site.add_channel(handle=handle, videos=len(ROWS))
+    names = {}
+    for number, (video, (title, row)) in enumerate(zip(site.videos(handle), ROWS.items(), strict=True)):
+        site.fault(**row.fault, video=video["id"])
+        playlist = site.add_playlist(name=f"{handle.strip('@')}-{number}", owner=handle, videos=[video["id"]])
+        names[title] = f"row-{number}"
+        place.subscribe(names[title], {"url": f"https://www.youtube.com/playlist?list={playlist['id']}"})
+    return names
+
+
+def test_each_answer_of_the_site_has_its_ending(place: Place, subscriptions: dict[str, str]) -> None:
+    """Class, reason, ledger state, tries, next attempt and conditions of every row."""
+    entries = {}
+    for title, name in subscriptions.items():
+        entries[title] = until(
+            f"the first attempt of {title!r} has ended",
+            lambda name=name: next(iter(place.ledger(name).values()), {}),
+            lambda entry: entry.get("outcome") is not None and entry["state"] != "Running",
+            timeout=400,
+        )
+    wanted = {
+        title: {"state": row.state, "failures": row.failures, "outcome": row.outcome, "reason": row.reason}
+        for title, row in ROWS.items()
+    }
+    assert {title: _seen(entry) for title, entry in entries.items()} == wanted
+    wrong_pauses = {}
+    for title, row in ROWS.items():
+        ended, again = entries[title]["times"]["finished"], entries[title].get("retryAt")
+        pause = None if again is None else _moment(again) - _moment(ended)
+        if (pause is None) != (row.soonest is None) or (
+            pause is not None and row.soonest is not None and not row.soonest <= pause <= row.latest
+        ):
+            wrong_pauses[title] = pause
+    assert wrong_pauses == {}
+    for title, row in ROWS.items():
+        # A site's answer about one video says nothing against the Subscription.
+        assert place.condition(subscriptions[title], "Ready")["status"] == "True", title
+        up_to_date = place.condition(subscriptions[title], "UpToDate")["status"]
+        assert up_to_date == ("False" if row.state == "Failed" else "True"), title
