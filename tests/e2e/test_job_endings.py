@@ -22,7 +22,27 @@ def _subscribe(place: Place, site: StandIn, handle: str, *, slow: bool = False, 
     video = site.videos(handle)[0]["id"]
     if slow:
         site.fault(endpoint="media", video=video, kind="slow", bytes_per_second=2000)
+        # What comes within a fraction of that time is written to the disk as one piece.
+        more["job"] = {"stallTimeoutSeconds": 30, **more.get("job", {})}
+    _subscribe_again(place, handle, **more)
+    return f"youtube.{video}"
+
+
+def _established(place: Place, site: StandIn, handle: str, **more: Any) -> None:
+    """A Subscription that has had its first run: its history was read back, and one video has landed."""
+    site.add_channel(handle=handle, videos=1)
+    _subscribe_again(place, handle, **more)
+    place.wait_up_to_date("one", 1)
+
+
+def _subscribe_again(place: Place, handle: str, **more: Any) -> None:
     place.subscribe("one", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}, **more})
+
+
+def _publish(place: Place, site: StandIn, handle: str) -> str:
+    """A second video, found by a check. Returns its key."""
+    video = site.publish(channel=handle, count=1)[0]["id"]
+    place.check("one", "published")
     return f"youtube.{video}"
 
 
@@ -72,7 +92,7 @@ def test_pod_evicted(place: Place, site: StandIn, handle: str) -> None:
     """As a drain does it, through the eviction API: said in the ledger, no try is lost."""
     key = _subscribe(place, site, handle, slow=True)
     _wait_transfer(place)
-    (pod,) = k.items("-n", place.namespace, "pods", "-l", "trawler.dev/subscription=one")
+    (pod,) = k.items("-n", place.namespace, "pods", "-l", "app.kubernetes.io/component=download")
     name = pod["metadata"]["name"]
     eviction = {
         "apiVersion": "policy/v1",
@@ -101,6 +121,7 @@ def test_job_deleted(place: Place, site: StandIn, handle: str) -> None:
 
 def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
     """A quota refuses the pod: shown, the launch is ended, and the video comes once there is room."""
+    _established(place, site, handle)
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -113,19 +134,21 @@ def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
         lambda: k.get("-n", place.namespace, "resourcequota", "no-pods").get("status", {}).get("hard"),
         lambda hard: hard == {"pods": "0"},
     )
-    key = _subscribe(place, site, handle)
+    key = _publish(place, site, handle)
     _wait_reason(place, key, "PodNotCreated")
     condition = place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
     assert "quota" in condition["message"]
     assert [job for job in place.jobs("one") if not job["status"].get("conditions")] == []
     k.delete("-n", place.namespace, "resourcequota", "no-pods")
-    place.wait_up_to_date("one", 1, timeout=500)
+    place.wait_up_to_date("one", 2, timeout=500)
     assert place.ledger("one")[key].get("failures", 0) == 0
 
 
 def test_no_node(place: Place, site: StandIn, handle: str) -> None:
     """No node bears the label asked for: the scheduler's words, and the fields that can mend it."""
-    key = _subscribe(place, site, handle, job={"nodeSelector": {"trawler.dev/no-such-node": "1"}})
+    _established(place, site, handle)
+    _subscribe_again(place, handle, job={"nodeSelector": {"trawler.dev/no-such-node": "1"}})
+    key = _publish(place, site, handle)
     entry = _wait_reason(place, key, "Unschedulable")
     assert entry["state"] == "Pending"
     assert "spec.job.nodeSelector" in entry["message"]
@@ -135,14 +158,14 @@ def test_no_node(place: Place, site: StandIn, handle: str) -> None:
 def test_volume_that_cannot_be_mounted(place: Place, site: StandIn, handle: str) -> None:
     """The folder behind the claim is not there on the node: the launch ends as MountFailed, and heals."""
     place.add_claim("away", f"{place.namespace}/away")
-    folder = place.library / "away"
-    folder.rmdir()
-    key = _subscribe(place, site, handle, library={"claimName": "away"})
+    folder, aside = place.library / "away", place.library / "aside"
+    _established(place, site, handle, library={"claimName": "away"})
+    folder.rename(aside)
+    key = _publish(place, site, handle)
     entry = _wait_reason(place, key, "MountFailed")
     assert (entry["state"], entry.get("failures", 0)) == ("Pending", 0)
-    folder.mkdir()
-    folder.chmod(0o777)
-    place.wait_up_to_date("one", 1, timeout=500)
+    aside.rename(folder)
+    place.wait_up_to_date("one", 2, timeout=500)
 
 
 def test_config_map_that_is_missing(place: Place, site: StandIn, handle: str) -> None:
@@ -157,11 +180,12 @@ def test_config_map_that_is_missing(place: Place, site: StandIn, handle: str) ->
 def test_image_that_cannot_be_pulled(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """An operator that was told of an image which is not there: shown with the registry's words; no try is lost."""
     deployment = ["-n", operator.namespace, "set", "env", "deployment/trawler", "-c", "operator"]
+    _established(place, site, handle)
     key = ""
     try:
         k.kubectl(*deployment, f"TRAWLER_DOWNLOADER_IMAGE={NO_IMAGE}")
         operator.wait_ready()
-        key = _subscribe(place, site, handle)
+        key = _publish(place, site, handle)
         entry = _wait_reason(place, key, "ImagePullFailed")
         assert (entry["state"], entry.get("failures", 0)) == ("Pending", 0)
         condition = place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
@@ -169,4 +193,4 @@ def test_image_that_cannot_be_pulled(place: Place, site: StandIn, handle: str, o
     finally:
         k.kubectl(*deployment, "TRAWLER_DOWNLOADER_IMAGE=trawler-downloader:dev")
         operator.wait_ready()
-    place.wait_up_to_date("one", 1, timeout=500)
+    place.wait_up_to_date("one", 2, timeout=500)

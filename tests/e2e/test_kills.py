@@ -43,7 +43,14 @@ def test_a_killed_download_pod_leaves_nothing_half_and_is_tried_again(place: Pla
     site.add_channel(handle=handle, videos=1)
     video = site.videos(handle)[0]["id"]
     site.fault(endpoint="media", video=video, kind="slow", bytes_per_second=2000)
-    place.subscribe("killed", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
+    place.subscribe(
+        "killed",
+        {
+            "url": f"https://www.youtube.com/{handle}/videos",
+            "select": {"newest": 1},
+            "job": {"stallTimeoutSeconds": 30},  # and so written to the disk in small pieces
+        },
+    )
     until("the transfer is under way", place.staged, lambda staged: any(p.suffix == ".part" for p in staged))
     pod = k.items("-n", place.namespace, "pods", "-l", "trawler.dev/subscription=killed")[0]
     kill_container(pod["metadata"]["uid"], "download")

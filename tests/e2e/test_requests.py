@@ -59,7 +59,7 @@ def test_old_video_is_asked_for_by_name(place: Place, site: StandIn, handle: str
 
 def test_download_is_cancelled(place: Place, site: StandIn, handle: str) -> None:
     """The Job goes with its pod, nothing is left under a final name, and it does not come back."""
-    (video,) = _subscribe(place, site, handle, suspend=True)
+    (video,) = _subscribe(place, site, handle, suspend=True, job={"stallTimeoutSeconds": 30})
     site.fault(endpoint="media", video=video, kind="slow", bytes_per_second=2000)
     k.kubectl("-n", place.namespace, "patch", "ytsub", "asked", "--type=merge", "-p", '{"spec": {"suspend": false}}')
     until("the transfer is under way", place.staged, lambda staged: any(p.suffix == ".part" for p in staged))
