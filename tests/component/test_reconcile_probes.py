@@ -86,6 +86,16 @@ async def test_a_site_that_is_unwell_is_probed_ever_more_slowly_and_eats_no_trie
     assert tally(world)[LedgerState.SUCCEEDED] == 3
 
 
+async def test_videos_that_never_come_do_not_keep_listings_out(world: World) -> None:
+    """Six Subscriptions with nothing else queued than what never comes: a check finds the site well."""
+    for number in range(5):
+        world.cluster.subscribe({"select": {"newest": 1}}, name=f"s{number}")
+    block = await closed_gate(world)
+    block.result = ended(OutcomeClass.TRANSIENT, "VideoUnavailable", volume_id="v")
+    operator = world.operator()
+    await run(world, operator, until=lambda: not closed(world), step=3 * MINUTE, rounds=200)
+
+
 async def test_an_unclear_probe_that_is_told_twice_costs_no_try_either(world: World) -> None:
     """Killed between gate and ledger: the gate has the probe back already, and is as it was otherwise."""
     await closed_gate(world)

@@ -147,12 +147,15 @@ class Gatekeeper:
     def holds_listing(self, current: Pass) -> bool:
         """Whether the source must not be listed now.
 
-        A closed gate whose pause is over is probed by a download, where one waits: that proves more.
+        A closed gate whose pause is over is probed by a download, where one waits: that proves more. Not once probes
+        were unclear: videos that never come would keep the gate closed, and whoever comes first goes.
         """
         route = current.listing_route
         if self.book.passable_at(route, current.now) > current.now:
             return True
-        return bool(self.book.closed(route.gates)) and self._admission.awaits_probe(route)
+        closings = [gate.closing for gate in self.book.closed(route.gates) if gate.closing is not None]
+        downloads_first = bool(closings) and not any(closing.unclear for closing in closings)
+        return downloads_first and self._admission.awaits_probe(route)
 
     async def admit_listing(self, current: Pass) -> Mapping[GateId, int] | None:
         """Let a listing through: what `settle` wants of it, or None if it must not be made now."""
