@@ -122,13 +122,13 @@ def test_a_disk_that_freezes(place: Place, site: StandIn, handle: str, disk: Loo
     """A pod that cannot be killed neither doubles nor loses the video; thawed, everything lands."""
     _slow_large_video(site, handle)
     site.publish(channel=handle, count=2)
-    spec = _spec(handle, newest=3)
-    spec["job"] = {"stallTimeoutSeconds": 30, "activeDeadlineSeconds": 60}
-    place.subscribe("frozen", spec)
+    place.subscribe("frozen", _spec(handle, newest=3))
     _transfer_under_way(place)
     disk.freeze()
     try:
-        place.wait_condition("frozen", "Ready", "False", "VolumeGateClosed", timeout=300)
+        k.delete("-n", place.namespace, "pods", "-l", "app.kubernetes.io/component=download", wait=False)
+        shown = place.wait_condition("frozen", "Ready", "False", "DownloadNotStarting", timeout=300)
+        assert "its volume does not answer" in shown["message"]
     finally:
         disk.thaw()
     site.clear_faults()
