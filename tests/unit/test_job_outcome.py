@@ -14,6 +14,7 @@ from trawler_operator.domain.job_outcome import ObservedOutcome, is_finished, ob
 
 PUBLISHED = DownloadResult(outcome=OutcomeClass.PUBLISHED, reason="Published", message="done", path="a/b.mp4")
 REMOVED = DownloadResult(outcome=OutcomeClass.TERMINAL, reason="VideoRemoved", message="gone")
+TOLD_TO_STOP = DownloadResult(outcome=OutcomeClass.TERMINATED, reason="Terminated", message="the pod was told to stop")
 BY_CODE = "Container download for pod media/x failed with exit code {} matching FailJob rule at index 1"
 DISRUPTED = "Pod media/x has condition DisruptionTarget matching FailJob rule at index 0"
 _NO_PODS: dict[str, Any] = {"metadata": {"name": "x"}}
@@ -29,6 +30,12 @@ def _job(kind: str = "Failed", reason: str | None = None, text: str | None = Non
     }
     started = {"type": "FailureTarget", "status": "True"}
     return {"metadata": {"name": "x"}, "status": {"conditions": [started, condition]}}
+
+
+def _after(seconds: int, job: dict[str, Any]) -> dict[str, Any]:
+    """The Job with a deadline of a minute, ended so long after its start."""
+    job["status"]["startTime"] = f"2026-11-21T11:59:{60 - seconds:02}Z"
+    return job | {"spec": {"activeDeadlineSeconds": 60}}
 
 
 def _pod(code: int, message: str | None = None, reason: str = "Error") -> dict[str, Any]:
@@ -242,6 +249,34 @@ ROWS = (
         _pod(143),
         OutcomeClass.TRANSIENT,
         "DeadlineExceeded",
+    ),
+    Row(
+        "took too long, told to stop, and said so",
+        _job("Failed", "DeadlineExceeded"),
+        _pod(143, TOLD_TO_STOP.to_json()),
+        OutcomeClass.TRANSIENT,
+        "DeadlineExceeded",
+    ),
+    Row(
+        "took too long, and its pod ended before the Job's condition was written",
+        _after(60, _job("Failed", "PodFailurePolicy", BY_CODE.format(143))),
+        _pod(143, TOLD_TO_STOP.to_json()),
+        OutcomeClass.TRANSIENT,
+        "DeadlineExceeded",
+    ),
+    Row(
+        "told to stop a second before its deadline",
+        _after(59, _job("Failed", "PodFailurePolicy", BY_CODE.format(143))),
+        _pod(143, TOLD_TO_STOP.to_json()),
+        OutcomeClass.TERMINATED,
+        "Terminated",
+    ),
+    Row(
+        "said that the video is gone when its deadline was over",
+        _after(60, _job("Failed", "PodFailurePolicy", BY_CODE.format(40))),
+        _pod(40, REMOVED.to_json()),
+        OutcomeClass.TERMINAL,
+        "VideoRemoved",
     ),
     Row(
         "pod deleted by force",

@@ -4,10 +4,11 @@ The first row that fits holds:
 
 | Job's condition | pod | container | means |
 |---|---|---|---|
+| Failed, DeadlineExceeded or after the deadline | there | a report of SIGTERM | transient, DeadlineExceeded |
 | any | there | a valid report as its termination message | what the report says |
 | Complete | there or gone | no report, or none that counts | terminated, ResultLost: the next launch reports |
 | Failed | there | OOMKilled | transient, OutOfMemory |
-| Failed, DeadlineExceeded | there, or gone (the Job controller deletes it) | any | transient, DeadlineExceeded |
+| Failed, DeadlineExceeded or after the deadline | there, or gone (deleted for it) | any | transient, DeadlineExceeded |
 | Failed, text "... DisruptionTarget ..." | there or gone | any | terminated, Disrupted |
 | Failed | there, condition DisruptionTarget or reason Evicted | any | terminated, Disrupted |
 | Failed | there, reason NodeLost | any | terminated, NodeLost |
@@ -88,11 +89,12 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
     at = _time(condition.get("lastTransitionTime"))
     ended = _terminated_container(pod)
     result = parse_result(ended.get("message"))
-    if result is not None:
+    late = _is_late(job, condition, at)
+    if result is not None and not (late and result.outcome is OutcomeClass.TERMINATED):
         return ObservedOutcome(result.outcome, result.reason, result.message, at, result)
     if condition["type"] == "Complete":
         return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
-    return _failed(condition, pod or {}, ended, at)
+    return _failed(condition, pod or {}, ended, at, late=late)
 
 
 def parse_result(text: object) -> DownloadResult | None:
@@ -111,14 +113,29 @@ def parse_result(text: object) -> DownloadResult | None:
     return result
 
 
-def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | None) -> ObservedOutcome:
+def _is_late(job: _Object, condition: _Object, at: datetime | None) -> bool:
+    """Whether its deadline ended it.
+
+    The Job controller does so by SIGTERM, and the pod's report knows only of that; where the pod is quicker than the
+    controller's own write, the condition names the pod's exit code instead.
+    """
+    started = _time((job.get("status") or {}).get("startTime"))
+    limit = (job.get("spec") or {}).get("activeDeadlineSeconds")
+    if condition.get("reason") == "DeadlineExceeded":
+        return True
+    if condition["type"] != "Failed" or started is None or at is None or limit is None:
+        return False
+    return (at - started).total_seconds() >= int(limit)
+
+
+def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | None, *, late: bool) -> ObservedOutcome:
     if ended.get("reason") == "OOMKilled":
         return _end(OutcomeClass.TRANSIENT, EndReason.OUT_OF_MEMORY, at)
     text = condition.get("message") or ""
     in_text = _EXIT_CODE_IN_TEXT.search(text)
     code = ended.get("exitCode", int(in_text[1]) if in_text else None)
     # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
-    if condition.get("reason") == "DeadlineExceeded":
+    if late:
         return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
     trouble = _trouble_of_pod(pod.get("status") or {}, ended, text)
     if trouble is not None:
