@@ -86,7 +86,7 @@ def test_everybody_at_the_site_waits_and_another_site_is_asked(
     url = f"https://www.youtube.com/{handle}/videos"
     other_place.subscribe("second", {"url": url, "select": {"newest": 1}})
     other_place.wait_up_to_date("second", 1)
-    site.fault("rate_limit", channel=handle)
+    site.fault("bot_check", channel=handle)
     place.subscribe("first", {"url": url, "select": {"newest": 1}})
     place.subscribe("elsewhere", {"url": ELSEWHERE})
     place.wait_condition("first", "Ready", "False", "EgressGateClosed")
@@ -111,7 +111,7 @@ def test_everybody_at_the_site_waits_and_another_site_is_asked(
 def test_the_gate_outlives_the_operator(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """Killed while the gate is closed: its successor leaves the site alone, probes, and opens it."""
     site.add_channel(handle=handle, videos=4)
-    site.fault("rate_limit", channel=handle)
+    site.fault("bot_check", channel=handle)
     place.subscribe("kept", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 4}})
     until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
     before = _step(_gates(operator))
@@ -131,7 +131,7 @@ def _step(gates: dict[str, dict[str, Any]]) -> int:
 def test_opened_by_hand(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """The key is removed and a check asked for: downloads go on at once."""
     site.add_channel(handle=handle, videos=1)
-    fault = site.fault("rate_limit", channel=handle)
+    fault = site.fault("bot_check", channel=handle)
     place.subscribe("opened", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
     until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
     site.clear_faults(fault)
