@@ -176,6 +176,7 @@ def test_config_map_that_is_missing(place: Place, site: StandIn, handle: str) ->
     assert place.jobs("one") == []
 
 
+@pytest.mark.long
 @pytest.mark.disruptive
 def test_image_that_cannot_be_pulled(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """An operator that was told of an image which is not there: shown with the registry's words; no try is lost."""
