@@ -154,6 +154,11 @@ def edit_gates(world: World, change: Callable[[dict[str, Any]], None]) -> None:
     world.cluster.merge("ConfigMap", *GATES, {"data": {**patch, **gone}})
 
 
+def ask_for_check(world: World, value: str, key: tuple[str, str] = KEY) -> None:
+    """As a user does."""
+    world.cluster.merge("Subscription", *key, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
+
+
 def finish(world: World, job: Object, result: DownloadResult | int) -> None:
     """Let one Job end."""
     end_job(world.cluster, job, result)

@@ -10,7 +10,6 @@ import pytest
 
 from component.cluster import KEY, publish
 from component.gate_world import (
-    ADDRESS,
     BOT_CHECK,
     LIMITED,
     MINUTE,
@@ -19,6 +18,7 @@ from component.gate_world import (
     VISITOR,
     Block,
     TwoSites,
+    ask_for_check,
     closed,
     closed_gate,
     edit_gates,
@@ -35,9 +35,7 @@ from component.gate_world import (
 )
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import UnavailableError
 
 FIFTY = {"select": {"newest": 50}, "job": {"parallelism": 2}}
@@ -209,69 +207,6 @@ async def test_other_cookies_on_the_same_site(world: World, result: DownloadResu
     assert held is not goes_on
 
 
-# --- listings ---
-
-
-def refuse_listings(world: World, reason: str = "RateLimited") -> None:
-    """The site refuses to be listed."""
-    world.site.trailer = TrailerLine(
-        end=ListingEnd.ERROR, outcome=OutcomeClass.RATE_LIMITED, reason=reason, message="HTTP 429", engine=""
-    )
-
-
-def ask_for_check(world: World, value: str, key: tuple[str, str] = KEY) -> None:
-    """As a user does."""
-    world.cluster.merge("Subscription", *key, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
-
-
-async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
-    """For all; a check that is asked for waits as well, and is made when the site may be asked again."""
-    refuse_listings(world)
-    world.cluster.subscribe({"select": {"newest": 2}})
-    world.cluster.subscribe({"select": {"newest": 2}}, name="other")
-    operator = world.operator()
-    await work(world, operator)
-    assert (closed(world), len(world.site.requests)) == ({VISITOR}, 1)
-    ask_for_check(world, "now", OTHER)
-    world.clock.advance(10 * MINUTE)
-    await work(world, operator)
-    assert len(world.site.requests) == 1
-    assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
-    assert "asked for by annotation waits" in ready_message(world, OTHER)
-    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="")
-    await run(world, operator)
-    assert world.cluster.subscription(OTHER)["status"]["lastHandled"]["check"]["id"] == "now"
-    assert tally(world)[LedgerState.SUCCEEDED] == 4
-    assert of_events(operator, "GateOpened") != []
-
-
-async def test_listings_probe_one_at_a_time_where_no_video_can(world: World) -> None:
-    """Ten Subscriptions that are due ask a site that blocks once per pause."""
-    refuse_listings(world, "BotCheck")
-    for number in range(10):
-        world.cluster.subscribe({"select": {"newest": 1}}, name=f"s{number}")
-    operator = world.operator()
-    await run(world, operator, until=lambda: len(world.site.requests) >= 5, step=5 * MINUTE)
-    assert closed(world) == {ADDRESS}
-    closing = gates(world)[ADDRESS].closing
-    assert closing is not None
-    assert closing.step == 5
-    assert len({request.url for request in world.site.requests}) == 1
-
-
-async def test_a_download_probes_before_a_listing_does(world: World) -> None:
-    """It proves more: what a site refuses first are videos."""
-    await closed_gate(world)
-    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
-    operator = world.operator()
-    await work(world, operator)
-    listed = len(world.site.requests)
-    world.clock.advance(20 * MINUTE)
-    await work(world, operator)
-    assert len(world.cluster.running_jobs()) == 1
-    assert listed == len(world.site.requests)
-
-
 # --- by hand ---
 
 
@@ -361,70 +296,3 @@ async def test_site_and_volume_at_once(world: World) -> None:
     assert closed(world) == {"Volume claim media/library"}
     await run(world, operator, until=lambda: not closed(world))
     await run(world, operator, until=lambda: tally(world)[LedgerState.SUCCEEDED] == 3)
-
-
-# --- budget ---
-
-
-async def test_budget_over_a_restart(world: World) -> None:
-    """Three an hour are three an hour, however often the operator starts anew."""
-    world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 2}})
-    begun = world.clock.now()
-    starts: list[float] = []
-    for _ in range(120):
-        before = len(world.cluster.created)
-        await work(world, world.operator(limits=make_limits(per_hour=3)))
-        starts += [(world.clock.now() - begun) / MINUTE] * (len(world.cluster.created) - before)
-        world.finish_jobs()
-        world.clock.advance(3 * MINUTE)
-    assert len(starts) == 8
-    assert all(later - earlier >= 60 for earlier, later in zip(starts, starts[3:], strict=False))
-
-
-async def test_parallel_downloads_of_a_site(world: World) -> None:
-    """Two at a time, of whichever Subscriptions; Jobs of before a restart count."""
-    for name in (KEY[1], "b", "c"):
-        world.cluster.subscribe({"select": {"newest": 3}, "job": {"parallelism": 2}}, name=name)
-    allowed = make_limits(10, 10, parallel=2)
-    await work(world, world.operator(limits=allowed))
-    assert len(world.cluster.running_jobs()) == 2
-    operator = world.operator(limits=allowed)
-    await work(world, operator)
-    assert len(world.cluster.running_jobs()) == 2
-    await run(world, operator, watch=lambda: no_more_than(world, 2))
-
-
-def no_more_than(world: World, count: int) -> None:
-    """What must hold at every step."""
-    assert len(world.cluster.running_jobs()) <= count
-
-
-@pytest.mark.parametrize(
-    "trailer",
-    [
-        pytest.param(TrailerLine(end=ListingEnd.COMPLETE, engine=""), id="a single video that is known"),
-        pytest.param(
-            TrailerLine(
-                end=ListingEnd.ERROR,
-                outcome=OutcomeClass.NEEDS_ACCESS,
-                reason="CookiesMalformed",
-                message="",
-                engine="",
-            ),
-            id="cookies that cannot be read",
-        ),
-    ],
-)
-async def test_a_listing_that_asked_nobody_opens_nothing(world: World, trailer: TrailerLine) -> None:
-    """It ends well, or tells of access, without one request to the site."""
-    refuse_listings(world)
-    world.cluster.subscribe({"select": {"newest": 2}})
-    operator = world.operator()
-    await work(world, operator)
-    assert closed(world) == {VISITOR}
-    world.site.trailer = trailer
-    world.site.videos.clear()
-    world.clock.advance(20 * MINUTE)
-    await work(world, operator)
-    assert len(world.site.requests) == 2
-    assert closed(world) == {VISITOR}

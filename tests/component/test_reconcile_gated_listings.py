@@ -1,0 +1,115 @@
+"""Checks and closed gates: what a listing that is refused holds back, and when a listing is the probe."""
+
+from __future__ import annotations
+
+import pytest
+
+from component.gate_world import (
+    ADDRESS,
+    MINUTE,
+    OTHER,
+    VISITOR,
+    ask_for_check,
+    closed,
+    closed_gate,
+    gates,
+    of_events,
+    ready_message,
+    run,
+    tally,
+    work,
+)
+from component.world import World, world_with_a_channel
+from trawler_downloader.contract.listing import ListingEnd, TrailerLine
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+def refuse_listings(world: World, reason: str = "RateLimited") -> None:
+    """The site refuses to be listed."""
+    world.site.trailer = TrailerLine(
+        end=ListingEnd.ERROR, outcome=OutcomeClass.RATE_LIMITED, reason=reason, message="HTTP 429", engine=""
+    )
+
+
+async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
+    """For all; a check that is asked for waits as well, and is made when the site may be asked again."""
+    refuse_listings(world)
+    world.cluster.subscribe({"select": {"newest": 2}})
+    world.cluster.subscribe({"select": {"newest": 2}}, name="other")
+    operator = world.operator()
+    await work(world, operator)
+    assert (closed(world), len(world.site.requests)) == ({VISITOR}, 1)
+    ask_for_check(world, "now", OTHER)
+    world.clock.advance(10 * MINUTE)
+    await work(world, operator)
+    assert len(world.site.requests) == 1
+    assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
+    assert "asked for by annotation waits" in ready_message(world, OTHER)
+    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="")
+    await run(world, operator)
+    assert world.cluster.subscription(OTHER)["status"]["lastHandled"]["check"]["id"] == "now"
+    assert tally(world)[LedgerState.SUCCEEDED] == 4
+    assert of_events(operator, "GateOpened") != []
+
+
+async def test_listings_probe_one_at_a_time_where_no_video_can(world: World) -> None:
+    """Ten Subscriptions that are due ask a site that blocks once per pause."""
+    refuse_listings(world, "BotCheck")
+    for number in range(10):
+        world.cluster.subscribe({"select": {"newest": 1}}, name=f"s{number}")
+    operator = world.operator()
+    await run(world, operator, until=lambda: len(world.site.requests) >= 5, step=5 * MINUTE)
+    assert closed(world) == {ADDRESS}
+    closing = gates(world)[ADDRESS].closing
+    assert closing is not None
+    assert closing.step == 5
+    assert len({request.url for request in world.site.requests}) == 1
+
+
+async def test_a_download_probes_before_a_listing_does(world: World) -> None:
+    """It proves more: what a site refuses first are videos."""
+    await closed_gate(world)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    operator = world.operator()
+    await work(world, operator)
+    listed = len(world.site.requests)
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert len(world.cluster.running_jobs()) == 1
+    assert listed == len(world.site.requests)
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        pytest.param(TrailerLine(end=ListingEnd.COMPLETE, engine=""), id="a single video that is known"),
+        pytest.param(
+            TrailerLine(
+                end=ListingEnd.ERROR,
+                outcome=OutcomeClass.NEEDS_ACCESS,
+                reason="CookiesMalformed",
+                message="",
+                engine="",
+            ),
+            id="cookies that cannot be read",
+        ),
+    ],
+)
+async def test_a_listing_that_asked_nobody_opens_nothing(world: World, trailer: TrailerLine) -> None:
+    """It ends well, or tells of access, without one request to the site."""
+    refuse_listings(world)
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    assert closed(world) == {VISITOR}
+    world.site.trailer = trailer
+    world.site.videos.clear()
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert len(world.site.requests) == 2
+    assert closed(world) == {VISITOR}
