@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -24,10 +22,20 @@ from yt_dlp.networking.exceptions import HTTPError
 from trawler_downloader.access.confine import confine
 from trawler_downloader.access.cookies import may_help, tells_of_refused_cookies
 from trawler_downloader.access.guard import ConnectGuard
-from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish, Sidecar
+from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
 from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, configuration
+from trawler_downloader.download.info import (
+    announced_start,
+    copies_of,
+    facts_of,
+    info_json,
+    is_web,
+    refuse_unfinished,
+    stream_sizes,
+    thumbnail_urls,
+)
 from trawler_downloader.download.media import as_jpeg, remuxed, require_tools, verify
 from trawler_downloader.download.options import container_of, in_folder, parameters
 from trawler_downloader.download.progress import ProgressReporter
@@ -40,23 +48,7 @@ LOG = logging.getLogger(__name__)
 
 ENGINE_VERSION: str = version.__version__
 MAX_PICTURE_BYTES = 20 * 2**20
-PICTURES_TRIED = 5
-"""Best first: sites announce sizes that they do not have."""
 MAX_WARNINGS = 50
-_NOT_YET = {
-    "is_upcoming": ("Upcoming", "not published yet"),
-    "is_live": ("Live", "live now: it is fetched when it is over"),
-    "post_live": ("PostLive", "the live stream is over and its recording is still being processed"),
-}
-_PRIVATE_OF_A_FORMAT = frozenset(
-    {"url", "manifest_url", "fragments", "fragment_base_url", "hls_media_playlist_data", "player_url", "page_url"}
-    | {"app", "play_path", "tc_url", "rtmp_conn"}
-    | {"cookies", "http_headers", "request_data", "downloader_options"}
-    | {"extra_param_to_segment_url", "extra_param_to_key_url", "hls_aes"}
-)
-"""How yt-dlp asks for it: signed addresses that name the user's IP address, cookies, tokens and keys. Of no use in a
-library."""
-_BULKY = frozenset({"automatic_captions", "subtitles", "requested_subtitles"})
 
 
 class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
@@ -160,10 +152,11 @@ class YtDlp:
 
     def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
         """Thumbnail, description and info.json; what cannot be had is left out, it never costs the video."""
+        assert self._facts is not None
         wanted = self._request.media.sidecars
         made: list[StagedFile] = []
         if Sidecar.DESCRIPTION in wanted:
-            made.append(_write(folder, Role.DESCRIPTION, _clean(self._info.get("description") or "").encode()))
+            made.append(_write(folder, Role.DESCRIPTION, self._facts.description.encode()))
         if Sidecar.INFO_JSON in wanted:
             made.append(_write(folder, Role.INFO_JSON, info_json(self._info)))
         if Sidecar.THUMBNAIL in wanted:
@@ -269,7 +262,7 @@ def open_engine(
     Raises:
         LaunchError: Configuration, the URL is no web address; Environment, a tool is missing.
     """
-    if not _is_web(request.video.url):
+    if not is_web(request.video.url):
         raise configuration("UnsupportedUrl", f"{request.video.url!r} is neither http nor https")
     require_tools()
     # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
@@ -278,90 +271,6 @@ def open_engine(
     confine()
     ConnectGuard(request.allowed_cidrs, request.proxy).install()
     yield YtDlp(request, progress, watch, access)
-
-
-def refuse_unfinished(info: Mapping[str, Any]) -> None:
-    """Raises NotYet for a premiere, a live stream, or a recording in the making."""
-    status = info.get("live_status")
-    if status in _NOT_YET:
-        reason, words = _NOT_YET[status]
-        raise LaunchError(
-            OutcomeClass.NOT_YET,
-            reason,
-            f"the video is {words}" if reason != "PostLive" else words,
-            announced_start(info),
-        )
-
-
-def announced_start(info: Mapping[str, Any]) -> int | None:
-    """When a premiere or live stream to come begins, in Unix seconds, as far as the site tells."""
-    at = info.get("release_timestamp")
-    if info.get("live_status") != "is_upcoming" or not isinstance(at, int | float) or not math.isfinite(at):
-        return None
-    return int(at)
-
-
-def facts_of(info: Mapping[str, Any], request: DownloadRequest, today: date) -> VideoFacts:
-    """What of yt-dlp's information names and describes the video.
-
-    The date in names is the upload's (UTC, as yt-dlp gives it), else the release's, else the day of the download.
-    """
-    video_id = _clean(info.get("id") or request.video.id)
-    published = _day(info.get("upload_date")) or _day(info.get("release_date"))
-    duration = info.get("duration")
-    formats = info.get("formats") or [info]
-    return VideoFacts(
-        extractor=_clean(info.get("extractor_key") or request.video.extractor or "unknown"),
-        id=video_id,
-        url=_clean(info.get("webpage_url") or request.video.url),
-        title=_clean(info.get("title") or request.video.title or video_id),
-        channel=_text(info.get("channel")) or _text(info.get("uploader")) or _text(info.get("creator")),
-        published=published,
-        named_after=published or today,
-        duration_seconds=float(duration) if isinstance(duration, int | float) and 0 < duration < math.inf else None,
-        description=_clean(info.get("description") or ""),
-        has_video=_has(formats, "vcodec"),
-        has_audio=_has(formats, "acodec"),
-    )
-
-
-def stream_sizes(info: Mapping[str, Any]) -> list[int | None]:
-    """Bytes of each stream that was chosen: told, or estimated from its bit rate; None where neither can be had."""
-    sizes = [form.get("filesize") or form.get("filesize_approx") for form in info.get("requested_formats") or [info]]
-    return [int(size) if isinstance(size, int | float) and math.isfinite(size) else None for size in sizes]
-
-
-def copies_of(info: Mapping[str, Any], wish: MediaWish) -> int:
-    """How many times a video is on the disk at once, at most.
-
-    Merging writes the finished file beside its streams; a change of the container, taking out the sound, and yt-dlp's
-    corrections of streams in parts write a second file beside the first.
-    """
-    whole = (
-        wish.type is MediaType.VIDEO
-        and not info.get("requested_formats")
-        and info.get("ext") == container_of(wish)
-        and info.get("protocol") in {"http", "https"}
-    )
-    return 1 if whole else 2
-
-
-def thumbnail_urls(info: Mapping[str, Any]) -> list[str]:
-    """Web addresses of pictures, best first."""
-    listed = [thumbnail.get("url") for thumbnail in reversed(info.get("thumbnails") or [])]
-    urls = [url for url in [*listed, info.get("thumbnail")] if url and _is_web(url)]
-    return list(dict.fromkeys(urls))[:PICTURES_TRIED]
-
-
-def info_json(info: dict[str, Any]) -> bytes:
-    """yt-dlp's information without what is private, bulky or out of date tomorrow."""
-    clean = yt_dlp.YoutubeDL.sanitize_info(info, remove_private_keys=True)
-    kept = {key: value for key, value in clean.items() if key not in _BULKY | _PRIVATE_OF_A_FORMAT}
-    kept["formats"] = [
-        {key: value for key, value in form.items() if key not in _PRIVATE_OF_A_FORMAT}
-        for form in clean.get("formats") or []
-    ]
-    return json.dumps(kept, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
 
 
 def _refuse_ffmpeg(_self: object, _filename: str, _info: Mapping[str, Any]) -> bool:
@@ -384,31 +293,3 @@ def _downloaded(info: Mapping[str, Any], folder: Path) -> Path:
 def _write(folder: Path, role: Role, content: bytes) -> StagedFile:
     (folder / role.value).write_bytes(content)
     return StagedFile(role=role, name=role.value, bytes=len(content))
-
-
-def _has(formats: list[Mapping[str, Any]], codec: str) -> bool | None:
-    """Whether any format has that stream; None when no format tells and one leaves it open."""
-    said = [form.get(codec) for form in formats]
-    if any(value not in (None, "none") for value in said):
-        return True
-    return None if None in said else False
-
-
-def _day(value: object) -> date | None:
-    try:
-        return datetime.strptime(str(value), "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None
-
-
-def _text(value: object) -> str | None:
-    return _clean(value).strip() or None if isinstance(value, str) else None
-
-
-def _is_web(url: str) -> bool:
-    return url.lower().startswith(("https://", "http://"))
-
-
-def _clean(value: object) -> str:
-    """Text without lone surrogates: sites cut texts in the middle of characters, and no JSON holds the halves."""
-    return str(value).encode("utf-8", "replace").decode()
