@@ -62,14 +62,21 @@ class Job:
         }
         return DownloadRequest.model_validate(given | fields)
 
+    @property
+    def temporary(self) -> Path:
+        """Scratch space, which is memory in a pod."""
+        return self.folder / "tmp"
+
     def start(self, request: DownloadRequest | str, *command: str) -> subprocess.Popen[str]:
         text = request if isinstance(request, str) else request.to_json()
         (self.folder / "termination-log").unlink(missing_ok=True)
+        self.temporary.mkdir(exist_ok=True)
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "downloader"),
             "HOME": str(self.folder),
             "DENO_DIR": str(self.folder / "deno"),
+            "TMPDIR": str(self.temporary),
             "TRAWLER_REQUEST": text,
             "TRAWLER_POD_UID": f"pod-{self.subscription}-{self.launch}",
             "TRAWLER_LIBRARY": str(self.library),

@@ -138,7 +138,7 @@ ROWS = (
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
 def test_an_ending_of_a_download(job: Job, row: Row) -> None:
-    """Class, reason, exit code, a sentence for people, and when to try again; nothing stays in the library."""
+    """Class, reason, exit code, a sentence for people, and when to try again; nothing stays behind."""
     fault = dict(row.fault)
     now = time.time()
     if fault.get("retry_after") == AS_A_DATE:
@@ -152,6 +152,7 @@ def test_an_ending_of_a_download(job: Job, row: Row) -> None:
     assert row.says in told.message
     assert "\n" not in told.message
     assert job.tree() == []
+    assert list(job.temporary.iterdir()) == []
     if row.waits is None:
         assert told.retry_at is None
     else:

@@ -77,6 +77,7 @@ def test_a_video_lands_with_everything_beside_it(job):
     assert thumbnail is not None
     assert thumbnail.video == ("mjpeg",)
     assert not list((job.library / ".trawler/tv.one/staging").iterdir())
+    assert not list(job.temporary.iterdir())
 
 
 def test_progress_covers_all_phases_in_their_order(job):

@@ -129,6 +129,22 @@ async def test_the_fork_server_is_started_again_when_it_dies(own_lister: Lister)
     assert (await own_lister.list(SEA_VIDEOS, newest=1)).end == "stopped"
 
 
+async def test_listings_leave_nothing_behind(own_lister: Lister) -> None:
+    """The program lives for months: a file or a descriptor for each listing would use its memory up."""
+
+    def held() -> tuple[set[Path], list[int]]:
+        programs = (own_lister.process.pid, own_lister.fork_server())
+        return set(own_lister.path.parent.rglob("*")), [len(list(Path(f"/proc/{p}/fd").iterdir())) for p in programs]
+
+    assert (await own_lister.list(SEA_VIDEOS, newest=1)).end == "stopped"
+    await asyncio.to_thread(wait_until, lambda: own_lister.workers() == [])
+    after_one = held()
+    for _ in range(3):
+        assert (await own_lister.list(SEA_VIDEOS, newest=1)).end == "stopped"
+    await asyncio.to_thread(wait_until, lambda: own_lister.workers() == [])
+    assert held() == after_one
+
+
 def _is_zombie(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 

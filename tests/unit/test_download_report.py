@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
-import trustme
 
 from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
@@ -18,7 +16,7 @@ from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import fitted, report, result_of
 from trawler_downloader.download.settings import request_of, settings_of
-from trawler_downloader.download.trust import trust
+from trawler_downloader.download.trust import trust_file
 
 REQUEST = {
     "subscription": {"namespace": "tv", "name": "one"},
@@ -191,18 +189,18 @@ def test_a_message_with_half_a_character_can_be_told():
     assert DownloadResult.model_validate_json(fitted(result)).message == "caf? ?"
 
 
-def test_comments_of_a_ca_bundle_may_be_in_any_language(tmp_path, monkeypatch):
-    """The lister takes them too: a bundle that lists must also download."""
-    monkeypatch.setenv("SSL_CERT_FILE", "")
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param(b"nothing", id="no certificate inside"),
+        pytest.param(b"caf\xe9", id="no UTF-8"),
+    ],
+)
+def test_a_mounted_bundle_that_cannot_be_used_names_its_field(tmp_path, content):
     bundle = tmp_path / "ca.crt"
-    bundle.write_text("# Behörde für Köln\n" + trustme.CA().cert_pem.bytes().decode(), encoding="utf-8")
-    trust(bundle)
-    assert bundle.read_text(encoding="utf-8") in Path(os.environ["SSL_CERT_FILE"]).read_text(encoding="utf-8")
-    Path(os.environ["SSL_CERT_FILE"]).unlink()
-
-
-def test_a_ca_bundle_without_a_certificate_names_its_field(tmp_path):
-    (tmp_path / "ca.crt").write_text("nothing")
-    with pytest.raises(LaunchError, match=r"access\.caBundleRef") as raised:
-        trust(tmp_path / "ca.crt")
-    assert raised.value.outcome is OutcomeClass.CONFIGURATION
+    if content is not None:
+        bundle.write_bytes(content)
+    with pytest.raises(LaunchError, match=r"access\.caBundleRef: its key ca\.crt") as raised:
+        trust_file(bundle)
+    assert (raised.value.outcome, raised.value.reason) == (OutcomeClass.CONFIGURATION, "CaBundleInvalid")

@@ -1,4 +1,4 @@
-"""What is wrong with a secret, in words that never repeat any of it."""
+"""What is wrong with a Secret or a bundle of authorities, in words that never repeat any of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from trawler_downloader.contract.reasons import Reason
 
 
 class AccessError(Exception):
-    """A Secret cannot be used as it is; a person must act.
+    """A Secret or a bundle of authorities cannot be used as it is; a person must act.
 
     Args:
         reason: of the ending that it leads to.
-        message: for people; names the Secret's key and, at most, a line number.
+        message: for people; names the key and, at most, a line number.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -23,7 +23,7 @@ from trawler_downloader.download.settings import Settings, request_of, settings_
 from trawler_downloader.download.site_access import CookieUse, SiteAccess
 from trawler_downloader.download.staging import own_folder
 from trawler_downloader.download.stall import Watch
-from trawler_downloader.download.trust import trust
+from trawler_downloader.download.trust import trust_file
 from trawler_downloader.library.state import ClaimPaths
 from trawler_downloader.outcomes import classify
 
@@ -108,7 +108,7 @@ def _launch(
     os.umask(int(request.umask, 8))
     progress = ProgressReporter(sys.stdout, time.monotonic)
     if step != "publish":
-        trust(settings.ca_file if request.ca_bundle else None)
+        trust_file(settings.ca_file if request.ca_bundle else None)
     staging = own_folder(ClaimPaths(settings.library, request.subscription), request, settings.pod)
     watch = Watch(request.stall_timeout_seconds, settings.library, staging, stalled)
     launch = program.Launch(

@@ -16,6 +16,7 @@ from typing import BinaryIO, NoReturn
 from trawler_downloader.access.confine import confine
 from trawler_downloader.access.errors import AccessError
 from trawler_downloader.access.guard import ConnectGuard
+from trawler_downloader.access.trust import trust
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
@@ -23,7 +24,6 @@ from trawler_downloader.lister.attempts import Attempts
 from trawler_downloader.lister.child import Limits
 from trawler_downloader.lister.engine import Engine
 from trawler_downloader.lister.sources import NotAListingError
-from trawler_downloader.lister.trust import CaBundleError, trust
 from trawler_downloader.lister.walk import RedirectError
 from trawler_downloader.outcomes import Classified, classify
 
@@ -85,8 +85,6 @@ def _meaning(error: Exception, engine: Engine | None) -> Classified:
             return Classified(Reason.UNSUPPORTED_URL, str(error))
         case AccessError():
             return Classified(error.reason, error.message)
-        case CaBundleError():
-            return Classified(Reason.CA_BUNDLE_INVALID, str(error))
         case RedirectError():
             return Classified(Reason.REDIRECT_LOOP, str(error))
         case _:

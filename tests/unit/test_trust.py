@@ -1,4 +1,4 @@
-"""Which authorities a listing trusts."""
+"""Which authorities are trusted."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,8 @@ import certifi
 import pytest
 import trustme
 
-from trawler_downloader.lister.trust import CaBundleError, trust
+from trawler_downloader.access.errors import AccessError
+from trawler_downloader.access.trust import trust
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_the_pods_own_file_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 )
 def test_an_unreadable_bundle_is_an_error_for_its_owner(pem: str) -> None:
     """The message names the field."""
-    with pytest.raises(CaBundleError, match="caBundleRef"):
+    with pytest.raises(AccessError, match=r"access\.caBundleRef"):
         trust(pem)
 
 

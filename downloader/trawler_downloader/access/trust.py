@@ -1,9 +1,9 @@
-"""Which certificate authorities a listing trusts: the public ones, and a Subscription's own.
+"""Which certificate authorities are trusted: the public ones, and a Subscription's own.
 
 yt-dlp trusts certifi and ignores SSL_CERT_FILE, unless told `no-certifi`; then OpenSSL's own rules hold. The public
 authorities come from a hashed folder where there is one (Debian's ca-certificates): OpenSSL looks certificates up in it
 by need, while loading a whole bundle costs 16 ms of CPU per listing (measured), a third of a check with nothing new.
-Nothing is written to a disk, so that a killed worker leaves nothing behind.
+Nothing is written to a disk, so that a process leaves nothing behind, however it ends.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from pathlib import Path
 
 import certifi
 
+from trawler_downloader.access.errors import AccessError
+from trawler_downloader.contract.reasons import Reason
+
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
-class CaBundleError(ValueError):
-    """The PEM text of extra authorities holds no readable certificate. The user must act."""
-
-
 def trust(extra_pem: str | None) -> None:
-    """Point OpenSSL of this process at the public authorities and the extra ones.
+    """Points OpenSSL of this process at the public authorities and the extra ones, for the rest of its life.
 
     Args:
         extra_pem: PEM text of extra authorities.
 
     Raises:
-        CaBundleError: it cannot be read.
+        AccessError: it holds no readable certificate.
     """
     bundles: list[bytes] = []
     own_file = os.environ.get("SSL_CERT_FILE")
@@ -61,5 +60,5 @@ def _check(pem: str) -> None:
         # Comments between the certificates may be in any language; Python takes ASCII only.
         context.load_verify_locations(cadata=pem.encode("ascii", "replace").decode())
     except (ssl.SSLError, ValueError) as error:
-        msg = "The CA bundle holds no readable PEM certificate (access.caBundleRef, key ca.crt)."
-        raise CaBundleError(msg) from error
+        message = f"access.caBundleRef: its key ca.crt holds no readable PEM certificate ({error})"
+        raise AccessError(Reason.CA_BUNDLE_INVALID, message) from error
