@@ -40,7 +40,7 @@ unit: venv
 	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests --ignore=tests/unit
 
 .PHONY: test
-test: ## everything: make check, the component tests inside the downloader image, and the end-to-end suite on kind
+test: ## everything: make check, the tests inside the downloader image, and the end-to-end suite on kind
 	hack/test
 
 .PHONY: e2e
@@ -48,7 +48,7 @@ e2e: venv ## the end-to-end suite on a kind cluster of its own (ARGS="-k deletio
 	hack/e2e/run $(ARGS)
 
 .PHONY: image-tests
-image-tests: venv ## component tests that need ffmpeg and deno, inside the downloader image
+image-tests: venv ## the tests that need ffmpeg and deno, inside the downloader image
 	hack/image-tests $(ARGS)
 
 .PHONY: bench

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from trawler_downloader.contract.download import MediaWish, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.media import probe
 
-pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+pytestmark = pytest.mark.image
 
 EPISODE = "A channel/Season 24/Ein Titel - a-b (S24E1225).mp4"
 
