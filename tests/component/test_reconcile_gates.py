@@ -14,7 +14,6 @@ from component.gate_world import (
     LIMITED,
     MINUTE,
     OTHER,
-    STALE,
     VISITOR,
     Block,
     TwoSites,
@@ -22,12 +21,9 @@ from component.gate_world import (
     closed,
     closed_gate,
     edit_gates,
-    ended,
-    finish,
     gates,
     make,
     of_events,
-    probe,
     ready_message,
     run,
     tally,
@@ -35,7 +31,7 @@ from component.gate_world import (
 )
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.ports import UnavailableError
 
 FIFTY = {"select": {"newest": 50}, "job": {"parallelism": 2}}
@@ -253,46 +249,3 @@ async def test_gates_that_cannot_be_written_lose_nothing(world: World) -> None:
     operator.api.fail = lambda what: None
     await work(world, operator)
     assert (closed(world), len(world.cluster.created)) == ({VISITOR}, 1)
-
-
-# --- volumes ---
-
-
-async def test_volume_gate(world: World) -> None:
-    """A stale NAS is tried by one Job after the other, of two Subscriptions on one claim; checks go on."""
-    block = Block(result=STALE)
-    world.downloader = block(world)
-    for name in (KEY[1], "other"):
-        world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}}, name=name)
-    operator = world.operator()
-    await run(world, operator, until=lambda: len(block.refused) >= 4)
-    assert closed(world) == {"Volume claim media/library"}
-    for key in (KEY, OTHER):
-        assert world.cluster.condition("Ready", key) == ("False", "VolumeGateClosed")
-    listed = len(world.site.requests)
-    ask_for_check(world, "now")
-    await work(world, operator)
-    assert listed + 1 == len(world.site.requests)
-    block.lifted = True
-    await run(world, operator)
-    assert tally(world)[LedgerState.SUCCEEDED] == 8
-    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
-    assert closed(world) == set()
-
-
-async def test_site_and_volume_at_once(world: World) -> None:
-    """One probe for both; what it proves opens."""
-    world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}})
-    operator = world.operator()
-    await work(world, operator)
-    for job, result in zip(world.cluster.running_jobs(), (LIMITED, STALE), strict=True):
-        finish(world, job, result)
-    await work(world, operator)
-    assert closed(world) == {VISITOR, "Volume claim media/library"}
-    await probe(world, operator)
-    (job,) = world.cluster.running_jobs()
-    finish(world, job, ended(OutcomeClass.NEEDS_ACCESS, "Private"))
-    await work(world, operator)
-    assert closed(world) == {"Volume claim media/library"}
-    await run(world, operator, until=lambda: not closed(world))
-    await run(world, operator, until=lambda: tally(world)[LedgerState.SUCCEEDED] == 3)

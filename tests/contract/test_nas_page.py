@@ -77,6 +77,7 @@ def test_every_reason_of_a_volume_is_explained() -> None:
     section = PAGE.split("## What the messages mean")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
     named = {reason for cell in cells for reason in re.findall(r"`(\w+)`", cell)}
-    own = {"PermissionDenied", "BelowMinFree", "NotEnoughSpace", "NameRefused", "FileTooLarge"}
+    own = {"PermissionDenied", "VolumeMarkerMissing", "VolumeMarkerMismatch", "BelowMinFree", "NotEnoughSpace"}
+    own |= {"NameRefused", "FileTooLarge"}
     assert named == (VOLUME_REASONS - {"MountFailed"}) | own
     assert named <= set(Reason)

@@ -93,7 +93,8 @@ def test_a_volume_without_its_marker(place: Place, site: StandIn, handle: str) -
     try:
         site.publish(channel=handle, count=1)
         place.check("unmounted", "with-the-nas-away")
-        place.wait_condition("unmounted", "Ready", "False", "VolumeGateClosed")
+        shown = place.wait_condition("unmounted", "Ready", "False", "VolumeUnavailable")
+        assert "VolumeMarkerMissing" in shown["message"]
         assert list(place.library.iterdir()) == []
     finally:
         place.library.rmdir()

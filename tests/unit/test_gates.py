@@ -84,6 +84,11 @@ def ended(outcome: OutcomeClass, reason: str = "Why", **report: Any) -> Observed
         pytest.param(ended(OutcomeClass.ENVIRONMENT, "StaleVolume"), "volume", "", id="stale volume"),
         pytest.param(ended(OutcomeClass.ENVIRONMENT, "NoSpace", volume_id="v"), "volume", "volume", id="full volume"),
         pytest.param(ended(OutcomeClass.ENVIRONMENT, "PermissionDenied"), "", "", id="may not write"),
+        pytest.param(ended(OutcomeClass.ENVIRONMENT, "VolumeMarkerMissing"), "", "", id="no marker where it had one"),
+        pytest.param(ended(OutcomeClass.ENVIRONMENT, "VolumeMarkerMismatch"), "", "", id="another volume than before"),
+        pytest.param(
+            ended(OutcomeClass.ENVIRONMENT, "VolumeMarkerUnreadable"), "volume", "", id="a marker nobody can read"
+        ),
         pytest.param(
             ended(OutcomeClass.ENVIRONMENT, "BelowMinFree", volume_id="v"), "", "volume", id="below its floor"
         ),

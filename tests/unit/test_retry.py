@@ -181,6 +181,16 @@ ROWS = (
         before=1.2 * MIN,
     ),
     Row(
+        "another volume than its history is about",
+        ledger_entry(failures=2),
+        _ended(ENVIRONMENT, "VolumeMarkerMismatch"),
+        PENDING,
+        failures=2,
+        deferrals=1,
+        after=MIN,
+        before=1.2 * MIN,
+    ),
+    Row(
         "may not write to the volume, again and again",
         _deferred(ENVIRONMENT, 9),
         _ended(ENVIRONMENT, "PermissionDenied"),
@@ -347,6 +357,34 @@ def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
                 _paused(5, OVER, reason), _ended(OutcomeClass.TERMINAL, retry_at=1), None, id=f"{reason}: one ran now"
             )
             for reason in ("JobRejected", "ImagePullFailed")
+        ),
+        *(
+            pytest.param(None, _ended(ENVIRONMENT, reason), _paused(1, NOON + MIN, reason), id=f"{reason}: its own")
+            for reason in ("VolumeMarkerMissing", "VolumeMarkerMismatch")
+        ),
+        *(
+            pytest.param(
+                _paused(5, OVER, reason), _ended(OutcomeClass.TERMINAL, volume_id="v"), None, id=f"{reason}: it is back"
+            )
+            for reason in ("VolumeMarkerMissing", "VolumeMarkerMismatch")
+        ),
+        pytest.param(
+            _paused(5, OVER, "VolumeMarkerMissing"),
+            _ended(OutcomeClass.TERMINAL, retry_at=1),
+            _paused(5, OVER, "VolumeMarkerMissing"),
+            id="VolumeMarkerMissing: one that did not get as far as the volume",
+        ),
+        pytest.param(
+            _paused(5, ONGOING, "VolumeMarkerMissing"),
+            _ended(OutcomeClass.TERMINAL, volume_id="v"),
+            _paused(5, ONGOING, "VolumeMarkerMissing"),
+            id="VolumeMarkerMissing: one that began before",
+        ),
+        pytest.param(
+            _paused(5, OVER, "PermissionDenied"),
+            _ended(OutcomeClass.TERMINAL, volume_id="v"),
+            _paused(5, OVER, "PermissionDenied"),
+            id="PermissionDenied: its folder may refuse it still",
         ),
         pytest.param(
             _paused(5, OVER, "ImagePullFailed"),

@@ -63,8 +63,6 @@ VOLUME_REASONS = frozenset(
         "ReadOnly",
         "StaleVolume",
         "VolumeMissing",
-        "VolumeMarkerMissing",
-        "VolumeMarkerMismatch",
         "VolumeMarkerUnreadable",
         "VolumeError",
         "MountFailed",
@@ -74,7 +72,8 @@ VOLUME_REASONS = frozenset(
 
 VIDEO_REASONS = frozenset({"NotEnoughSpace", "NameRefused", "ManifestUnreadable", "ReservationUnreadable"})
 """Reasons of Environment that one video meets alone: its size, its name, its records. The rest is one Subscription's:
-its user (PermissionDenied), its floor (BelowMinFree), its image."""
+its user (PermissionDenied), its floor (BelowMinFree), its image, or the volume that its history is about
+(VolumeMarkerMissing, VolumeMarkerMismatch): others on the claim may be right where they are."""
 
 
 class LedgerState(StrEnum):

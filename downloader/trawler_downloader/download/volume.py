@@ -44,12 +44,14 @@ def look(paths: ClaimPaths, expected: str | None) -> str | None:
     if found is None and expected is not None:
         raise environment(
             "VolumeMarkerMissing",
-            f"the volume bears no .trawler/volume-id, {expected} was expected: is the NAS mounted on the node?",
+            f"the volume bears no .trawler/volume-id, {expected} was expected: mount the NAS on the node, or restore "
+            "the file",
         )
     if expected not in (None, found):
         raise environment(
             "VolumeMarkerMismatch",
-            f"the volume's marker is {found}, {expected} was expected: another volume is mounted",
+            f"the volume's marker is {found}, {expected} was expected: mount the right volume, or use a Subscription "
+            "of another name",
         )
     return found
 

@@ -25,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
 from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, VOLUME_REASONS, LedgerState, OutcomeClass
+from trawler_downloader.contract.reasons import Reason as DownloaderReason
 from trawler_operator.api.reasons import NEVER_STARTED, EndReason, Reason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
@@ -61,6 +62,8 @@ DEFERRED_PAUSES = {
 }
 _NOT_STARTING = NEVER_STARTED | {Reason.JOB_REJECTED}
 """Reasons of a pause that ends with the first launch which starts again."""
+_WRONG_VOLUME = frozenset({DownloaderReason.VOLUME_MARKER_MISSING, DownloaderReason.VOLUME_MARKER_MISMATCH})
+"""Reasons of a pause that ends with the first launch which finds the right volume."""
 _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
@@ -120,7 +123,8 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     """How long a Subscription creates no Jobs, after one of its launches ended.
 
     For trouble that is its own and that no gate covers: a Job that is refused, an image that cannot be pulled, a volume
-    that it may not write to. Its other videos would meet the same, unlike what is wrong with one video's size or name.
+    that it may not write to, or another one than its history is about. Its other videos would meet the same, unlike
+    what is wrong with one video's size or name.
     Several launches that meet the same trouble together count once: an ending within the pause does not lengthen it.
 
     Args:
@@ -135,7 +139,7 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     if outcome is OutcomeClass.PUBLISHED:
         return None
     if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed) or observed.reason in VIDEO_REASONS:
-        return None if _starts_again(previous, observed, now) else previous
+        return None if _is_over(previous, observed, now) else previous
     if previous is not None and now < previous.until_time:
         return previous
     step = previous.step + 1 if previous is not None else 1
@@ -149,13 +153,16 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     )
 
 
-def _starts_again(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> bool:
-    """Launches did not start, and one did, since only those report. Whether it was published is another matter."""
-    return (
-        previous is not None
-        and previous.reason in _NOT_STARTING
-        and previous.until_time <= now
-        and observed.result is not None
+def _is_over(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> bool:
+    """The report of a launch after the pause shows that its cause is gone, whatever became of the video.
+
+    Where launches did not start, one did, since only those report; where the volume was not the right one, it is, since
+    only then does a report bear its id.
+    """
+    if previous is None or now < previous.until_time or observed.result is None:
+        return False
+    return previous.reason in _NOT_STARTING or (
+        previous.reason in _WRONG_VOLUME and observed.result.volume_id is not None
     )
 
 

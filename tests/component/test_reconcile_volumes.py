@@ -1,0 +1,146 @@
+"""The volume behind a claim that Subscriptions share: what is everybody's trouble, and what is one's own."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from component.cluster import KEY, publish
+from component.gate_world import (
+    LIMITED,
+    MINUTE,
+    OTHER,
+    STALE,
+    VISITOR,
+    Block,
+    ask_for_check,
+    closed,
+    ended,
+    finish,
+    of_events,
+    owner,
+    probe,
+    ready_message,
+    run,
+    tally,
+    work,
+)
+from component.world import World, make_limits, world_with_a_channel
+from trawler_downloader.contract.download import DownloadRequest, DownloadResult
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+async def test_volume_gate(world: World) -> None:
+    """A stale NAS is tried by one Job after the other, of two Subscriptions on one claim; checks go on."""
+    block = Block(result=STALE)
+    world.downloader = block(world)
+    for name in (KEY[1], "other"):
+        world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}}, name=name)
+    operator = world.operator()
+    await run(world, operator, until=lambda: len(block.refused) >= 4)
+    assert closed(world) == {"Volume claim media/library"}
+    for key in (KEY, OTHER):
+        assert world.cluster.condition("Ready", key) == ("False", "VolumeGateClosed")
+    listed = len(world.site.requests)
+    ask_for_check(world, "now")
+    await work(world, operator)
+    assert listed + 1 == len(world.site.requests)
+    block.lifted = True
+    await run(world, operator)
+    assert tally(world)[LedgerState.SUCCEEDED] == 8
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+    assert closed(world) == set()
+
+
+async def test_site_and_volume_at_once(world: World) -> None:
+    """One probe for both; what it proves opens."""
+    world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}})
+    operator = world.operator()
+    await work(world, operator)
+    for job, result in zip(world.cluster.running_jobs(), (LIMITED, STALE), strict=True):
+        finish(world, job, result)
+    await work(world, operator)
+    assert closed(world) == {VISITOR, "Volume claim media/library"}
+    await probe(world, operator)
+    (job,) = world.cluster.running_jobs()
+    finish(world, job, ended(OutcomeClass.NEEDS_ACCESS, "Private"))
+    await work(world, operator)
+    assert closed(world) == {"Volume claim media/library"}
+    await run(world, operator, until=lambda: not closed(world))
+    await run(world, operator, until=lambda: tally(world)[LedgerState.SUCCEEDED] == 3)
+
+
+def mount(world: World, volume_id: str | None) -> None:
+    """From now on that volume stands under the claim, or nothing but the bare folder of a NAS that is away."""
+
+    def download(request: DownloadRequest) -> DownloadResult:
+        if request.volume_id in (None, volume_id):
+            return publish(request).model_copy(update={"volume_id": volume_id})
+        return ended(OutcomeClass.ENVIRONMENT, "VolumeMarkerMismatch" if volume_id else "VolumeMarkerMissing")
+
+    world.downloader, world.cluster.volume_id = download, volume_id
+
+
+async def test_another_volume_than_one_subscription_s_history_is_about(world: World) -> None:
+    """It waits alone, without a try spent, and says why; whose history begins there goes on."""
+    mount(world, "volume-1")
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await run(world, operator)
+    world.site.publish("v8", "v9")
+    world.clock.advance(70 * MINUTE)
+    mount(world, "volume-2")
+    world.cluster.subscribe({"select": {"newest": 3}}, name="other")
+    for _ in range(10):
+        await work(world, operator)
+        world.finish_jobs()
+        world.clock.advance(MINUTE)
+    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert "VolumeMarkerMismatch" in ready_message(world)
+    assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
+    assert Counter(world.cluster.states("other").values())[LedgerState.SUCCEEDED] == 3
+    assert (closed(world), of_events(operator, "GateClosed")) == (set(), [])
+    mount(world, "volume-1")
+    await run(world, operator)
+    assert Counter(world.cluster.states().values())[LedgerState.SUCCEEDED] == 3
+    assert all(entry.failures == 0 for entry in world.cluster.ledger().values())
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+async def test_a_nas_that_is_not_mounted_under_its_folder(world: World) -> None:
+    """Three Subscriptions find that out each by itself: one Job at a time, in pauses that grow."""
+    names = (KEY[1], "b", "c")
+    for name in names:
+        world.cluster.subscribe({"select": {"newest": 1}, "job": {"parallelism": 2}}, name=name)
+    mount(world, "volume-1")
+    operator = world.operator(limits=make_limits(10, 2))
+    await run(world, operator)
+    world.site.publish("v8", "v9", "w1")
+    world.clock.advance(70 * MINUTE)
+    mount(world, None)
+    tried: dict[str, list[datetime]] = defaultdict(list)
+    for _ in range(8 * 60):
+        await work(world, operator)
+        for name, jobs in Counter(owner(job) for job in world.cluster.running_jobs()).items():
+            assert jobs == 1 or not tried[name]
+            tried[name].append(world.clock.now())
+        world.finish_jobs()
+        world.clock.advance(MINUTE)
+    assert closed(world) == set()
+    for name in names:
+        gaps = [(later - earlier) / MINUTE for earlier, later in pairwise(tried[name])]
+        assert all(least <= gap <= least + 2 for least, gap in zip([1, 2, 4, 8, 16, 32, 60, 60], gaps, strict=False))
+        assert 8 <= len(gaps) <= 12
+        assert world.cluster.condition("Ready", ("media", name)) == ("False", "VolumeUnavailable")
+    mount(world, "volume-1")
+    await run(world, operator)
+    assert tally(world)[LedgerState.SUCCEEDED] == 12
+    assert all(entry.failures == 0 for name in names for entry in world.cluster.ledger(name).values())
