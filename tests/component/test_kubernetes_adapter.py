@@ -301,8 +301,24 @@ async def test_events(server: ApiServer, requests: KubernetesClient) -> None:
 
 
 async def test_events_are_best_effort(server: ApiServer, requests: KubernetesClient) -> None:
-    """What cannot be posted is forgotten after one attempt."""
+    """What cannot be posted is forgotten after one attempt; one that is not answered stands for the pass's others."""
     recorder = KubernetesEventRecorder(requests, "pod-1")
     server.answers = [Answer(503, {})]
-    await recorder.record(subscription_body(), [Event("VideosFound", "x")])
+    await recorder.record(subscription_body(), [Event("VideosFound", "x"), Event("DownloadCreated", "y")])
     assert len(server.seen) == 1
+
+
+async def test_a_namespace_that_takes_no_events_is_logged_once(
+    server: ApiServer, requests: KubernetesClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By each time that this begins; nobody's pass fails."""
+    recorder = KubernetesEventRecorder(requests, "pod-1")
+    quota = refused(403, "Forbidden", "exceeded quota: small, requested: count/events.events.k8s.io=1")
+    server.answers = [quota, quota, Answer(), quota]
+    for number in range(4):
+        await recorder.record(subscription_body(), [Event("VideosFound", str(number))])
+    assert len(server.seen) == 4
+    assert ["exceeded quota" in record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        True,
+        True,
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from component.gate_world import (
     gates,
     make,
     of_events,
+    probe,
     ready_message,
     run,
     tally,
@@ -32,7 +34,7 @@ from component.gate_world import (
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.reconcile.ports import UnavailableError
+from trawler_operator.reconcile.ports import RejectedError, UnavailableError
 
 FIFTY = {"select": {"newest": 50}, "job": {"parallelism": 2}}
 
@@ -126,6 +128,30 @@ async def test_one_event_when_it_closes_and_one_when_it_opens(world: World) -> N
         0,
     ]
     assert "youtube.com is left alone" in of_events(operator, "GateClosed")[0]
+
+
+async def test_who_cannot_be_told_of_a_gate_stops_nobody(world: World) -> None:
+    """Whose ending closed it is out of reach by now: that it opened is posted about the one that opened it."""
+    await closed_gate(world)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    name = gates(world)[VISITOR].id.name
+    edit_gates(world, lambda data: data.update({name: data[name].replace("media/numberline", "elsewhere/gone")}))
+    operator = world.operator()
+    world.downloader = publish
+    read = operator.api.get_subscription
+
+    async def refuse(key: tuple[str, str]) -> Any:
+        if key == ("elsewhere", "gone"):
+            raise RejectedError("403: subscriptions is forbidden in namespace elsewhere")
+        return await read(key)
+
+    operator.api.get_subscription = refuse  # type: ignore[method-assign]
+    await probe(world, operator)
+    world.finish_jobs()
+    for key in (KEY, OTHER):
+        await operator.reconcile(key)
+    assert closed(world) == set()
+    assert len(of_events(operator, "GateOpened")) == 1
 
 
 async def test_a_move_wakes_those_that_wait_for_nothing(world: World) -> None:

@@ -80,9 +80,10 @@ def test_a_person_can_read_it() -> None:
         ("{", "JSON"),
         ('{"kind":"Gate"}', "kind: "),
         (encode_gate(FULL).replace('"until":"2026-11-21T14:00:00Z",', "", 1), "closing.until: "),
+        (encode_gate(FULL).replace('"by":"media/a"', '"by":"media"'), "closing.by: "),
         (encode_gate(Gate(VOLUME)), f"it describes {VOLUME.name}"),
     ],
-    ids=["no JSON", "a wrong word", "a missing time", "another gate's"],
+    ids=["no JSON", "a wrong word", "a missing time", "no name", "another gate's"],
 )
 def test_broken_values(text: str, said: str) -> None:
     """The message names the field."""

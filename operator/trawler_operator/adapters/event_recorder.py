@@ -18,7 +18,7 @@ from typing import Any
 from trawler_operator.adapters.kubernetes_client import KubernetesClient
 from trawler_operator.api import labels
 from trawler_operator.domain.ledger_codec import cut_bytes
-from trawler_operator.reconcile.ports import ApiError, Event, Manifest
+from trawler_operator.reconcile.ports import ApiError, Event, Manifest, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +37,28 @@ class KubernetesEventRecorder:
         self._client = client
         self._instance = instance
         self._posted: OrderedDict[str, float] = OrderedDict()
+        self._refusing: set[str] = set()
+        """Namespaces of which the log says already that they take no Events."""
 
     async def record(self, subscription: Manifest, events: Sequence[Event]) -> None:
-        """Post; what fails is logged and forgotten."""
+        """Post; what fails is forgotten, and logged unless the last one of the namespace failed, too."""
         metadata = subscription["metadata"]
+        namespace = metadata["namespace"]
         fresh = [event for event in events if self._is_new(metadata["uid"], event)]
         for event in fresh[:MAX_PER_PASS]:
-            path = f"/apis/events.k8s.io/v1/namespaces/{metadata['namespace']}/events"
+            path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
             try:
                 await self._client.request("POST", path, body=self._manifest(metadata, event), attempts=1)
             except ApiError as error:
-                logger.warning("event %s was not posted: %s", event.reason, error)
+                level = logging.DEBUG if namespace in self._refusing else logging.WARNING
+                self._refusing.add(namespace)
+                logger.log(
+                    level, "event %s of %s/%s was not posted: %s", event.reason, namespace, metadata["name"], error
+                )
+                if isinstance(error, UnavailableError):
+                    return  # the pass is not to wait for each of them
+            else:
+                self._refusing.discard(namespace)
 
     def _is_new(self, uid: str, event: Event) -> bool:
         mark = hashlib.sha256(f"{uid}\0{event.reason}\0{event.message}".encode("utf-8", "replace")).hexdigest()

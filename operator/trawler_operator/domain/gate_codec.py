@@ -19,6 +19,9 @@ from trawler_operator.api.model import format_time
 from trawler_operator.domain.egress import Budget, GateId, GateKind
 from trawler_operator.domain.gates import Closing, Gate, Probe
 
+_Key = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
+"""`namespace/name`."""
+
 
 class InvalidGateError(ValueError):
     """A value that is not a gate: someone edited it by hand. The message names the field."""
@@ -47,12 +50,12 @@ class _Closing(_Model):
     step: Annotated[int, Field(ge=1)]
     reason: str
     message: str = ""
-    by: str
+    by: _Key
     unclear: Annotated[int, Field(ge=0)] = 0
 
 
 class _Probe(_Model):
-    holder: str
+    holder: _Key
     task: str
     since: AwareDatetime
     until: AwareDatetime

@@ -141,8 +141,16 @@ class Reporter:
     async def _tell_of_gates(self, body: Manifest, current: Pass) -> None:
         """Post of each gate that moved, about the Subscription whose ending closed it; if that is gone, about this."""
         for key, event in current.gate_events:
-            about = body if key == current.key else await self._api.get_subscription(key) or body
+            about = body if key == current.key else await self._find(key) or body
             await self._recorder.record(about, [event])
+
+    async def _find(self, key: Key) -> Manifest | None:
+        """A Subscription to post an Event about; None: it is gone, or its namespace out of reach by now."""
+        try:
+            return await self._api.get_subscription(key)
+        except ApiError as error:
+            logger.info("%s/%s cannot be told of its gate: %s", *key, error)
+            return None
 
     async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> bool:
         """One merge patch of the status subresource, if anything differs. Returns whether it did.
