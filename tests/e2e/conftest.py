@@ -21,13 +21,14 @@ from e2e.place import Place
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs the cluster; what takes minutes, a wish of its own."""
+    """Everything here needs the cluster; what takes minutes comes first, or only where it is wished for."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("long") and not os.environ.get("TRAWLER_LONG"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: made with TRAWLER_LONG=1"))
+    items.sort(key=lambda item: item.get_closest_marker("lengthy") is None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -43,6 +43,7 @@ def test_a_check_with_nothing_new_costs_one_page(place: Place, site: StandIn, ha
     assert {job["metadata"]["uid"] for job in place.jobs(sub)} <= jobs
 
 
+@pytest.mark.lengthy
 def test_forty_new_videos_survive_a_failing_second_page(place: Place, site: StandIn, handle: str) -> None:
     """A listing that breaks off in the middle is not used at all; the next one finds all forty."""
     sub = _subscribed(place, site, handle)

@@ -60,6 +60,7 @@ def _slow_large_video(site: StandIn, handle: str) -> str:
     return video
 
 
+@pytest.mark.lengthy
 def test_a_disk_that_fills_up_in_the_middle(place: Place, site: StandIn, handle: str, disk: LoopDisk) -> None:
     """The download ends, its part is removed, the gate says so; with room again it goes on by itself."""
     _slow_large_video(site, handle)
@@ -89,6 +90,7 @@ def test_a_video_that_does_not_fit_is_not_begun(place: Place, site: StandIn, han
     assert entry.get("failures", 0) == 0
 
 
+@pytest.mark.lengthy
 def test_a_disk_that_turns_read_only_under_an_open_file(
     place: Place, site: StandIn, handle: str, disk: LoopDisk
 ) -> None:
@@ -104,6 +106,7 @@ def test_a_disk_that_turns_read_only_under_an_open_file(
     _lands_whole(place, "read-only", 1)
 
 
+@pytest.mark.lengthy
 def test_a_disk_that_breaks_under_an_open_file(place: Place, site: StandIn, handle: str, disk: LoopDisk) -> None:
     """Input/output errors cost no try; with the disk repaired, the video lands."""
     _slow_large_video(site, handle)
@@ -145,6 +148,7 @@ def _landed_once(place: Place, site: StandIn, handle: str) -> None:
     site.publish(channel=handle, count=1)
 
 
+@pytest.mark.lengthy
 def test_a_disk_that_is_not_mounted_on_its_folder(place: Place, site: StandIn, handle: str, disk: LoopDisk) -> None:
     """The bare folder gets nothing written into it: the volume's marker is missing there."""
     _landed_once(place, site, handle)
@@ -157,6 +161,7 @@ def test_a_disk_that_is_not_mounted_on_its_folder(place: Place, site: StandIn, h
     _lands_whole(place, "unplugged", 2)
 
 
+@pytest.mark.lengthy
 def test_a_folder_that_is_not_there(place: Place, site: StandIn, handle: str, disk: LoopDisk) -> None:
     """The pod's mount never comes: the launch is ended without costing a try, and the gate closes."""
     _landed_once(place, site, handle)

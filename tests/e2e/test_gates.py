@@ -1,6 +1,6 @@
 """A site that blocks the address: it is left alone by everybody, asked by one probe at a time, and nothing is lost.
 
-Apart from the other tests, since all of them share the site.
+All tests share the site; a proxy of its own gives a test gates of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from typing import Any
 
 import pytest
 
-from client import StandIn
+from client import CLUSTER_URL, NAMESPACE, SERVICE, StandIn
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place, succeeded
 from e2e.waiting import throughout, until
 
-pytestmark = pytest.mark.disruptive
-
-ELSEWHERE = "https://vimeo.com/channels/staffpicks"
-"""Another site; nothing answers there, which is enough to see whether it is asked."""
+ELSEWHERE = {"url": f"{CLUSTER_URL}/elsewhere", "access": {"allowGeneric": True}}
+"""Another site than youtube.com; it has no such page, which is enough to see whether it is asked."""
 
 
 def _running(place: Place, *names: str) -> list[str]:
@@ -32,11 +30,21 @@ def _running(place: Place, *names: str) -> list[str]:
     ]
 
 
-def _gates(operator: OperatorPod) -> dict[str, dict[str, Any]]:
-    """The gates that are closed, by kind."""
+@pytest.fixture
+def proxy(place: Place) -> str:
+    """A way out that nobody else takes: another name for the stand-in, which is a proxy as well."""
+    name = "way-out"
+    spec = {"type": "ExternalName", "externalName": f"{SERVICE}.{NAMESPACE}.svc.cluster.local"}
+    metadata = {"name": name, "namespace": place.namespace}
+    k.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+    return f"http://{name}.{place.namespace}:8080"
+
+
+def _closed(operator: OperatorPod, proxy: str | None) -> dict[str, dict[str, Any]]:
+    """The gates of that way out which are closed, by their keys."""
     data = k.get("-n", operator.namespace, "configmap", "trawler-gates").get("data", {})
-    gates = [json.loads(text) for text in data.values()]
-    return {gate["kind"]: gate for gate in gates if "closing" in gate}
+    gates = {key: json.loads(text) for key, text in data.items()}
+    return {key: gate for key, gate in gates.items() if "closing" in gate and gate.get("proxy") == proxy}
 
 
 def _events(place: Place, reason: str) -> list[str]:
@@ -46,17 +54,25 @@ def _events(place: Place, reason: str) -> list[str]:
     ]
 
 
-def test_a_bot_check_in_the_middle_of_fifty(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+@pytest.mark.lengthy
+def test_a_bot_check_in_the_middle_of_fifty(
+    place: Place, site: StandIn, handle: str, operator: OperatorPod, proxy: str
+) -> None:
     """What ran is spent and no more, then one probe after the other; once the site answers, all fifty arrive."""
     site.add_channel(handle=handle, videos=60)
     place.subscribe(
         "fifty",
-        {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 50}, "job": {"parallelism": 3}},
+        {
+            "url": f"https://www.youtube.com/{handle}/videos",
+            "select": {"newest": 50},
+            "access": {"proxy": proxy},
+            "job": {"parallelism": 3},
+        },
     )
     until("two videos have landed", lambda: len(place.media()), lambda n: n >= 2, timeout=300)
     site.fault("bot_check", channel=handle)
     message = place.wait_condition("fifty", "Ready", "False", "EgressGateClosed")["message"]
-    assert "youtube.com asked to slow down" in message
+    assert f"youtube.com through {proxy} asked to slow down" in message
     assert "kubectl -n trawler-system edit configmap trawler-gates" in message
     until("what ran has ended", lambda: _running(place, "fifty"), lambda jobs: len(jobs) <= 1)
     launches = place.launches("fifty")
@@ -67,36 +83,38 @@ def test_a_bot_check_in_the_middle_of_fifty(place: Place, site: StandIn, handle:
         seconds=40,
     )
     assert launches < place.launches("fifty") <= launches + 8
-    assert _gates(operator)["Egress"]["closing"]["step"] >= 2
+    assert _step(_closed(operator, proxy)) >= 2
     assert place.states("fifty").get("DeadLetter", 0) == place.states("fifty").get("Failed", 0) == 0
     site.clear_faults()
     place.wait_up_to_date("fifty", 50, timeout=600)
     assert len(succeeded(place.ledger("fifty"))) == 50
     assert sum(entry.get("failures", 0) for entry in place.ledger("fifty").values()) == 0
-    assert _gates(operator) == {}
+    assert _closed(operator, proxy) == {}
     place.wait_condition("fifty", "Ready", "True", "Watching")
     assert [len(_events(place, reason)) for reason in ("GateClosed", "GateOpened")] == [1, 1]
 
 
 def test_everybody_at_the_site_waits_and_another_site_is_asked(
-    place: Place, other_place: Place, site: StandIn, handle: str, operator: OperatorPod
+    place: Place, other_place: Place, site: StandIn, handle: str, proxy: str
 ) -> None:
     """In every namespace, with a word in `kubectl get`; a check that is asked for waits too, but at the other site."""
     site.add_channel(handle=handle, videos=3)
     url = f"https://www.youtube.com/{handle}/videos"
-    other_place.subscribe("second", {"url": url, "select": {"newest": 1}})
+    spec = {"url": url, "select": {"newest": 1}, "access": {"proxy": proxy}}
+    other_place.subscribe("second", spec)
     other_place.wait_up_to_date("second", 1)
     site.fault("bot_check", channel=handle)
-    place.subscribe("first", {"url": url, "select": {"newest": 1}})
-    place.subscribe("elsewhere", {"url": ELSEWHERE})
+    place.subscribe("first", spec)
+    place.subscribe("elsewhere", ELSEWHERE)
     place.wait_condition("first", "Ready", "False", "EgressGateClosed")
     other_place.wait_condition("second", "Ready", "False", "EgressGateClosed")
     shown = k.kubectl("-n", other_place.namespace, "get", "ytsub", "second", "-o", "wide")
     assert "EgressGateClosed" in shown
-    assert "youtube.com asked to slow down" in shown
+    assert f"youtube.com through {proxy} asked to slow down" in shown
     other_place.ask_for_check("second", "while-closed")
     place.check("elsewhere", "while-closed")
-    assert place.condition("elsewhere", "Ready")["reason"] != "EgressGateClosed"
+    assert place.condition("elsewhere", "SourceReachable")["reason"] == "NotFound"
+    assert place.condition("elsewhere", "Ready")["reason"] == "CheckFailed"
     assert other_place.status("second").get("lastHandled", {}).get("check", {}).get("id") != "while-closed"
     site.clear_faults()
     place.wait_up_to_date("first", 1)
@@ -108,16 +126,17 @@ def test_everybody_at_the_site_waits_and_another_site_is_asked(
     other_place.wait_condition("second", "Ready", "True", "Watching")
 
 
+@pytest.mark.disruptive
 def test_the_gate_outlives_the_operator(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """Killed while the gate is closed: its successor leaves the site alone, probes, and opens it."""
     site.add_channel(handle=handle, videos=4)
     site.fault("bot_check", channel=handle)
     place.subscribe("kept", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 4}})
-    until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
-    before = _step(_gates(operator))
+    until("the pause has grown", lambda: _closed(operator, None), lambda gates: _step(gates) >= 2)
+    before = _step(_closed(operator, None))
     operator.kill()
-    assert _step(_gates(operator)) >= before
-    until("its successor probes", lambda: _gates(operator), lambda gates: _step(gates) > before)
+    assert _step(_closed(operator, None)) >= before
+    until("its successor probes", lambda: _closed(operator, None), lambda gates: _step(gates) > before)
     site.clear_faults()
     place.wait_up_to_date("kept", 4)
     assert sum(entry.get("failures", 0) for entry in place.ledger("kept").values()) == 0
@@ -128,15 +147,21 @@ def _step(gates: dict[str, dict[str, Any]]) -> int:
     return max((int(gate["closing"]["step"]) for gate in gates.values()), default=0)
 
 
-def test_opened_by_hand(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+def test_opened_by_hand(place: Place, site: StandIn, handle: str, operator: OperatorPod, proxy: str) -> None:
     """The key is removed and a check asked for: downloads go on at once."""
     site.add_channel(handle=handle, videos=1)
     fault = site.fault("bot_check", channel=handle)
-    place.subscribe("opened", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
-    until("the pause has grown", lambda: _gates(operator), lambda gates: _step(gates) >= 2)
+    place.subscribe(
+        "opened",
+        {
+            "url": f"https://www.youtube.com/{handle}/videos",
+            "select": {"newest": 1},
+            "access": {"proxy": proxy},
+        },
+    )
+    closed = until("the pause has grown", lambda: _closed(operator, proxy), lambda gates: _step(gates) >= 2)
     site.clear_faults(fault)
-    data = k.get("-n", operator.namespace, "configmap", "trawler-gates")["data"]
-    patch = {"data": {name: None for name, text in data.items() if "closing" in json.loads(text)}}
+    patch = {"data": dict.fromkeys(closed)}
     k.kubectl("-n", operator.namespace, "patch", "configmap", "trawler-gates", "--type=merge", "-p", json.dumps(patch))
     place.ask_for_check("opened", "opened-by-hand")
     place.wait_up_to_date("opened", 1)

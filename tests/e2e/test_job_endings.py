@@ -69,6 +69,7 @@ def test_out_of_memory(place: Place, site: StandIn, handle: str) -> None:
     assert "spec.job.resources.limits.memory" in entry["message"]
 
 
+@pytest.mark.lengthy
 def test_deadline(place: Place, site: StandIn, handle: str) -> None:
     """Stopped by its Job's deadline: costs a try, although its pod says that it was told to stop."""
     key = _subscribe(place, site, handle, slow=True, job={"activeDeadlineSeconds": 60}, retry={"maxAttempts": 1})
@@ -119,6 +120,7 @@ def test_job_deleted(place: Place, site: StandIn, handle: str) -> None:
     assert len(place.media()) == 1
 
 
+@pytest.mark.lengthy
 def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
     """A quota refuses the pod: shown, the launch is ended, and the video comes once there is room."""
     _established(place, site, handle)
@@ -144,6 +146,7 @@ def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
     assert place.ledger("one")[key].get("failures", 0) == 0
 
 
+@pytest.mark.lengthy
 def test_no_node(place: Place, site: StandIn, handle: str) -> None:
     """No node bears the label asked for: the scheduler's words, and the fields that can mend it."""
     _established(place, site, handle)
@@ -155,6 +158,7 @@ def test_no_node(place: Place, site: StandIn, handle: str) -> None:
     place.wait_condition("one", "Ready", "False", "DownloadNotStarting")
 
 
+@pytest.mark.lengthy
 def test_volume_that_cannot_be_mounted(place: Place, site: StandIn, handle: str) -> None:
     """The folder behind the claim is not there on the node: the launch ends as MountFailed, and heals."""
     place.add_claim("away", f"{place.namespace}/away")

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 Seen = TypeVar("Seen")
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
+"""Each look is a kubectl of 0.07 s of CPU, and six tests look at the same time."""
 
 
 class NeverSeenError(AssertionError):
