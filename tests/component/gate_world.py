@@ -12,7 +12,7 @@ from typing import Any
 from component.cluster import KEY, RESTLESS, Object, end_job, publish, request_of
 from component.world import GATES, Operator, Site, World
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.listing import ListRequest
+from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.gate_codec import decode_gate
@@ -152,6 +152,13 @@ def edit_gates(world: World, change: Callable[[dict[str, Any]], None]) -> None:
     change(patch)
     gone = dict.fromkeys(body["data"].keys() - patch.keys())
     world.cluster.merge("ConfigMap", *GATES, {"data": {**patch, **gone}})
+
+
+def refuse_listings(world: World, reason: str = "RateLimited") -> None:
+    """The site refuses to be listed."""
+    world.site.trailer = TrailerLine(
+        end=ListingEnd.ERROR, outcome=OutcomeClass.RATE_LIMITED, reason=reason, message="HTTP 429", engine=""
+    )
 
 
 def ask_for_check(world: World, value: str, key: tuple[str, str] = KEY) -> None:

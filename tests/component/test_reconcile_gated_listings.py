@@ -15,6 +15,7 @@ from component.gate_world import (
     gates,
     of_events,
     ready_message,
+    refuse_listings,
     run,
     tally,
     work,
@@ -27,13 +28,6 @@ from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 @pytest.fixture
 def world() -> World:
     return world_with_a_channel()
-
-
-def refuse_listings(world: World, reason: str = "RateLimited") -> None:
-    """The site refuses to be listed."""
-    world.site.trailer = TrailerLine(
-        end=ListingEnd.ERROR, outcome=OutcomeClass.RATE_LIMITED, reason=reason, message="HTTP 429", engine=""
-    )
 
 
 async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:

@@ -9,7 +9,7 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import NEVER_STARTED, EndReason
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outcomes.md").read_text(encoding="utf-8")
-SECTION = PAGE.partition("## Reasons of the operator")[2]
+SECTION = PAGE.partition("## Reasons of the operator")[2].partition("\n## ")[0]
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in SECTION.splitlines() if line.startswith("| ")]
 
 

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     VOLUME_UNAVAILABLE = "VolumeUnavailable"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
+    GATES_UNAVAILABLE = "GatesUnavailable"
     REBUILDING_HISTORY = "RebuildingHistory"
     INVENTORY_FAILED = "InventoryFailed"
     LISTER_UNAVAILABLE = "ListerUnavailable"
@@ -193,6 +194,11 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the volume of {subject} does not answer as it should since {since} ({detail}): mend the volume or the "
                 "NAS; nothing is downloaded to it before {until}, then one goes first to see whether it is well. "
                 "{by_hand}"
+            ),
+            Reason.GATES_UNAVAILABLE: (
+                "which sites and volumes are to be left alone cannot be read or written down, so nothing is checked or "
+                "launched and ended Jobs are kept: {detail}; see to the operator's rights, and to quotas and admission "
+                "webhooks of that namespace"
             ),
             Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             Reason.CHECK_FAILED: "the last check failed: {detail}",

@@ -17,7 +17,7 @@ from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSubscriptionError
-from trawler_operator.reconcile.gate_store import GateStore
+from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
 from trawler_operator.reconcile.inventory import Historian
 from trawler_operator.reconcile.launching import Launcher
@@ -120,8 +120,8 @@ class Reconciler:
             try:
                 current = await self._begin(subscription)
                 await self._work(current)
-            except LedgerBusyError as error:
-                await self._reporter.report_unusable_ledger(body, subscription, error)
+            except (LedgerBusyError, GatesUnavailableError) as error:
+                await self._reporter.report_unusable(body, subscription, error)
                 raise
             upcoming = await self._reporter.report(body, current)
             return self._next_passes.after(current, upcoming)

@@ -22,6 +22,7 @@ from trawler_operator.domain.status import (
     build_status,
 )
 from trawler_operator.domain.status_patch import status_patch
+from trawler_operator.reconcile.gate_store import GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerNotWritableError
 from trawler_operator.reconcile.next_pass import decide_check
@@ -117,17 +118,24 @@ class Reporter:
         self._measurements.dead_letters_seen(current.key, ledger.dead_letters())
         return upcoming
 
-    async def report_unusable_ledger(self, body: Manifest, subscription: Subscription, error: LedgerBusyError) -> None:
-        """Say so, where that can be written: a full storage takes no status either."""
-        refused = isinstance(error, LedgerNotWritableError)
-        reason = Reason.LEDGER_NOT_WRITABLE if refused else Reason.LEDGER_BUSY
+    async def report_unusable(
+        self, body: Manifest, subscription: Subscription, error: LedgerBusyError | GatesUnavailableError
+    ) -> None:
+        """The ledger or the gates cannot be kept: said where that can be written; a full storage takes no status."""
+        match error:
+            case GatesUnavailableError():
+                reason = Reason.GATES_UNAVAILABLE
+            case LedgerNotWritableError():
+                reason = Reason.LEDGER_NOT_WRITABLE
+            case _:
+                reason = Reason.LEDGER_BUSY
         blocker = Blocker(reason, message(reason, detail=error))
         status = build_blocked_status(subscription, blocker, self._clock.now())
         try:
             await self._write_status((subscription.namespace, subscription.name), body, status)
         except ApiError as also:
             logger.warning("the status of %s/%s: %s", subscription.namespace, subscription.name, also)
-        if refused:
+        if reason is Reason.LEDGER_NOT_WRITABLE:  # the gates' trouble would be said once for each Subscription
             text = message(EventReason.LEDGER_NOT_WRITABLE, detail=error)
             await self._recorder.record(body, [Event(EventReason.LEDGER_NOT_WRITABLE, text, warning=True)])
 
