@@ -75,6 +75,29 @@ async def test_applied_again_while_pods_still_end(world: World) -> None:
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 
 
+@pytest.mark.parametrize("claimed", [False, True], ids=["at its launch", "while its launch runs"])
+async def test_somebody_else_s_job_under_a_launch_s_name(world: World, claimed: bool) -> None:
+    """It is left alone, looked at rarely and named, and with it gone the launch goes on under that name."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    name = job_name(*KEY, "youtube.v7", 1)
+    if claimed:
+        await operator.reconcile()
+        world.cluster.delete("Job", "media", name)
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": "cron-1"}
+    world.cluster.put("Job", {"metadata": {"namespace": "media", "name": name, "ownerReferences": [owner]}})
+    for _ in range(3):
+        assert await operator.reconcile() == timedelta(seconds=30)
+    assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
+    assert "CronJob nightly" in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    world.cluster.delete("Job", "media", name)
+    await operator.reconcile()
+    assert world.cluster.created[-1] == name
+    await world.settle(operator)
+    assert world.launches == [("youtube.v7", 1)]
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
 async def test_policy_delete(world: World) -> None:
     """With ledgerPolicy Delete the shards go with their Subscription; a dying one's are waited for, never adopted."""
     world.cluster.subscribe({"select": {"newest": 1}, "ledgerPolicy": "Delete"})

@@ -15,9 +15,11 @@ from trawler_operator.domain.start_trouble import (
     SHOWN_AFTER,
     Patience,
     Trouble,
+    find_other_owner,
     find_stuck_deletion,
     find_trouble,
     first_look,
+    look_again,
 )
 
 START, SCHEDULING, ENDING = timedelta(seconds=300), timedelta(seconds=1800), timedelta(seconds=600)
@@ -199,6 +201,30 @@ def test_stuck_deletion() -> None:
     assert (trouble.reason, trouble.ends_at) == ("NotTerminating", NOON + ENDING)
     assert "Job j" in trouble.message
     assert find_stuck_deletion(job(), PATIENCE) is None
+
+
+SUBSCRIPTION = {"apiVersion": "trawler.dev/v1alpha1", "kind": "Subscription", "name": "a", "uid": "sub-0"}
+OTHER = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": "cron-1"}
+
+
+@pytest.mark.parametrize(
+    ("there", "said", "again"),
+    [
+        pytest.param(None, None, 3, id="gone just now"),
+        pytest.param({"ownerReferences": [SUBSCRIPTION]}, None, 3, id="a deleted Subscription's"),
+        pytest.param({"deletionTimestamp": AT, "ownerReferences": [OTHER]}, None, 3, id="being deleted"),
+        pytest.param({}, None, 3, id="nobody's, which is ours to adopt"),
+        pytest.param({"ownerReferences": [OTHER]}, "CronJob nightly", 30, id="somebody else's"),
+    ],
+)
+def test_a_job_that_bears_a_needed_name(there: dict[str, Any] | None, said: str | None, again: int) -> None:
+    """What leaves is looked at soon; what stays for ever is looked at rarely, and named with what to do."""
+    bearer = None if there is None else {"metadata": {"name": "j", **there}}
+    text = None if bearer is None else find_other_owner(bearer)
+
+    assert look_again(bearer) == timedelta(seconds=again)
+    assert (text is None) == (said is None)
+    assert text is None or (said in text and "delete that Job" in text)
 
 
 @pytest.mark.parametrize(

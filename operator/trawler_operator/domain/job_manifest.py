@@ -7,6 +7,7 @@ fits Pod Security `restricted`, has no token, and changes nothing on the volume 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trawler_downloader.contract.download import LIBRARY_MOUNT
@@ -148,6 +149,12 @@ def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str
         "controller": controller,
         "blockOwnerDeletion": False,
     }
+
+
+def refers_to_subscription(reference: Mapping[str, Any]) -> bool:
+    """Whether an owner reference names a Subscription, of whatever version of the API."""
+    group = str(reference.get("apiVersion", "")).partition("/")[0]
+    return group == labels.GROUP and reference.get("kind") == labels.KIND
 
 
 def _failure_policy() -> dict[str, Any]:

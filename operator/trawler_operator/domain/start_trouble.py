@@ -32,10 +32,15 @@ from typing import Any
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.domain.job_manifest import refers_to_subscription
 from trawler_operator.domain.job_outcome import ObservedOutcome
 
 SHOWN_AFTER = timedelta(minutes=2)
 """Pulling an image of 1 GB and attaching a volume may take as long."""
+LOOK_AT_LEAVING = timedelta(seconds=3)
+"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
+LOOK_AT_FOREIGN = timedelta(seconds=30)
+"""While somebody else's Job bears a name of ours. It may stay for ever, and `Ready` says so."""
 _IMAGE_TROUBLE = frozenset(
     {
         "ErrImagePull",
@@ -131,6 +136,24 @@ def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
     if not metadata.get("deletionTimestamp"):
         return None
     return _not_terminating(job, f"Job {metadata['name']}", metadata["deletionTimestamp"], patience)
+
+
+def find_other_owner(job: _Object) -> str | None:
+    """Why a Job whose name is needed will not go by itself: it is somebody else's; None: it is on its way out.
+
+    One of a deleted Subscription is, whether its deletion has begun or the garbage collector is about to begin it.
+    """
+    metadata = job["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    if metadata.get("deletionTimestamp") or not owners or any(refers_to_subscription(owner) for owner in owners):
+        return None
+    names = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners)
+    return f"Job {metadata['name']} bears the name that it needs and belongs to {names}: delete that Job"
+
+
+def look_again(job: _Object | None) -> timedelta:
+    """How soon to look whether a Job that bore a needed name has gone; None: it has gone just now."""
+    return LOOK_AT_LEAVING if job is None or find_other_owner(job) is None else LOOK_AT_FOREIGN
 
 
 def _not_started(pod: _Object, patience: Patience) -> Trouble:

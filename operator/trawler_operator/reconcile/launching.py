@@ -158,7 +158,7 @@ class Launcher:
             # From an attempt whose answer was lost, or from an earlier Subscription of this name.
             job = await self._api.get_job(subscription.namespace, name)
             if judge_launch(job, subscription.uid) is not LaunchAction.ADOPT:
-                current.waits_for_deletion = True
+                current.wait_for_name(job)
         except RejectedError as error:
             await self._rejected(current, video, entry, name, gates, error)
         else:

@@ -16,7 +16,7 @@ from typing import Any
 from trawler_operator.api import labels
 from trawler_operator.api.spec import LedgerPolicy
 from trawler_operator.api.subscription import Subscription
-from trawler_operator.domain.job_manifest import owner_reference
+from trawler_operator.domain.job_manifest import owner_reference, refers_to_subscription
 from trawler_operator.domain.ledger import Changes, Ledger, Shard, ShardWrite
 from trawler_operator.domain.ledger_codec import decode_entry
 from trawler_operator.domain.ledger_entry import LedgerEntry
@@ -277,7 +277,7 @@ def _refuse_dying(head: Manifest, uid: str) -> None:
     if metadata.get("deletionTimestamp"):
         raise LedgerBusyError(f"ConfigMap {metadata['name']} is being deleted")
     for owner in metadata.get("ownerReferences") or ():
-        if _is_subscription(owner) and owner.get("uid") != uid:
+        if refers_to_subscription(owner) and owner.get("uid") != uid:
             raise LedgerBusyError(
                 f"ConfigMap {metadata['name']} belongs to a deleted Subscription of this name and is about to go"
             )
@@ -288,18 +288,13 @@ def _is_labelled(body: Manifest, subscription: Subscription) -> bool:
     return bool(labels.ledger_labels(subscription.name).items() <= present.items())
 
 
-def _is_subscription(owner: Mapping[str, Any]) -> bool:
-    group = str(owner.get("apiVersion", "")).partition("/")[0]
-    return group == labels.GROUP and owner.get("kind") == labels.KIND
-
-
 def _owner_references(metadata: Mapping[str, Any], subscription: Subscription) -> list[dict[str, Any]]:
     """The references that the policy wants; those to other things than Subscriptions are left as they are."""
     present = list(metadata.get("ownerReferences") or ())
-    others = [owner for owner in present if not _is_subscription(owner)]
+    others = [owner for owner in present if not refers_to_subscription(owner)]
     if subscription.spec.ledger_policy is LedgerPolicy.RETAIN:
         return others
-    ours = [owner for owner in present if _is_subscription(owner)]
+    ours = [owner for owner in present if refers_to_subscription(owner)]
     return present if ours else [*others, owner_reference(subscription, controller=False)]
 
 

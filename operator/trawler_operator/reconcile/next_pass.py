@@ -15,8 +15,6 @@ from trawler_operator.reconcile.ports import Key
 
 LOOK_AT_RUNNING = timedelta(minutes=3)
 """Work in flight is looked at this often, whatever the watch says."""
-LOOK_AT_DELETION = timedelta(seconds=3)
-"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
 LOOK_AT_ALL = timedelta(hours=1)
 """Every Subscription, whatever its schedule: a mended ledger or a lost event is noticed by then."""
 FIRST_BLOCKED_PAUSE = timedelta(seconds=5)
@@ -76,9 +74,7 @@ class NextPasses:
         times = [now + LOOK_AT_ALL]
         if current.ledger.running() or current.busy:
             times.append(now + LOOK_AT_RUNNING)
-        times.extend(at for at in current.look_at if at > now)
-        if current.waits_for_deletion:
-            times.append(now + LOOK_AT_DELETION)
+        times.extend(current.look_at)
         if current.blocker is None or spec.suspend:
             self._blocked.pop(current.key, None)
         else:

@@ -17,7 +17,7 @@ from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.naming import job_name
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.domain.requests import Verb
-from trawler_operator.domain.start_trouble import Patience
+from trawler_operator.domain.start_trouble import Patience, find_other_owner, look_again
 from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.ports import Event, Key, Manifest
 
@@ -63,9 +63,9 @@ class Pass:
         unclaimed: live Jobs that the ledger does not know, by the name of their egress.
         waits_for_gate: a check is due, but a closed gate holds it.
         probe_in_doubt: it holds a probe whose launch does not run, and which is too fresh to be given back.
-        waits_for_deletion: a Job of an earlier Subscription still bears a name that is needed.
         start_trouble: why a Job that should run does not.
-        look_at: times at which a Job that does not run yet is looked at again.
+        look_at: times at which a Job that does not run yet, or one that bears a name that is needed, is looked at
+            again.
         history_missing: the ledger is lost, or was never there; it is being made from the volume.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
@@ -89,7 +89,6 @@ class Pass:
     unclaimed: Counter[str] = field(default_factory=Counter)
     waits_for_gate: bool = False
     probe_in_doubt: bool = False
-    waits_for_deletion: bool = False
     start_trouble: str | None = None
     look_at: list[datetime] = field(default_factory=list)
     history_missing: bool = False
@@ -164,6 +163,12 @@ class Pass:
         if self.backoff is not None and self.backoff.reason in NEVER_STARTED:
             return _not_starting(self.backoff.message)
         return None if self.start_trouble is None else _not_starting(self.start_trouble)
+
+    def wait_for_name(self, job: Manifest | None) -> None:
+        """A Job that is not ours (any more) bears a name that a launch needs; None: it did, and has gone just now."""
+        self.look_at.append(self.now + look_again(job))
+        if job is not None:
+            self.start_trouble = self.start_trouble or find_other_owner(job)
 
     def job_name(self, video: str, entry: LedgerEntry) -> str:
         """Name of the Job of the entry's present launch."""

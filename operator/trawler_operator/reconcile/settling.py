@@ -74,8 +74,7 @@ async def settle_launches(
     """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
 
     Args:
-        current: the pass; gets `missing`, `busy`, `unclaimed`, `waits_for_deletion`, `start_trouble`, `look_at` and
-            `backoff`.
+        current: the pass; gets `missing`, `busy`, `unclaimed`, `start_trouble`, `look_at` and `backoff`.
         api: the cluster.
         store: writes the ledger.
         gatekeeper: is told what the endings say of gates.
@@ -101,7 +100,7 @@ async def settle_launches(
             case LaunchAction.SETTLE:
                 endings[video] = await _ending(current, api, entry, job)
             case LaunchAction.WAIT:
-                current.waits_for_deletion = True
+                current.wait_for_name(job)
                 trouble = find_stuck_deletion(job, policy.patience)
                 if trouble is not None and trouble.ends_at <= current.now:
                     endings[video] = _end(current, entry, job, trouble.ending(current.now))
