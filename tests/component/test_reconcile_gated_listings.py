@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from component.cluster import Killed
 from component.gate_world import (
     ADDRESS,
     MINUTE,
@@ -23,6 +24,7 @@ from component.gate_world import (
 from component.world import World, world_with_a_channel
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.reconcile.gating import CLAIM_GRACE
 
 
 @pytest.fixture
@@ -63,6 +65,33 @@ async def test_listings_probe_one_at_a_time_where_no_video_can(world: World) -> 
     assert closing is not None
     assert closing.step == 5
     assert len({request.url for request in world.site.requests}) == 1
+
+
+async def test_a_listing_that_probes_and_whose_process_dies(world: World) -> None:
+    """Its successor comes back for it after the grace, and asks the site in its place."""
+    refuse_listings(world)
+    world.cluster.subscribe({"select": {"newest": 1}})
+    await work(world, world.operator())
+    ask_for_check(world, "now")
+    world.clock.advance(20 * MINUTE)
+
+    def die() -> None:
+        raise Killed("while the site is being listed")
+
+    world.site.during = die
+    with pytest.raises(Killed):
+        await world.operator().reconcile()
+    assert gates(world)[VISITOR].probe is not None
+    world.site.during = lambda: None
+    world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="")
+    operator = world.operator()
+    asked = len(world.site.requests)
+    assert await operator.reconcile() == CLAIM_GRACE
+    assert len(world.site.requests) == asked
+    world.clock.advance(CLAIM_GRACE)
+    await operator.reconcile()
+    assert len(world.site.requests) == asked + 1
+    assert closed(world) == set()
 
 
 async def test_a_download_probes_before_a_listing_does(world: World) -> None:

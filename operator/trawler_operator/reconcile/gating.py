@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 CLAIM_GRACE = timedelta(seconds=30)
 """Between the claim of a probe, that of its launch, and its Job lie seconds. Only what is older was left by a process
-that died; sooner, another operator may be about to create that Job."""
+that died; sooner, another operator may be about to create that Job, or be at that listing. (Of two operators without
+their Lease one may so take a longer listing for lost; then its source is asked twice, and either answer counts.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Gatekeeper:
             await self._commit(lambda book: book.release(holder, tasks), now, but=key)
 
     async def release_lost(self, current: Pass) -> None:
-        """Give back probes whose launch does not run: its process died before it had a Job, or the Job is gone.
+        """Give back probes that nobody makes: the Job is gone, or the process died before it had one, or in a listing.
 
         Args:
             current: the pass; gets `probe_in_doubt`.
@@ -135,9 +136,10 @@ class Gatekeeper:
             if entry.state is LedgerState.RUNNING and video not in current.missing
         }
         probes = self.book.probes_of(_name(current.key))
-        without_job = {task: probe for task, probe in probes.items() if task != LISTING and task not in alive}
-        lost = {task for task, probe in without_job.items() if current.now - probe.since >= CLAIM_GRACE}
-        current.probe_in_doubt = len(lost) < len(without_job)
+        # Passes over one Subscription come one after the other: at the start of this one, this process lists nothing.
+        unattended = {task: probe for task, probe in probes.items() if task not in alive}
+        lost = {task for task, probe in unattended.items() if current.now - probe.since >= CLAIM_GRACE}
+        current.probe_in_doubt = len(lost) < len(unattended)
         if lost:
             logger.info("%s/%s: the probe %s is gone", *current.key, ", ".join(sorted(lost)))
             await self.release(current.key, lost, current.now)

@@ -62,7 +62,7 @@ class Pass:
         busy: videos that a live Job works on although the ledger does not know.
         unclaimed: live Jobs that the ledger does not know, by the name of their egress.
         waits_for_gate: a check is due, but a closed gate holds it.
-        probe_in_doubt: it holds a probe whose launch does not run, and which is too fresh to be given back.
+        probe_in_doubt: it holds a probe that nobody seems to make, and which is too fresh to be given back.
         start_trouble: why a Job that should run does not.
         look_at: times at which a Job that does not run yet, or one that bears a name that is needed, is looked at
             again.
