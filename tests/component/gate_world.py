@@ -34,6 +34,7 @@ def ended(outcome: OutcomeClass, reason: str, **fields: Any) -> DownloadResult:
 LIMITED = ended(OutcomeClass.RATE_LIMITED, "RateLimited")
 BOT_CHECK = ended(OutcomeClass.RATE_LIMITED, "BotCheck")
 STALE = ended(OutcomeClass.ENVIRONMENT, "StaleVolume")
+FULL = ended(OutcomeClass.ENVIRONMENT, "NoSpace")
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 
 from component.cluster import KEY, publish
 from component.gate_world import (
+    FULL,
     LIMITED,
     MINUTE,
     OTHER,
@@ -18,8 +19,10 @@ from component.gate_world import (
     Block,
     ask_for_check,
     closed,
+    closed_gate,
     ended,
     finish,
+    make,
     of_events,
     owner,
     probe,
@@ -30,6 +33,7 @@ from component.gate_world import (
 )
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
+from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
 
@@ -144,3 +148,56 @@ async def test_a_nas_that_is_not_mounted_under_its_folder(world: World) -> None:
     await run(world, operator)
     assert tally(world)[LedgerState.SUCCEEDED] == 12
     assert all(entry.failures == 0 for name in names for entry in world.cluster.ledger(name).values())
+
+
+def count_inventories(world: World) -> list[str]:
+    """Whose history is read from now on, in that order."""
+    read: list[str] = []
+    given = world.cluster.inventory
+    assert given is not None
+
+    def note(request: InventoryRequest) -> bytes | DownloadResult:
+        read.append(request.subscription.name)
+        return given(request)
+
+    world.cluster.inventory = note
+    return read
+
+
+@pytest.mark.parametrize(("trouble", "waits"), [(STALE, True), (FULL, False)], ids=["stale", "full"])
+async def test_a_history_is_not_read_from_a_volume_that_is_left_alone(
+    world: World, trouble: DownloadResult, waits: bool
+) -> None:
+    """It waits for the gate, and says so; a volume that merely takes nothing more can be read."""
+    block = await closed_gate(world, trouble)
+    read = count_inventories(world)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    operator = world.operator()
+    for _ in range(3):
+        await work(world, operator)
+    assert world.cluster.condition("Ready", OTHER) == ("False", "VolumeGateClosed")
+    assert read == ([] if waits else ["other"])
+    block.lifted = True
+    await run(world, operator)
+    assert read == ["other"]
+    assert tally(world)[LedgerState.SUCCEEDED] == 4
+
+
+async def test_the_only_one_left_behind_a_closed_gate_has_no_history(world: World) -> None:
+    """Its inventory goes once the pause is over, tries again by itself, and its first download opens the gate."""
+    block = await closed_gate(world, STALE)
+    broken = iter([True])
+    given = world.cluster.inventory
+    assert given is not None
+    world.cluster.inventory = lambda request: STALE if next(broken, False) else given(request)
+    world.cluster.delete("Subscription", *KEY)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    operator = world.operator()
+    await make(operator, KEY)
+    block.lifted = True
+    pause = await operator.reconcile(OTHER)
+    assert pause is not None
+    assert pause <= MINUTE
+    await run(world, operator)
+    assert closed(world) == set()
+    assert set(world.cluster.states("other").values()) == {LedgerState.SUCCEEDED, LedgerState.SKIPPED}

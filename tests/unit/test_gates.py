@@ -50,6 +50,18 @@ def ended(outcome: OutcomeClass, reason: str = "Why", **report: Any) -> Observed
     return ObservedOutcome(outcome, reason, "words", NOON, result)
 
 
+@pytest.mark.parametrize(
+    ("reason", "readable"),
+    [("StaleVolume", False), ("MountFailed", False), ("NoSpace", True), ("ReadOnly", True)],
+)
+def test_a_closed_volume_may_be_read_where_it_merely_takes_nothing_more(reason: str, readable: bool) -> None:
+    """Otherwise when it may be written to, too."""
+    gate = close(VOLUME, Finding(reason, is_volume_trouble=True), "media/a", POLICY, NOON)
+    assert gate.passable_at(NOON) > NOON
+    assert gate.readable_at(NOON) == (NOON if readable else gate.passable_at(NOON))
+    assert VOLUME.readable_at(NOON) == NOON
+
+
 # --- what an ending says ---
 
 

@@ -123,7 +123,12 @@ def download_route(url: str, proxy: str, claim: str, cookies: str = "") -> Route
         cookies: `namespace/secret`; empty for none.
     """
     asked = listing_route(url, proxy, cookies)
-    return Route(asked.egress, asked.cookies, GateId(GateKind.VOLUME, claim=claim))
+    return Route(asked.egress, asked.cookies, volume_gate(claim))
+
+
+def volume_gate(claim: str) -> GateId:
+    """The gate before what is on a claim, `namespace/claim`."""
+    return GateId(GateKind.VOLUME, claim=claim)
 
 
 def site_of(url: str) -> str:

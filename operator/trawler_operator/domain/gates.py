@@ -50,6 +50,8 @@ its Subscriptions are gone."""
 FIRST_UNCLEAR_PAUSE = timedelta(minutes=1)
 """After a probe from which nothing can be told, up to the gate's first pause: a site that is unwell behind a closed
 gate must not be asked by one video of the queue after the other."""
+_TAKES_NOTHING_MORE = frozenset({Reason.NO_SPACE, Reason.READ_ONLY})
+"""Trouble of a volume that can be read all the same."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
 
@@ -162,6 +164,12 @@ class Gate:
         if self.probe is not None and self.probe.is_awaited(now):
             return self.probe.until
         return now
+
+    def readable_at(self, now: datetime) -> datetime:
+        """From when on a volume may be read; `now` at the earliest."""
+        if self.closing is not None and self.closing.reason in _TAKES_NOTHING_MORE:
+            return now
+        return self.passable_at(now)
 
     def is_forgettable(self, now: datetime) -> bool:
         """Open for so long, or closed and not probed by anybody, that nothing depends on it any more."""

@@ -12,7 +12,7 @@ from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.egress import BudgetLimits, GateId, Route
 from trawler_operator.domain.gate_book import Evidence, GateBook, GateChanges
 from trawler_operator.domain.gate_shown import event_text, held_back
-from trawler_operator.domain.gates import LISTING, Finding, GatePolicy, launch_task
+from trawler_operator.domain.gates import LISTING, Finding, Gate, GatePolicy, launch_task
 from trawler_operator.domain.status import Blocker
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.observation import Pass
@@ -100,10 +100,31 @@ class Gatekeeper:
 
     def held_back(self, current: Pass) -> Blocker | None:
         """Why the Subscription is not Ready, if a gate of its is closed: of several, the one that opens last."""
-        for gate in self.book.closed(current.gates()):
-            if gate.closing is not None:
-                return held_back(gate, gate.closing, self._store.namespace, self._store.name)
-        return None
+        closed = self.book.closed(current.gates())
+        return self._shown(closed[0]) if closed else None
+
+    def _shown(self, gate: Gate) -> Blocker:
+        assert gate.closing is not None, "asked of closed gates only"
+        return held_back(gate, gate.closing, self._store.namespace, self._store.name)
+
+    # -- inventories ---------------------------------------------------------------------------------------------
+
+    def holds_inventory(self, current: Pass) -> bool:
+        """Whether the volume must not be read now.
+
+        Once a pause is over an inventory goes beside the probe, and claims none: where no download waits, it is what
+        makes one possible, and that opens the gate.
+
+        Args:
+            current: the pass; gets `blocker` and `look_at` if so.
+        """
+        gate = self.book.gate(current.volume)
+        at = gate.readable_at(current.now)
+        if at <= current.now:
+            return False
+        current.blocker = self._shown(gate)
+        current.look_at.append(at)
+        return True
 
     # -- launches ------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from trawler_operator.domain.job_settings import claim_name
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import has_succeeded
 from trawler_operator.domain.status import Blocker
+from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
@@ -97,13 +98,22 @@ class Historian:
     Args:
         api: the cluster.
         store: writes the ledger.
+        gatekeeper: knows the volumes that must not be read now.
         policy: chart values.
         wake: asks for a pass over a Subscription.
     """
 
-    def __init__(self, api: KubernetesApi, store: LedgerStore, policy: Policy, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        store: LedgerStore,
+        gatekeeper: Gatekeeper,
+        policy: Policy,
+        wake: Callable[[Key], None],
+    ) -> None:
         self._api = api
         self._store = store
+        self._gatekeeper = gatekeeper
         self._policy = policy
         self._places = Places(MAX_RUNNING, wake)
 
@@ -159,6 +169,8 @@ class Historian:
             trouble = await look_for_trouble(current, self._api, jobs.present, self._policy)
             detail = trouble.message if trouble is not None else f"{len(current.ledger)} videos so far"
             self._say(current, Reason.REBUILDING_HISTORY, detail)
+        elif self._gatekeeper.holds_inventory(current):
+            self._places.leave(current.key)
         elif self._places.take(current.key):
             await self._create(current, progress, 1)
         else:
@@ -209,6 +221,8 @@ class Historian:
         self._places.leave(current.key)
         if at is not None and current.now < at:
             self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}")
+            return
+        if self._gatekeeper.holds_inventory(current):
             return
         self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again as soon as other inventories have ended")
         if self._places.take(current.key):

@@ -10,7 +10,7 @@ from datetime import datetime
 from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
 from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
 from trawler_operator.domain.cookies import CookiesVerdict
-from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of
+from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of, volume_gate
 from trawler_operator.domain.job_settings import JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.ledger_entry import LedgerEntry
@@ -123,10 +123,18 @@ class Pass:
         site = site_of(url)
         route = self._download_routes.get(site)
         if route is None:
-            spec = self.subscription.spec
-            claim = f"{self.subscription.namespace}/{claim_name(spec, self.defaults)}"
-            route = self._download_routes[site] = download_route(url, proxy(spec, self.defaults), claim, self._jar())
+            through = proxy(self.subscription.spec, self.defaults)
+            route = self._download_routes[site] = download_route(url, through, self._claim(), self._jar())
         return route
+
+    @property
+    def volume(self) -> GateId:
+        """The gate before what is on the claim."""
+        return volume_gate(self._claim())
+
+    def _claim(self) -> str:
+        """`namespace/claim`."""
+        return f"{self.subscription.namespace}/{claim_name(self.subscription.spec, self.defaults)}"
 
     def _jar(self) -> str:
         """`namespace/secret` of the cookies; empty where none are named."""

@@ -79,7 +79,7 @@ class Reconciler:
         self._places = ListingPlaces(listings, lambda key: wake(key, 0.0))
         self._checker = Checker(api, self._store, lister, self._places, self._gatekeeper, policy, measurements)
         self._launcher = Launcher(api, self._store, admission, self._gatekeeper, policy, measurements)
-        self._historian = Historian(api, self._store, policy, lambda key: wake(key, 0.0))
+        self._historian = Historian(api, self._store, self._gatekeeper, policy, lambda key: wake(key, 0.0))
         self._reporter = Reporter(api, recorder, clock, self._gatekeeper, policy, measurements)
         self._next_passes = NextPasses(self._gatekeeper)
         self._looked_at: dict[Key, str] = {}
