@@ -12,7 +12,7 @@ from component.world import GATES, Site, World, make_limits, videos, world_with_
 from trawler_downloader.contract.listing import ListRequest
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
-from trawler_operator.reconcile.checking import ListingPlaces
+from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import RawListing
 
 
@@ -231,12 +231,12 @@ async def test_listing_places(world: World) -> None:
 
 
 async def test_place_passes_on(world: World) -> None:
-    """A Subscription that was woken for a free listing place but wants none passes it on."""
-    keys = [KEY, ("media", "second")]
+    """A Subscription that was woken for a free place but wants none passes it on."""
+    first, *keys = [("media", "first"), KEY, ("media", "second")]
     woken: list[tuple[str, str]] = []
-    gate = ListingPlaces(1, woken.append)
-    assert gate.try_enter(("media", "first"))
-    assert [gate.try_enter(key) for key in keys] == [False, False]
-    gate.leave()
-    gate.withdraw(keys[0])
+    places = Places(1, woken.append)
+    assert places.take(first)
+    assert [places.take(key) for key in keys] == [False, False]
+    places.leave(first)
+    places.leave(keys[0])
     assert woken == keys

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
@@ -30,6 +28,7 @@ from trawler_operator.domain.status import Blocker, CheckReport
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
     Event,
     Key,
@@ -49,43 +48,6 @@ AUDIT_RETRY = timedelta(days=1)
 otherwise never be listed again."""
 
 
-class ListingPlaces:
-    """How many listings run at a time. Nobody waits inside: a worker that did could not settle ended Jobs.
-
-    Args:
-        limit: listings at a time.
-        wake: asks for the next Subscription in line.
-    """
-
-    def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
-        self._free = limit
-        self._wake = wake
-        self._line: OrderedDict[Key, None] = OrderedDict()
-
-    def try_enter(self, key: Key) -> bool:
-        """Take a place; False: stand in line, to be woken."""
-        if self._free <= 0:
-            self._line.setdefault(key)
-            return False
-        self._free -= 1
-        self.withdraw(key)
-        return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        self._free += 1
-        self._wake_first()
-
-    def withdraw(self, key: Key) -> None:
-        """It wants no place now (listed, suspended, deleted, failed): the line must not wait for it."""
-        self._line.pop(key, None)
-        self._wake_first()
-
-    def _wake_first(self) -> None:
-        if self._free > 0 and self._line:
-            self._wake(next(iter(self._line)))
-
-
 class StaleSubscriptionError(Exception):
     """The Subscription changed while its source was being listed: the pass begins again."""
 
@@ -98,7 +60,7 @@ class Checker:
         api: KubernetesApi,
         store: LedgerStore,
         lister: Lister,
-        places: ListingPlaces,
+        places: Places,
         gatekeeper: Gatekeeper,
         policy: Policy,
         measurements: Measurements,
@@ -127,7 +89,7 @@ class Checker:
         Raises:
             StaleSubscriptionError: what was asked for is not what is wanted any more; nothing was written.
         """
-        if not self._places.try_enter(current.key):
+        if not self._places.take(current.key):
             current.waits_for_listing = True
             return None
         try:
@@ -138,7 +100,7 @@ class Checker:
             request = self._request(current, found)
             listing = await self._list(current, request)
         finally:
-            self._places.leave()
+            self._places.leave(current.key)
         await self._gatekeeper.settle(current, [(LISTING, gates, _finding(listing))])
         at = current.now
         if request.audit:

@@ -7,7 +7,6 @@ the Job is deleted. Killed anywhere in between, the next process finds the Job, 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 
 from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
@@ -37,6 +36,7 @@ from trawler_operator.domain.status import Blocker
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     Event,
@@ -55,41 +55,6 @@ MAX_RUNNING = 4
 """Inventory Jobs at a time: short and small, but a new cluster asks for one per Subscription. After a restart those
 that run are counted as their Subscriptions are looked at, so for a moment there may be more."""
 MAX_NAMED = 5
-
-
-class Places:
-    """How many inventory Jobs run at a time; who finds none free stands in line, to be woken.
-
-    Args:
-        limit: Jobs at a time.
-        wake: asks for a pass over the first in line.
-    """
-
-    def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
-        self._limit = limit
-        self._wake = wake
-        self._held: set[Key] = set()
-        self._line: OrderedDict[Key, None] = OrderedDict()
-
-    def take(self, key: Key) -> bool:
-        """Take a place, or keep it; False: none is free."""
-        if key not in self._held and len(self._held) >= self._limit:
-            self._line.setdefault(key)
-            return False
-        self.hold(key)
-        return True
-
-    def hold(self, key: Key) -> None:
-        """Its Job runs, whoever allowed that."""
-        self._held.add(key)
-        self._line.pop(key, None)
-
-    def leave(self, key: Key) -> None:
-        """Neither does it run a Job nor does it want to."""
-        self._held.discard(key)
-        self._line.pop(key, None)
-        if self._line and len(self._held) < self._limit:
-            self._wake(next(iter(self._line)))
 
 
 class Historian:

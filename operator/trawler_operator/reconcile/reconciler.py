@@ -16,7 +16,7 @@ from trawler_operator.api.subscription import Backoff, InvalidSpecError, Subscri
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.reconcile.checking import Checker, ListingPlaces, StaleSubscriptionError
+from trawler_operator.reconcile.checking import Checker, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
 from trawler_operator.reconcile.inventory import Historian
@@ -24,6 +24,7 @@ from trawler_operator.reconcile.launching import Launcher
 from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
 from trawler_operator.reconcile.next_pass import NextPasses, decide_check
 from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import Clock, Event, EventRecorder, Key, KubernetesApi, Lister, Measurements
 from trawler_operator.reconcile.prerequisites import look_at_prerequisites
 from trawler_operator.reconcile.reporting import Reporter
@@ -76,7 +77,7 @@ class Reconciler:
         self._wake = wake
         self._store = LedgerStore(api, shard_changes)
         self._gatekeeper = Gatekeeper(gates, gate_limits, admission, measurements, lambda key: wake(key, 0.0))
-        self._places = ListingPlaces(listings, lambda key: wake(key, 0.0))
+        self._places = Places(listings, lambda key: wake(key, 0.0))
         self._checker = Checker(api, self._store, lister, self._places, self._gatekeeper, policy, measurements)
         self._launcher = Launcher(api, self._store, admission, self._gatekeeper, policy, measurements)
         self._historian = Historian(api, self._store, self._gatekeeper, policy, lambda key: wake(key, 0.0))
@@ -214,7 +215,7 @@ class Reconciler:
         if current is None or not current.asked_for_slots:
             self._admission.withdraw(key)
         if current is None or not current.waits_for_listing:
-            self._places.withdraw(key)
+            self._places.leave(key)
         self._wake_next()
 
     async def _forget(self, key: Key) -> None:
