@@ -285,6 +285,15 @@ async def test_watched_namespaces(server: ApiServer, requests: KubernetesClient)
     }
 
 
+async def test_an_answer_that_is_no_json(server: ApiServer, api: KubernetesAdapter) -> None:
+    """Of a proxy in between: asked again, and then an error like any other of the cluster."""
+    page = Answer(raw=b"<html>")
+    server.answers = [page, Answer(200, {"metadata": {"name": "a"}}), *[page] * ATTEMPTS]
+    assert await api.get_config_map("media", "a") == {"metadata": {"name": "a"}}
+    with pytest.raises(UnavailableError, match="no JSON"):
+        await api.get_config_map("media", "a")
+
+
 async def test_events(server: ApiServer, requests: KubernetesClient) -> None:
     """One Event per happening, never the same one twice in a row, never more than a few per pass."""
     recorder = KubernetesEventRecorder(requests, "pod-1")

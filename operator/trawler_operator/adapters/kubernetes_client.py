@@ -175,7 +175,10 @@ class KubernetesClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _AgainError(f"{type(error).__name__}: {error}", None) from error
         if 200 <= response.status < 300:
-            document: Manifest = json.loads(raw)
+            try:
+                document: Manifest = json.loads(raw)
+            except ValueError as error:  # of something in between: the API server itself answers in JSON
+                raise _AgainError(f"an answer that is no JSON: {error}", None) from error
             return document
         raise _failure(f"{method} {path}", response.status, raw, response.headers.get("Retry-After"))
 
