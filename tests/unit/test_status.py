@@ -168,6 +168,23 @@ def test_ready_finds_the_failure_again_after_something_else_had_to_be_said() -> 
     )
 
 
+def test_ready_does_not_go_on_blaming_a_ledger_that_is_written_again() -> None:
+    """A claim could not be written in between, long after a check had failed for another reason."""
+    failed = _build(check=FAILED)
+    blocked = _build({}, failed.to_dict(), blocker=Blocker(Reason.LEDGER_NOT_WRITABLE, "a quota"))
+    ready = _condition(_build({}, blocked.to_dict()), "Ready")
+
+    assert (ready.reason, ready.message) == ("CheckFailed", "the last check failed: no such host")
+
+
+def test_ready_blames_the_ledger_until_a_check_could_be_recorded() -> None:
+    """What that check found is written by no later pass."""
+    unrecorded = _build(check=NO_LISTER, blocker=Blocker(Reason.LEDGER_NOT_WRITABLE, "a quota"))
+    ready = _condition(_build({}, unrecorded.to_dict()), "Ready")
+
+    assert (ready.reason, ready.message) == ("LedgerNotWritable", "a quota")
+
+
 def test_ready_names_at_least_the_class_of_a_forgotten_failure() -> None:
     """The lister was down and a claim was missing in between: nobody has the words any more."""
     status = {**CHECKED, "lastCheckOutcome": "Environment", "failedChecks": 1}

@@ -53,8 +53,9 @@ MAX_BROKEN_NAMED = 5
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
 _REASON = re.compile(REASON_PATTERN)
 
-_SAID_BY_A_CHECK = frozenset({Reason.CHECK_FAILED, Reason.LISTER_UNAVAILABLE, Reason.LEDGER_NOT_WRITABLE})
-"""Reasons of Ready that stand until the next check."""
+_SAID_BY_A_CHECK = frozenset({Reason.CHECK_FAILED})
+_SAID_OF_NO_SOURCE = frozenset({Reason.LISTER_UNAVAILABLE, Reason.LEDGER_NOT_WRITABLE})
+"""Reasons of Ready that stand until the next check; these only if the last one itself ended so, by trouble of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +375,8 @@ class _Judge:
         if status.last_check_outcome is None:
             return self._set(kind, ConditionStatus.TRUE, Reason.WATCHING, message(Reason.WATCHING))
         kept = self._kept(kind)
-        if kept is not None and kept.reason in _SAID_BY_A_CHECK:
+        ours = _SAID_OF_NO_SOURCE if status.last_check_outcome is OutcomeClass.ENVIRONMENT else frozenset()
+        if kept is not None and kept.reason in _SAID_BY_A_CHECK | ours:
             return kept
         # Something else had to be said in between, and the check's own words are in SourceReachable.
         source = self._kept(ConditionType.SOURCE_REACHABLE)
