@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from component.lister_harness import ROOT, YOUTUBE, Standin
+from standin.media import HEIGHTS
 from trawler_downloader.contract.download import (
     MAX_RESULT_BYTES,
     DownloadRequest,
@@ -28,6 +29,7 @@ VIDEO = {
     "published": "2024-12-25T20:00:00Z",
     "duration": 4,
 }
+_BYTES = b"not a film, but it has bytes" * 4000
 
 
 @dataclass
@@ -129,6 +131,15 @@ class Ended:
     def told(self) -> DownloadResult:
         assert self.result is not None, self.log
         return self.result
+
+
+def bytes_for_media(folder: Path) -> None:
+    """Gives the stand-in of this folder bytes in the place of films: for downloads that are never looked at."""
+    media = folder / "media"
+    media.mkdir()
+    for height in HEIGHTS.values():
+        (media / f"video-{height}-{VIDEO['duration']}s.mp4").write_bytes(_BYTES)
+    (media / f"audio-{VIDEO['duration']}s.m4a").write_bytes(_BYTES)
 
 
 def idle_tools(folder: Path) -> Path:

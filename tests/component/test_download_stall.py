@@ -11,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from component.download_job import VIDEO, Job, idle_tools
+from component.download_job import VIDEO, Job, bytes_for_media, idle_tools
 from component.lister_harness import ROOT, Standin, running_standin, wait_until
-from standin.media import HEIGHTS
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 
 PATIENCE = 4
 """Seconds without any movement; below yt-dlp's own patience with a socket."""
-MEDIA = b"not a film, but it has bytes" * 4000
 GREETINGS = {"ffmpeg": "ffmpeg version 9.9.9", "deno": "deno 9.9.9 (stable)"}
 HANGING = """#!/bin/sh
 case "$*" in *version*|*-bsfs*) echo "{greeting}"; exit 0;; esac
@@ -31,11 +29,7 @@ exec sleep 3600
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
     folder = tmp_path_factory.mktemp("site")
-    media = folder / "media"
-    media.mkdir()
-    for height in HEIGHTS.values():
-        (media / f"video-{height}-{VIDEO['duration']}s.mp4").write_bytes(MEDIA)
-    (media / f"audio-{VIDEO['duration']}s.m4a").write_bytes(MEDIA)
+    bytes_for_media(folder)
     with running_standin(folder) as standin:
         yield standin
 

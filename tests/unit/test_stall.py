@@ -1,4 +1,4 @@
-"""When a launch is ended because nothing moves, and what it is told as."""
+"""When a launch is ended because nothing moves or the room is used up, and what it is told as."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import children, stall
 from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.download.files import Files
 from trawler_downloader.download.stall import Watch
 
 PATIENCE = 600.0
@@ -26,11 +28,16 @@ class Watched:
     def __init__(self, root: Path) -> None:
         self.now = 0.0
         self.ended: list[LaunchError] = []
+        self.has_ended = threading.Event()
         self.staging = root / "staging"
         self.staging.mkdir()
         (self.staging / "half a film").touch()
-        self.watch = Watch(PATIENCE, root, self.staging, self.ended.append, lambda: self.now)
+        self.watch = Watch(PATIENCE, root, self.staging, self._end, lambda: self.now)
         self.watch.look()
+
+    def _end(self, error: LaunchError) -> None:
+        self.ended.append(error)
+        self.has_ended.set()
 
     def look_after(self, seconds: float) -> list[str]:
         self.now += seconds
@@ -99,6 +106,78 @@ def test_a_tool_whose_file_is_being_brought_to_the_volume_is_waited_for(
     monkeypatch.setattr(children, "waits_for_a_device", lambda _pids: True)
     with watched.watch.over("yt-dlp is at work"):
         assert watched.look_after(PATIENCE) == []
+
+
+MORE_THAN_ANY_VOLUME_HAS = 2**80
+
+
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a floor which is crossed is seen at once."""
+    monkeypatch.setattr(stall, "FLOOR_LOOK_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_below_the_floor_the_launch_is_ended_and_gives_its_room_back(watched: Watched) -> None:
+    with watched.watch.keeping_free(MORE_THAN_ANY_VOLUME_HAS):
+        assert watched.has_ended.wait(20)
+    assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
+    assert "ended while the video was downloaded" in watched.ended[0].message
+    assert "must stay free (library.minFreeBytes)" in watched.ended[0].message
+    assert not watched.staging.exists()
+
+
+@pytest.mark.usefixtures("looks_often")
+@pytest.mark.parametrize(
+    "free", [pytest.param(2**30, id="just the floor"), pytest.param(None, id="a volume without numbers")]
+)
+def test_a_launch_that_keeps_the_floor_goes_on(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, free: int | None
+) -> None:
+    asked_twice = threading.Semaphore(0)
+    monkeypatch.setattr(Files, "free_bytes", lambda _files, _path: asked_twice.release() or free)
+    with watched.watch.keeping_free(2**30):
+        assert asked_twice.acquire(timeout=20)
+        assert asked_twice.acquire(timeout=20)
+    assert watched.ended == []
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_a_volume_that_tells_an_error_is_asked_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The download meets the same error, and ends by it."""
+    answers = iter([OSError(errno.ESTALE, "Stale file handle"), 0])
+
+    def answer(_files: Files, _path: Path) -> int:
+        match next(answers):
+            case OSError() as error:
+                raise error
+            case free:
+                return free
+
+    monkeypatch.setattr(Files, "free_bytes", answer)
+    with watched.watch.keeping_free(1):
+        assert watched.has_ended.wait(20)
+    assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_what_is_downloaded_does_not_end_for_want_of_room(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole: the look that found too little came too late."""
+    looking, downloaded = threading.Event(), threading.Event()
+
+    def slow(_files: Files, _path: Path) -> int:
+        looking.set()
+        downloaded.wait(20)
+        return 0
+
+    monkeypatch.setattr(Files, "free_bytes", slow)
+    before = set(threading.enumerate())
+    with watched.watch.keeping_free(1):
+        assert looking.wait(20)
+    downloaded.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)
+    assert watched.ended == []
 
 
 def _child(code: str) -> subprocess.Popen[bytes]:

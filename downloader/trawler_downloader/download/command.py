@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from trawler_downloader.access.redaction import RedactingFormatter, Redactor
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
 from trawler_downloader.download import program
 from trawler_downloader.download.check import check
 from trawler_downloader.download.engine import ENGINE_VERSION, open_engine
@@ -72,14 +72,14 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     def told(result: DownloadResult) -> int:
         return report(learned.added_to(result), settings.termination_log)
 
-    def stalled(error: LaunchError) -> None:
-        if error.outcome is OutcomeClass.ENVIRONMENT:  # it did answer, and does not any more
+    def stopped(error: LaunchError) -> None:
+        if error.reason in VOLUME_REASONS:  # it did answer, and does not any more
             learned.volume_ids.clear()
         # The main thread hangs somewhere, and cannot be told.
         os._exit(told(result_of(error, ENGINE_VERSION)))
 
     try:
-        result = _launch(chosen.step, settings, environment, learned, stalled)
+        result = _launch(chosen.step, settings, environment, learned, stopped)
     except LaunchError as error:
         result = result_of(error, ENGINE_VERSION)
     except TerminatedError:
@@ -101,7 +101,7 @@ def _launch(
     settings: Settings,
     environment: Mapping[str, str],
     learned: Learned,
-    stalled: Callable[[LaunchError], None],
+    stopped: Callable[[LaunchError], None],
 ) -> DownloadResult | None:
     request = request_of(environment, DownloadRequest)
     access = SiteAccess(request, settings.cookies_file, settings.proxy_credentials, learned.redact, learned.cookies)
@@ -110,7 +110,7 @@ def _launch(
     if step != "publish":
         trust_file(settings.ca_file if request.ca_bundle else None)
     staging = own_folder(ClaimPaths(settings.library, request.subscription), request, settings.pod)
-    watch = Watch(request.stall_timeout_seconds, settings.library, staging, stalled)
+    watch = Watch(request.stall_timeout_seconds, settings.library, staging, stopped)
     launch = program.Launch(
         request=request,
         root=settings.library,

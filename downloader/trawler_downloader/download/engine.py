@@ -136,13 +136,14 @@ class YtDlp:
     def fetch(self, folder: Path) -> Path:
         """Downloads the described video."""
         self._progress.expect(stream_sizes(self._info))
-        with self._judging(), self._open(in_folder(self._parameters, folder)) as engine:
-            info = engine.process_ie_result(self._info, download=True)
-        media = _downloaded(info, folder)
-        if self._request.media.type is not MediaType.VIDEO:
-            return media
-        with self._watch.over("ffmpeg changes the container"):
-            return remuxed(media, container_of(self._request.media))
+        with self._watch.keeping_free(self._request.min_free_bytes):
+            with self._judging(), self._open(in_folder(self._parameters, folder)) as engine:
+                info = engine.process_ie_result(self._info, download=True)
+            media = _downloaded(info, folder)
+            if self._request.media.type is not MediaType.VIDEO:
+                return media
+            with self._watch.over("ffmpeg changes the container"):
+                return remuxed(media, container_of(self._request.media))
 
     def verify(self, media: Path) -> None:
         """Checks the downloaded file against what the site told."""

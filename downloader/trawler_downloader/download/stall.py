@@ -1,4 +1,4 @@
-"""The watch over a launch: ends it when nothing moves any more.
+"""The watch over a launch: ends it when nothing moves any more, or when the volume fills up below its floor.
 
 What hangs cannot be asked to stop: a socket, ffmpeg, deno and a volume hold the main thread in calls that do not
 return, and an exception raised in it from outside might be swallowed or never be looked at. So the watch is a thread
@@ -11,6 +11,9 @@ What is knowable of a hang: whether the volume answers, by asking it. If it does
 whatever else was going on. If it does, what hangs is the site, yt-dlp or a tool; and where none of those is at work, or
 one is held in the kernel, it is an operation on the volume, which all end by themselves as long as the volume answers
 (bringing 20 GB to a slow NAS takes its time, at our fsync as at ffmpeg's close): then the watch goes on waiting.
+
+The floor is looked at before a download too. While it runs others may use up what is left, and a site need not tell how
+large a video is, nor tell the truth. ffmpeg cannot be asked to stop either.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import children
 from trawler_downloader.download.errors import LaunchError, environment, raise_volume_error
+from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import beat
+from trawler_downloader.library.space import below_floor
 from trawler_downloader.library.state import HEARTBEAT
 
 LOOK_SECONDS = 5.0
@@ -38,6 +43,11 @@ ANSWER_SECONDS = 10.0
 """In which a volume must answer that nothing was heard of for minutes."""
 CLEAN_SECONDS = 10.0
 """For removing what was downloaded; what stays is swept by a later launch."""
+CLEAN_TIMES = 3
+"""The main thread goes on meanwhile, and may make a file in a folder that is being emptied; once the folder is gone, it
+cannot."""
+FLOOR_LOOK_SECONDS = 2.0
+"""Between two looks at the free space: 1 Gbit/s brings 250 MB meanwhile, a quarter of the usual floor."""
 
 
 class Watch:
@@ -110,6 +120,31 @@ class Watch:
             self.progressed()
             self._working = ""
 
+    @contextmanager
+    def keeping_free(self, floor: int) -> Iterator[None]:
+        """While the launch fills the volume: ends it when less than `floor` bytes are left there.
+
+        Looks from a thread of its own, which hangs where the volume does: that is the watch's to find out.
+        """
+        filled = threading.Event()
+
+        def look() -> None:
+            while not filled.wait(FLOOR_LOOK_SECONDS):
+                problem = None
+                with suppress(OSError):  # the download will meet it too, and can tell more
+                    problem = below_floor(Files().free_bytes(self._root), floor)
+                if problem is not None:
+                    error = environment(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
+                    self._stop(error, filled, clean=True)
+                    return
+
+        threading.Thread(target=look, name="floor", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._ending:
+                filled.set()
+
     def _watch(self) -> None:
         while not self._over.wait(min(LOOK_SECONDS, self._seconds / 10)):
             self.look()
@@ -127,12 +162,20 @@ class Watch:
             self.progressed()
         if self._patient():
             return
+        self._stop(error or self._stalled(), self._over, clean=error is None)
+
+    def _stop(self, error: LaunchError, too_late: threading.Event, *, clean: bool) -> None:
         with self._ending:
-            if not self._over.is_set():
-                children.end(children.descendants(os.getpid()))
-                if error is None:
-                    _within(CLEAN_SECONDS, lambda: shutil.rmtree(self._staging, ignore_errors=True))
-                self._end(error or self._stalled())
+            if too_late.is_set():
+                return
+            children.end(children.descendants(os.getpid()))
+            if clean:
+                _within(CLEAN_SECONDS, self._clean)
+            self._end(error)
+
+    def _clean(self) -> None:
+        for _ in range(CLEAN_TIMES):
+            shutil.rmtree(self._staging, ignore_errors=True)
 
     def _patient(self) -> bool:
         return self._monotonic() - self._last < self._seconds
