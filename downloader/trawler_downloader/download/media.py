@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, environment
 from trawler_downloader.library.manifest import VideoFacts
 from trawler_downloader.outcomes import classify
+from trawler_downloader.outcomes.messages import one_line
+
+LOG = logging.getLogger(__name__)
 
 MIN_TOLERANCE_SECONDS = 5.0
 TOLERANCE = 0.02
@@ -22,6 +26,9 @@ minutes: those are guarded by the byte counts of the native downloaders."""
 _CLOSING_FAILED = "Error closing file"
 """A NAS may refuse what was written as late as this. ffmpeg 5 says so and exits with 0 (measured); 6 and later fail."""
 _LOCAL_ONLY = ("-protocol_whitelist", "file")
+MAX_PICTURE_PIXELS = 4096 * 4096
+"""Twice as many as a film in 4K has. A small file may claim to be of any size: one of 0.7 MB with 16000 x 16000 pixels
+took 1.5 GB of memory; up to this size it is 0.3 GB at most, as much as deno takes (measured)."""
 _HOLDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "mp4": (
         frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"}),
@@ -130,7 +137,10 @@ def remuxed(path: Path, container: str) -> Path:
 
 
 def as_jpeg(picture: Path, target: Path) -> bool:
-    """Makes a JPEG of any picture; False when it is none. One that is a whole JPEG already is taken as it is."""
+    """Makes a JPEG of any picture; False when it is none, or a huge one.
+
+    One that is a whole JPEG already is taken as it is, unread.
+    """
     content = picture.read_bytes()
     if content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9"):
         target.write_bytes(content)
@@ -138,6 +148,8 @@ def as_jpeg(picture: Path, target: Path) -> bool:
     done = _run(
         "ffmpeg",
         "-y",
+        "-max_pixels",  # of the decoder, which refuses before it makes room for the picture
+        str(MAX_PICTURE_PIXELS),
         "-i",
         _local(picture),
         "-frames:v",
@@ -148,7 +160,10 @@ def as_jpeg(picture: Path, target: Path) -> bool:
         "mjpeg",
         _local(target),
     )
-    return done.returncode == 0 and target.is_file() and target.stat().st_size > 0
+    if done.returncode == 0 and target.is_file() and target.stat().st_size > 0:
+        return True
+    LOG.warning("the picture cannot be read: %s", one_line(done.stderr))
+    return False
 
 
 def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
