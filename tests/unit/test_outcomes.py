@@ -229,12 +229,8 @@ def test_what_a_site_says(text: str, outcome: OutcomeClass, reason: str) -> None
             "MediaNotFound",
             id="404 of media",
         ),
-        pytest.param(wrapped(http_error(407)), OutcomeClass.ENVIRONMENT, "ProxyRefused", id="407 of a plain request"),
         pytest.param(
-            wrapped(ProxyError("('Unable to connect', OSError('Tunnel connection failed: 407 Proxy Authentication'))")),
-            OutcomeClass.ENVIRONMENT,
-            "ProxyRefused",
-            id="407 of a tunnel",
+            wrapped(http_error(407)), OutcomeClass.TRANSIENT, "HttpError", id="407 of a site, for there is no proxy"
         ),
         pytest.param(
             wrapped(ProxyError("('Unable to connect', OSError('Tunnel connection failed: 502 Bad Gateway'))")),
@@ -383,6 +379,33 @@ def test_what_an_exception_is(error: BaseException, outcome: OutcomeClass, reaso
 def test_nothing_that_comes_over_the_network_is_the_volumes_fault(error: BaseException, reason: Reason) -> None:
     """A volume's trouble holds back everybody who downloads to it: no site may claim it."""
     assert classify(error).reason is reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(wrapped(http_error(407)), id="a plain request"),
+        pytest.param(
+            wrapped(ProxyError("('Unable to connect', OSError('Tunnel connection failed: 407 Proxy Authentication'))")),
+            id="a tunnel",
+        ),
+        pytest.param(wrapped(ProxyError("SOCKS5 authentication failed")), id="SOCKS"),
+        pytest.param(
+            wrapped(ProxyError("0x01: unknown username or invalid password")), id="SOCKS, a password that is wrong"
+        ),
+    ],
+)
+def test_only_where_there_is_a_proxy_it_refuses(error: BaseException) -> None:
+    """A site's own words may be the same, and its videos would wait for ever for a proxy's login to be mended."""
+    assert classify(error, proxied=True).reason is Reason.PROXY_REFUSED
+    assert classify(error).outcome is OutcomeClass.TRANSIENT
+
+
+def test_a_proxys_refusal_is_found_in_warnings() -> None:
+    """Where the error itself tells nothing, as with a player that did not answer."""
+    error, warnings = said("No video formats found!"), ["Unable to download API page: HTTP Error 407: Wanted"]
+    assert classify(error, warnings, proxied=True).reason is Reason.PROXY_REFUSED
+    assert classify(error, warnings).reason is Reason.HTTP_ERROR
 
 
 @pytest.mark.parametrize("reason", list(Reason))

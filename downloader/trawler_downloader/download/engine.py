@@ -227,7 +227,13 @@ class YtDlp:
         except LaunchError:
             raise
         except Exception as error:
-            found = classify(error, self._log.warnings, refusals=self._refusals, now=datetime.now(UTC).timestamp())
+            found = classify(
+                error,
+                self._log.warnings,
+                refusals=self._refusals,
+                proxied=self._request.proxy is not None,
+                now=datetime.now(UTC).timestamp(),
+            )
             raise LaunchError(found.outcome, found.reason, found.message, found.retry_at) from error
 
 

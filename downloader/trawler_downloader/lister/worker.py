@@ -65,7 +65,7 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> Traile
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a site makes yt-dlp raise is an outcome of this listing
-        end, found = ListingEnd.ERROR, _meaning(error, attempts.engine)
+        end, found = ListingEnd.ERROR, _meaning(error, attempts.engine, request.proxy)
     return TrailerLine(
         end=end,
         outcome=found.outcome if found else None,
@@ -79,7 +79,7 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> Traile
     )
 
 
-def _meaning(error: Exception, engine: Engine | None) -> Classified:
+def _meaning(error: Exception, engine: Engine | None, proxy: str | None) -> Classified:
     match error:
         case NotAListingError():
             return Classified(Reason.UNSUPPORTED_URL, str(error))
@@ -90,4 +90,5 @@ def _meaning(error: Exception, engine: Engine | None) -> Classified:
         case _:
             if engine is None:
                 return classify(error)
-            return classify(error, engine.log.warnings, refusals=engine.refusals, now=time.time())
+            warnings, refusals = engine.log.warnings, engine.refusals
+            return classify(error, warnings, refusals=refusals, proxied=proxy is not None, now=time.time())

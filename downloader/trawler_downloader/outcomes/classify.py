@@ -29,7 +29,15 @@ from trawler_downloader.access.guard import AddressRefusedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line
-from trawler_downloader.outcomes.rows import ASKED_TO_STOP, FORMATS_MISSED, NETWORK, OF_THIS_MACHINE, SITUATIONS, Row
+from trawler_downloader.outcomes.rows import (
+    ASKED_TO_STOP,
+    FORMATS_MISSED,
+    NETWORK,
+    OF_THIS_MACHINE,
+    PROXY,
+    SITUATIONS,
+    Row,
+)
 from trawler_downloader.volume_errors import VOLUME_ERRORS
 
 _RATE_LIMIT_SECONDS = 3600
@@ -74,6 +82,7 @@ def classify(
     warnings: Sequence[str] = (),
     *,
     refusals: Sequence[HTTPError] = (),
+    proxied: bool = False,
     now: float | None = None,
 ) -> Classified:
     """What an exception means.
@@ -83,21 +92,24 @@ def classify(
         warnings: what yt-dlp warned about before; when a player request failed, the HTTP status is only there.
         refusals: answers of the site that asked for fewer requests; of a warning only its text is left, and how long
             to wait stands in the answer.
+        proxied: a proxy is configured.
         now: Unix seconds; without it no `retry_at` is derived.
     """
     chain = tuple(_chain(exc))
     texts = tuple(dict.fromkeys(filter(None, (_text(error) for error in chain))))
     own_words = clean_message(texts[0]) if texts else type(exc).__name__
+    of_proxy = PROXY if proxied else ()
     found = (
         _by_table(ASKED_TO_STOP, texts)
         or _by_type(chain)
         or (None if _from_outside(chain, texts) else _by_table(OF_THIS_MACHINE, texts))
+        or _by_table(of_proxy, texts)
         or _by_table(SITUATIONS, texts)
         or _by_status(chain, texts)
         or _by_connection(chain)
     )
     if found is None or found[0] in _TOLD_BETTER_BY_WARNINGS:
-        found = _by_warnings(warnings, found) or found or _by_crash(chain, texts, own_words)
+        found = _by_warnings(warnings, of_proxy, found) or found or _by_crash(chain, texts, own_words)
     if found is None:
         return Classified(Reason.UNKNOWN, own_words)
     reason, message = found
@@ -196,12 +208,13 @@ def _by_connection(chain: Sequence[BaseException]) -> _Finding | None:
     return None
 
 
-def _by_warnings(warnings: Sequence[str], found: _Finding | None) -> _Finding | None:
+def _by_warnings(warnings: Sequence[str], of_proxy: Sequence[Row], found: _Finding | None) -> _Finding | None:
     """What warnings tell of an error that tells nothing itself."""
     if found is not None and (better := _by_table(FORMATS_MISSED, warnings)):
         found = better
     return (
         _by_table(ASKED_TO_STOP, warnings)
+        or _by_table(of_proxy, warnings)
         or _by_text_status(warnings, of_media=False)
         or _by_table(_TOLD_BY_WARNINGS, warnings)
         or found

@@ -45,17 +45,21 @@ ASKED_TO_STOP: tuple[Row, ...] = (
 )
 """Says nothing about the video; tried first."""
 
+PROXY: tuple[Row, ...] = (
+    _row(
+        r"407 Proxy Authentication|HTTP Error 407|SOCKS5? authentication|unknown username or invalid password",
+        Reason.PROXY_REFUSED,
+        "The proxy asks for a user and password, or refuses those that it was given.",
+    ),
+)
+"""What a proxy says. Never looked for where there is none: a site may answer so by itself."""
+
 NETWORK: tuple[Row, ...] = (
     _row(r"is not a public address", Reason.ADDRESS_REFUSED),
     _row(
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed",
         Reason.TLS_NOT_TRUSTED,
         "The certificate of the site or proxy is not trusted; an authority of one's own goes into access.caBundleRef.",
-    ),
-    _row(
-        r"407 Proxy Authentication|HTTP Error 407|SOCKS5? authentication|unknown username or invalid password",
-        Reason.PROXY_REFUSED,
-        "The proxy asks for a user and password, or refuses those that it was given.",
     ),
     _row(
         r"Tunnel connection failed",
@@ -91,7 +95,7 @@ NETWORK: tuple[Row, ...] = (
         "The site or proxy cannot be reached.",
     ),
 )
-"""What went wrong on the way. Of warnings only these rows and ASKED_TO_STOP count: others are advice."""
+"""What went wrong on the way. Of warnings only these rows, PROXY and ASKED_TO_STOP count: others are advice."""
 
 OF_THIS_MACHINE: tuple[Row, ...] = (
     _row(r"No space left on device|Disk quota exceeded", Reason.NO_SPACE, "The disk is full."),
