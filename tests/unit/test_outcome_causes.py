@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from yt_dlp.utils import ExtractorError, LazyList
+from yt_dlp.utils import DownloadError, ExtractorError, LazyList, UnsupportedError
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
@@ -61,6 +61,43 @@ def test_a_warning_never_outweighs_the_error() -> None:
     """A rate limit that was survived does not hide that the video is private."""
     found = classify(said("Private video."), ["HTTP Error 429: Too Many Requests"])
     assert found.outcome is OutcomeClass.NEEDS_ACCESS
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(
+            DownloadError("ERROR: [ted] how_captcha_works: Unable to download webpage: HTTP Error 404: Not Found"),
+            Reason.NOT_FOUND,
+            id="an id",
+        ),
+        pytest.param(wrapped(UnsupportedError("https://x.test/captcha")), Reason.UNSUPPORTED_URL, id="an address"),
+        pytest.param(
+            said("Video unavailable. This video is no longer available due to a copyright claim by Captcha Records"),
+            Reason.COPYRIGHT,
+            id="who claims it",
+        ),
+        pytest.param(
+            said("It contains content from Captcha Ltd, who has blocked it in your country on copyright grounds"),
+            Reason.GEO_RESTRICTED,
+            id="who blocks it",
+        ),
+        pytest.param(
+            said("This video is available to this channel's members on level: HTTP Error 429 (or any higher level)."),
+            Reason.MEMBERS_ONLY,
+            id="a level of members",
+        ),
+    ],
+)
+def test_what_people_called_something_is_not_the_sites_word(error: BaseException, reason: Reason) -> None:
+    """It would close the gate of the whole site, at each look at this video."""
+    assert classify(error).reason is reason
+
+
+def test_a_name_in_a_warning_is_not_the_sites_word() -> None:
+    """Warnings bear the same prefix."""
+    error, warning = said("No video formats found!"), "[ted] how_captcha_works: Some formats may be odd"
+    assert classify(error, [warning]).reason is Reason.NO_FORMATS
 
 
 def test_a_crash_of_yt_dlp_is_named_with_its_cause() -> None:

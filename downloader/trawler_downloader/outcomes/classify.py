@@ -28,7 +28,7 @@ from yt_dlp.utils import (
 from trawler_downloader.access.guard import AddressRefusedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
-from trawler_downloader.outcomes.messages import clean_message, one_line
+from trawler_downloader.outcomes.messages import clean_message, one_line, without_names
 from trawler_downloader.outcomes.rows import (
     ASKED_TO_STOP,
     FORMATS_MISSED,
@@ -96,8 +96,9 @@ def classify(
         now: Unix seconds; without it no `retry_at` is derived.
     """
     chain = tuple(_chain(exc))
-    texts = tuple(dict.fromkeys(filter(None, (_text(error) for error in chain))))
-    own_words = clean_message(texts[0]) if texts else type(exc).__name__
+    said = tuple(filter(None, map(_text, chain)))
+    own_words = clean_message(said[0]) if said else type(exc).__name__
+    texts, warnings = _searched(said), _searched(warnings)
     of_proxy = PROXY if proxied else ()
     found = (
         _by_table(ASKED_TO_STOP, texts)
@@ -137,6 +138,10 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 def _text(error: BaseException) -> str:
     return str(getattr(error, "orig_msg", None) or getattr(error, "msg", None) or error)
+
+
+def _searched(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(without_names, texts)))
 
 
 def _from_outside(chain: Sequence[BaseException], texts: Sequence[str]) -> bool:

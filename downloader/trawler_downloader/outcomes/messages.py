@@ -20,6 +20,14 @@ _NOISE = (
     re.compile(r"\s*You might want to use a VPN.*", re.DOTALL),
     re.compile(r"\s*\(caused by .*", re.DOTALL),
 )
+_NAMES = (
+    re.compile(r"https?://\S+"),
+    re.compile(r"^(?:ERROR:\s*)?\[[\w:.+-]+\]\s+\S+:(?=\s)"),  # yt-dlp's own prefix, [extractor] id:
+    re.compile(r"(?<=claim by ).*"),
+    re.compile(r"(?<=content from ).*(?= blocked it)"),
+    re.compile(r"(?<=members on level).*"),
+)
+"""Where YouTube's sentences, and yt-dlp's, have names in them."""
 
 
 def clean_message(text: str) -> str:
@@ -27,6 +35,16 @@ def clean_message(text: str) -> str:
     for noise in _NOISE:
         text = noise.sub("", text)
     return one_line(text)
+
+
+def without_names(text: str) -> str:
+    """The text without addresses, ids, and names of owners and of members' levels: what people made up says nothing.
+
+    A channel's owner may call a level "HTTP Error 429", and an id be `how-captcha-works`.
+    """
+    for name in _NAMES:
+        text = name.sub("", text)
+    return text
 
 
 def one_line(text: str) -> str:
