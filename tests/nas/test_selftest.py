@@ -121,6 +121,19 @@ def test_free_space_is_looked_at(nas, faults, seen):
     assert (finding.level, finding.seen) == (Level.WARNING, seen)
 
 
+@pytest.mark.parametrize(
+    ("ahead", "seen"),
+    [
+        pytest.param(0, "the server's clock shows this machine's time", id="the same time"),
+        pytest.param(30, "the server's clock is 30 s ahead", id="half a minute"),
+    ],
+)
+def test_clocks_are_compared(nas, ahead, seen):
+    nas.behave(Faults(clock_ahead=ahead))
+    finding = next(finding for finding in run(nas.root) if finding.check == "clock")
+    assert (finding.level, finding.seen) == (Level.OK, seen)
+
+
 def test_what_cannot_be_removed_is_told(tmp_path):
     class Keeping(Files):
         def remove_tree(self, path):
@@ -154,7 +167,7 @@ def test_the_command_prints_a_table_and_ends_well(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == str(tmp_path)
+    assert lines[0] == f"Has {tmp_path} what trawler needs?"
     assert all(len(line) <= WIDTH for line in lines[1:])
     assert "ok       heartbeat " in done.stdout
     assert lines[-1].startswith("trawler can use this volume")

@@ -23,7 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("path", type=Path, nargs="?", default=Path(LIBRARY_MOUNT), help="default: %(default)s")
     path = parser.parse_args(arguments).path
-    sys.stdout.write(f"{path}\n\n")
+    sys.stdout.write(f"Has {path} what trawler needs?\n\n")
+    sys.stdout.flush()  # as after each row: what hangs is the one that does not come
     findings = []
     for finding in run(path):
         findings.append(finding)
