@@ -22,6 +22,7 @@ from component.landing import (
 )
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType, MediaWish, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import program
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.library.manifest import decode_manifest
@@ -261,7 +262,7 @@ def test_an_uncommitted_manifest_whose_files_are_gone_is_given_up(tmp_path):
 
 
 def test_a_failed_download_leaves_no_file_and_says_why(tmp_path):
-    failure = LaunchError(OutcomeClass.TERMINAL, "VideoRemoved", "gone")
+    failure = LaunchError(Reason.VIDEO_REMOVED, "gone")
     with pytest.raises(LaunchError, match="gone"):
         land(plain(), tmp_path, bare(failure=failure))
     assert tree(tmp_path) == []
@@ -305,7 +306,7 @@ def test_what_a_failed_download_leaves_is_removed_at_once(tmp_path):
     """On a full volume the next try needs the room."""
 
     def fail():
-        raise LaunchError(OutcomeClass.TRANSIENT, "ServerError", "no")
+        raise LaunchError(Reason.SERVER_ERROR, "no")
 
     with pytest.raises(LaunchError):
         land(plain(), tmp_path, bare(before_fetch=fail))

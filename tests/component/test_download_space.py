@@ -43,7 +43,7 @@ def end_of(root, files, engine=None, **fields):
 
 
 def test_below_the_floor_the_site_is_not_asked(tmp_path):
-    engine = FakeEngine(failure=LaunchError(OutcomeClass.TRANSIENT, "Asked", "the site was asked"))
+    engine = FakeEngine(failure=LaunchError(Reason.UNKNOWN, "the site was asked"))
     end = end_of(tmp_path, RoomyFiles(GIB - 1), engine, min_free_bytes=GIB)
     assert (end.outcome, end.reason) == (OutcomeClass.ENVIRONMENT, "BelowMinFree")
     assert "1.0 GiB must stay free (library.minFreeBytes)" in end.message
@@ -130,7 +130,7 @@ class FullFiles(Files):
 @pytest.mark.parametrize(
     "failure",
     [
-        pytest.param(LaunchError(OutcomeClass.TRANSIENT, "Unknown", "Conversion failed!"), id="ffmpeg without a cause"),
+        pytest.param(LaunchError(Reason.UNKNOWN, "Conversion failed!"), id="ffmpeg without a cause"),
         pytest.param(RuntimeError("something"), id="an error that nobody knows"),
     ],
 )
@@ -141,14 +141,14 @@ def test_a_failure_without_a_cause_on_a_full_volume_is_the_volumes(tmp_path, fai
 
 
 def test_a_failure_without_a_cause_on_a_healthy_volume_stays_what_it_was(tmp_path):
-    end = end_of(tmp_path, Files(), FakeEngine(failure=LaunchError(OutcomeClass.TRANSIENT, "Unknown", "why?")))
+    end = end_of(tmp_path, Files(), FakeEngine(failure=LaunchError(Reason.UNKNOWN, "why?")))
     assert (end.outcome, end.reason) == (OutcomeClass.TRANSIENT, "Unknown")
 
 
 def test_a_video_that_is_gone_needs_no_look_at_the_volume(tmp_path, monkeypatch):
     sizes = []
     monkeypatch.setattr(program, "probe", lambda _f, _p, size=0: sizes.append(size))
-    end = end_of(tmp_path, Files(), FakeEngine(failure=LaunchError(OutcomeClass.TERMINAL, "VideoRemoved", "gone")))
+    end = end_of(tmp_path, Files(), FakeEngine(failure=LaunchError(Reason.VIDEO_REMOVED, "gone")))
     assert end.reason == "VideoRemoved"
     assert LARGE_BYTES not in sizes
 

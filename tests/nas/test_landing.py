@@ -25,6 +25,7 @@ from nas.faults import Faults
 from nas.mount import mounted
 from trawler_downloader.contract.download import Layout, LibraryPlace
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import DEAD_AFTER_SECONDS, beat
@@ -235,7 +236,7 @@ def test_a_tool_that_fails_on_a_full_disk_without_saying_so_is_seen_through(nas,
     def fill() -> None:
         with pytest.raises(OSError, match="No space"):
             (staging / "merged").write_bytes(bytes(2**20))
-        raise LaunchError(OutcomeClass.TRANSIENT, "Unknown", "Postprocessing: Conversion failed!")
+        raise LaunchError(Reason.UNKNOWN, "Postprocessing: Conversion failed!")
 
     nas.behave(Faults(room=2**19))
     with pytest.raises(LaunchError) as raised:
@@ -246,7 +247,7 @@ def test_a_tool_that_fails_on_a_full_disk_without_saying_so_is_seen_through(nas,
 
 def test_too_little_room_is_seen_before_the_site_is_asked(nas, claim):
     nas.behave(Faults(room=2**20))
-    engine = FakeEngine(failure=LaunchError(OutcomeClass.TRANSIENT, "Asked", "the site was asked"))
+    engine = FakeEngine(failure=LaunchError(Reason.UNKNOWN, "the site was asked"))
     with pytest.raises(LaunchError, match=r"must stay free \(library.minFreeBytes\)") as raised:
         land(request_for(), claim, engine)
     assert raised.value.reason == "BelowMinFree"

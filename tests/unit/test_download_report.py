@@ -11,8 +11,9 @@ import pytest
 from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
 from trawler_downloader.contract.progress import Phase
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.check import mismatches, pins
-from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.download.errors import LaunchError, TerminatedError
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import fitted, report, result_of
 from trawler_downloader.download.settings import request_of, settings_of
@@ -95,13 +96,22 @@ def test_of_a_very_long_path_the_message_and_the_title_make_room():
     assert (told.message, told.title, told.path) == ("", None, "p" * 3300)
 
 
-@pytest.mark.parametrize("outcome", list(OutcomeClass))
-def test_the_exit_code_tells_the_class(outcome, tmp_path):
+@pytest.mark.parametrize("reason", list(Reason))
+def test_the_exit_code_tells_the_class(reason, tmp_path):
     log = tmp_path / "log"
-    error = LaunchError(outcome, "Reason", "why", retry_at=7)
-    assert report(result_of(error, "1"), log) == EXIT_CODES[outcome]
+    error = LaunchError(reason, "why", retry_at=7)
+    assert report(result_of(error, "1"), log) == EXIT_CODES[reason.outcome]
     told = DownloadResult.model_validate_json(log.read_text())
-    assert (told.outcome, told.reason, told.message, told.retry_at) == (outcome, "Reason", "why", 7)
+    assert (told.outcome, told.reason, told.message, told.retry_at) == (reason.outcome, reason, "why", 7)
+
+
+def test_a_pod_that_was_told_to_stop_says_so():
+    told = result_of(TerminatedError(), "1")
+    assert (told.outcome, told.reason, told.message) == (
+        OutcomeClass.TERMINATED,
+        "Terminated",
+        "the pod was told to stop",
+    )
 
 
 def test_a_termination_log_that_cannot_be_written_changes_nothing(tmp_path):
@@ -185,7 +195,7 @@ def test_another_yt_dlp_than_the_pinned_one_is_found(installed, imported, expect
 
 def test_a_message_with_half_a_character_can_be_told():
     """A file name on the volume that is no UTF-8, or a site's text that was cut in the middle of an emoji."""
-    result = result_of(LaunchError(OutcomeClass.ENVIRONMENT, "VolumeError", "caf\udce9 \ud83d"), "1")
+    result = result_of(LaunchError(Reason.VOLUME_ERROR, "caf\udce9 \ud83d"), "1")
     assert DownloadResult.model_validate_json(fitted(result)).message == "caf? ?"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from trawler_downloader.access.redaction import RedactingFormatter, Redactor
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
+from trawler_downloader.contract.outcomes import VOLUME_REASONS
 from trawler_downloader.download import program
 from trawler_downloader.download.check import check
 from trawler_downloader.download.engine import ENGINE_VERSION, open_engine
@@ -80,19 +80,12 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
     try:
         result = _launch(chosen.step, settings, environment, learned, stopped)
-    except LaunchError as error:
+    except (LaunchError, TerminatedError) as error:
         result = result_of(error, ENGINE_VERSION)
-    except TerminatedError:
-        result = DownloadResult(
-            outcome=OutcomeClass.TERMINATED,
-            reason="Terminated",
-            message="the pod was told to stop",
-            engine=ENGINE_VERSION,
-        )
     except Exception as error:
         LOG.exception("unexpected")
         found = classify(error)
-        result = result_of(LaunchError(found.outcome, found.reason, found.message), ENGINE_VERSION)
+        result = result_of(LaunchError(found.reason, found.message), ENGINE_VERSION)
     return 0 if result is None else told(result)
 
 

@@ -25,7 +25,8 @@ from trawler_downloader.access.guard import ConnectGuard
 from trawler_downloader.contract.download import DownloadRequest, MediaType, Sidecar
 from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_downloader.download.errors import LaunchError, configuration
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.info import (
     announced_start,
     copies_of,
@@ -116,9 +117,9 @@ class YtDlp:
             self._cookies = self._access.cookies()
             info = self._asked()
         if not isinstance(info, dict):
-            raise LaunchError(OutcomeClass.TRANSIENT, "NothingExtracted", "yt-dlp found nothing at the URL")
+            raise LaunchError(Reason.NOTHING_EXTRACTED, "yt-dlp found nothing at the URL")
         if info.get("_type", "video") != "video":
-            raise configuration("NotAVideo", f"{self._request.video.url} is a list, not a single video")
+            raise LaunchError(Reason.NOT_A_VIDEO, f"{self._request.video.url} is a list, not a single video")
         refuse_unfinished(info)
         self._info = info
         self._facts = facts_of(info, self._request, datetime.now(UTC).date())
@@ -234,7 +235,7 @@ class YtDlp:
                 proxied=self._request.proxy is not None,
                 now=datetime.now(UTC).timestamp(),
             )
-            raise LaunchError(found.outcome, found.reason, found.message, found.retry_at) from error
+            raise LaunchError(found.reason, found.message, found.retry_at) from error
 
 
 class _Log:
@@ -270,7 +271,7 @@ def open_engine(
         LaunchError: Configuration, the URL is no web address; Environment, a tool is missing.
     """
     if not is_web(request.video.url):
-        raise configuration("UnsupportedUrl", f"{request.video.url!r} is neither http nor https")
+        raise LaunchError(Reason.UNSUPPORTED_URL, f"{request.video.url!r} is neither http nor https")
     require_tools()
     # The one way left for ffmpeg to reach the network: an HLS stream that the native downloader cannot read is handed
     # to it, past every option.
@@ -281,8 +282,8 @@ def open_engine(
 
 
 def _refuse_ffmpeg(_self: object, _filename: str, _info: Mapping[str, Any]) -> bool:
-    raise configuration(
-        "UnsupportedStream", "only ffmpeg could fetch this kind of stream, and it may not use the network"
+    raise LaunchError(
+        Reason.UNSUPPORTED_STREAM, "only ffmpeg could fetch this kind of stream, and it may not use the network"
     )
 
 
@@ -291,9 +292,7 @@ def _downloaded(info: Mapping[str, Any], folder: Path) -> Path:
     names = [download.get("filepath") for download in info.get("requested_downloads") or ()]
     files = [Path(name) for name in names if name and Path(name).is_file()]
     if len(files) != 1 or not files[0].is_relative_to(folder) or files[0].stat().st_size == 0:
-        raise LaunchError(
-            OutcomeClass.TRANSIENT, "NothingDownloaded", "yt-dlp ended without an error and without a file"
-        )
+        raise LaunchError(Reason.NOTHING_DOWNLOADED, "yt-dlp ended without an error and without a file")
     return files[0]
 
 

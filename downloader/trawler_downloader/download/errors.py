@@ -16,27 +16,21 @@ _REFUSED_NAMES = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 class LaunchError(Exception):
     """The launch is over; says how."""
 
-    def __init__(self, outcome: OutcomeClass, reason: str, message: str, retry_at: int | None = None) -> None:
-        """Arguments: as in `DownloadResult`."""
+    def __init__(self, reason: Reason, message: str, retry_at: int | None = None) -> None:
+        """Arguments: as in `DownloadResult`, whose class is the reason's."""
         super().__init__(message)
-        self.outcome = outcome
         self.reason = reason
         self.message = message
         self.retry_at = retry_at
 
+    @property
+    def outcome(self) -> OutcomeClass:
+        """The reason's class."""
+        return self.reason.outcome
+
 
 class TerminatedError(BaseException):
     """SIGTERM arrived. No Exception: nothing that handles errors of a download may take it for one."""
-
-
-def environment(reason: str, message: str) -> LaunchError:
-    """The volume or the image is not as it must be: nothing about the video or the site."""
-    return LaunchError(OutcomeClass.ENVIRONMENT, reason, message)
-
-
-def configuration(reason: str, message: str) -> LaunchError:
-    """The Subscription asks for what cannot work; the message names the field."""
-    return LaunchError(OutcomeClass.CONFIGURATION, reason, message)
 
 
 def raise_volume_error(error: OSError) -> NoReturn:
@@ -48,4 +42,4 @@ def raise_volume_error(error: OSError) -> NoReturn:
             "the volume refuses this name; see the mount's character set, or library.folder",
         )
     where = f" ({error.strerror}: {error.filename})" if error.filename else f" ({error})"
-    raise LaunchError(reason.outcome, reason, words + where) from error
+    raise LaunchError(reason, words + where) from error

@@ -11,7 +11,7 @@ from typing import Any
 import yt_dlp
 
 from trawler_downloader.contract.download import DownloadRequest, MediaType, MediaWish
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.options import container_of
 from trawler_downloader.library.manifest import VideoFacts
@@ -19,9 +19,9 @@ from trawler_downloader.library.manifest import VideoFacts
 PICTURES_TRIED = 5
 """Best first: sites announce sizes that they do not have."""
 _NOT_YET = {
-    "is_upcoming": ("Upcoming", "not published yet"),
-    "is_live": ("Live", "live now: it is fetched when it is over"),
-    "post_live": ("PostLive", "the live stream is over and its recording is still being processed"),
+    "is_upcoming": (Reason.UPCOMING, "the video is not published yet"),
+    "is_live": (Reason.LIVE, "the video is live now: it is fetched when it is over"),
+    "post_live": (Reason.POST_LIVE, "the live stream is over and its recording is still being processed"),
 }
 _PRIVATE_OF_A_FORMAT = frozenset(
     {"url", "manifest_url", "fragments", "fragment_base_url", "hls_media_playlist_data", "player_url", "page_url"}
@@ -38,13 +38,8 @@ def refuse_unfinished(info: Mapping[str, Any]) -> None:
     """Raises NotYet for a premiere, a live stream, or a recording in the making."""
     status = info.get("live_status")
     if status in _NOT_YET:
-        reason, words = _NOT_YET[status]
-        raise LaunchError(
-            OutcomeClass.NOT_YET,
-            reason,
-            f"the video is {words}" if reason != "PostLive" else words,
-            announced_start(info),
-        )
+        reason, message = _NOT_YET[status]
+        raise LaunchError(reason, message, announced_start(info))
 
 
 def announced_start(info: Mapping[str, Any]) -> int | None:

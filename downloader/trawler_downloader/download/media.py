@@ -11,7 +11,8 @@ from pathlib import Path
 
 from trawler_downloader.contract.download import MediaType, MediaWish
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_downloader.download.errors import LaunchError, environment
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.library.manifest import VideoFacts
 from trawler_downloader.outcomes import classify
 from trawler_downloader.outcomes.messages import one_line
@@ -57,7 +58,7 @@ def require_tools() -> None:
     """
     for tool in ("ffmpeg", "ffprobe"):
         if shutil.which(tool) is None:
-            raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image")
+            raise LaunchError(Reason.NO_FFMPEG, f"{tool} is missing in the downloader's image")
 
 
 def probe(path: Path) -> MediaFacts | None:
@@ -102,7 +103,7 @@ def verify(path: Path, facts: VideoFacts, wish: MediaWish) -> None:
     """
     why = problem(probe(path), facts, wish)
     if why is not None:
-        raise LaunchError(OutcomeClass.TRANSIENT, "VerificationFailed", why)
+        raise LaunchError(Reason.VERIFICATION_FAILED, why)
 
 
 def remuxed(path: Path, container: str) -> Path:
@@ -179,14 +180,14 @@ def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except FileNotFoundError as error:
-        raise environment("NoFfmpeg", f"{tool} is missing in the downloader's image") from error
+        raise LaunchError(Reason.NO_FFMPEG, f"{tool} is missing in the downloader's image") from error
     closing = _CLOSING_FAILED in done.stderr
     if done.returncode != 0 or closing:
         found = classify(RuntimeError(done.stderr))
         if found.outcome is OutcomeClass.ENVIRONMENT:  # its exit code is the same whatever went wrong
-            raise environment(found.reason, f"{tool}: {found.message}")
+            raise LaunchError(found.reason, f"{tool}: {found.message}")
         if closing:
-            raise environment("VolumeError", f"{tool}: {found.message}")
+            raise LaunchError(Reason.VOLUME_ERROR, f"{tool}: {found.message}")
     return done
 
 

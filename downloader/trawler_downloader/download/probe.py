@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from trawler_downloader.download.errors import environment
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.library.state import ClaimPaths
 
@@ -42,7 +43,9 @@ def probe(files: Files, paths: ClaimPaths, size: int = SMALL_BYTES) -> None:
         files.move(written, renamed)
         files.sync_folder(folder)
         if renamed.read_bytes() != content:
-            raise environment("VolumeError", f"the volume gives back something else than was written to {renamed}")
+            raise LaunchError(
+                Reason.VOLUME_ERROR, f"the volume gives back something else than was written to {renamed}"
+            )
         files.remove(renamed)
     finally:
         files.remove_tree(folder)

@@ -15,7 +15,8 @@ from typing import Protocol
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, StepTimes
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.progress import Phase
-from trawler_downloader.download.errors import LaunchError, environment, raise_volume_error
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.probe import LARGE_BYTES, probe
 from trawler_downloader.download.publish import Publisher
@@ -168,7 +169,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
         media_folder = clear(files, staging)
         problem = below_floor(files.free_bytes(launch.root), request.min_free_bytes)
         if problem is not None:
-            raise environment("BelowMinFree", problem)
+            raise LaunchError(Reason.BELOW_MIN_FREE, problem)
         with launch.engine() as engine:
             facts = engine.describe()
             folder = library_folder(request.library, facts, request.source_title)
@@ -181,7 +182,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
             free = files.free_bytes(launch.root)
             problem = no_room(free, request.min_free_bytes, engine.announced_bytes(), engine.copies())
             if problem is not None:
-                raise environment("NotEnoughSpace", problem)
+                raise LaunchError(Reason.NOT_ENOUGH_SPACE, problem)
             launch.report(Phase.DOWNLOADING)
             media = engine.fetch(media_folder)
             fetched = launch.now()
@@ -218,8 +219,8 @@ def _publish(launch: Launch) -> DownloadResult:
     staging = open_staging(launch.files, launch.paths, request, launch.pod)
     record = read_record(staging, request)
     if record is None:
-        raise environment(
-            "NothingStaged", f"{staging} holds no complete record of this video: run fetch before publish"
+        raise LaunchError(
+            Reason.NOTHING_STAGED, f"{staging} holds no complete record of this video: run fetch before publish"
         )
     launch.report(Phase.PUBLISHING)
     with Heartbeat(staging):
@@ -237,7 +238,7 @@ def _result(manifest: Manifest, volume_id: str, *, already: bool) -> DownloadRes
     media = manifest.media
     return DownloadResult(
         outcome=OutcomeClass.PUBLISHED,
-        reason="AlreadyPublished" if already else "Published",
+        reason=Reason.ALREADY_PUBLISHED if already else Reason.PUBLISHED,
         path=media.path,
         bytes=media.bytes,
         title=manifest.title,

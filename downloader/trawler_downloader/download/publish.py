@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from trawler_downloader.contract.download import Sidecar, StepTimes, VideoRef
-from trawler_downloader.download.errors import environment
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.reservations import Placement, landed_media, siblings
 from trawler_downloader.library.manifest import (
@@ -53,12 +54,12 @@ class Publisher:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ManifestError as error:
-            raise environment(
-                "ManifestUnreadable", f"{self._manifest}: {error}. Restore it, or remove it to download again"
+            raise LaunchError(
+                Reason.MANIFEST_UNREADABLE, f"{self._manifest}: {error}. Restore it, or remove it to download again"
             ) from error
         if manifest.key != self._manifest.stem:
-            raise environment(
-                "ManifestUnreadable",
+            raise LaunchError(
+                Reason.MANIFEST_UNREADABLE,
                 f"{self._manifest} is about {manifest.key}: the volume takes names that differ in case only for one",
             )
         landed = self._final(manifest.media).is_file()
@@ -206,7 +207,7 @@ class Publisher:
         root = os.path.realpath(self._paths.root)
         where = os.path.realpath(target)
         if os.path.commonpath([root, where]) != root:
-            raise environment("OutsideLibrary", f"{target} leads to {where}, outside the claim")
+            raise LaunchError(Reason.OUTSIDE_LIBRARY, f"{target} leads to {where}, outside the claim")
 
 
 def _final_path(file: StagedFile, placement: Placement) -> PurePosixPath:

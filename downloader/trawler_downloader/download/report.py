@@ -7,7 +7,8 @@ from pathlib import Path
 
 from trawler_downloader.contract.download import MAX_RESULT_BYTES, DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES
-from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError, TerminatedError
 from trawler_downloader.library.names import cut
 
 LOG = logging.getLogger(__name__)
@@ -29,8 +30,10 @@ def fitted(result: DownloadResult) -> str:
     return result.model_copy(update={"title": None}).to_json()
 
 
-def result_of(error: LaunchError, engine: str) -> DownloadResult:
+def result_of(error: LaunchError | TerminatedError, engine: str) -> DownloadResult:
     """How a launch without a published file is told."""
+    if isinstance(error, TerminatedError):
+        error = LaunchError(Reason.TERMINATED, "the pod was told to stop")
     # Names of files on the volume may hold bytes that are no UTF-8.
     message = error.message.encode("utf-8", "replace").decode()
     return DownloadResult(

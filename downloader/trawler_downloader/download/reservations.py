@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType
-from trawler_downloader.download.errors import configuration, environment
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.library.layouts import EpisodeNumber, LibraryPathError, folder_of, reservation_name, stems
 from trawler_downloader.library.manifest import VideoFacts
@@ -83,7 +84,7 @@ class Reservations:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise environment("ReservationUnreadable", f"{path}: restore it, or remove its folder") from error
+            raise LaunchError(Reason.RESERVATION_UNREADABLE, f"{path}: restore it, or remove its folder") from error
 
     def claim(self, facts: VideoFacts) -> Placement:
         """This video's place in this folder, now and for ever.
@@ -100,7 +101,7 @@ class Reservations:
             None,
         )
         if stem is None:
-            raise environment("NoFreeName", f"{self.folder}: all names for {facts.title!r} are taken")
+            raise LaunchError(Reason.NO_FREE_NAME, f"{self.folder}: all names for {facts.title!r} are taken")
         content: dict[str, object] = {"stem": str(stem)}
         if number is not None:
             content["number"] = {"day": number.day.isoformat(), "index": number.index}
@@ -114,7 +115,7 @@ class Reservations:
             number = EpisodeNumber(facts.named_after, index)
             if self._hold(self._path("episode", str(self.folder), number.label), episode=number.label):
                 return number
-        raise environment("NoFreeName", f"{self.folder}: all episode numbers of {facts.named_after} are taken")
+        raise LaunchError(Reason.NO_FREE_NAME, f"{self.folder}: all episode numbers of {facts.named_after} are taken")
 
     def _claim_stem(self, stem: PurePosixPath) -> bool:
         path = self._path("stem", str(stem))
@@ -154,7 +155,7 @@ def library_folder(place: LibraryPlace, facts: VideoFacts, source_title: str | N
     try:
         return folder_of(place, facts.channel, source_title, facts.extractor)
     except LibraryPathError as error:
-        raise configuration("LibraryPathInvalid", str(error)) from error
+        raise LaunchError(Reason.LIBRARY_PATH_INVALID, str(error)) from error
 
 
 def siblings(root: Path, stem: PurePosixPath) -> Iterator[Path]:

@@ -19,7 +19,8 @@ from trawler_downloader.contract.download import (
     REQUEST_ENV,
 )
 from trawler_downloader.contract.message import Message
-from trawler_downloader.download.errors import configuration
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 
 POD_UID_ENV = "TRAWLER_POD_UID"
 LIBRARY_ENV = "TRAWLER_LIBRARY"
@@ -65,10 +66,10 @@ def request_of(environment: Mapping[str, str], kind: type[_Request]) -> _Request
     """
     text = environment.get(REQUEST_ENV)
     if not text:
-        raise configuration("RequestMissing", f"the environment variable {REQUEST_ENV} holds no request")
+        raise LaunchError(Reason.REQUEST_MISSING, f"the environment variable {REQUEST_ENV} holds no request")
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise configuration("RequestInvalid", f"{REQUEST_ENV}: {field}: {first['msg']}") from error
+        raise LaunchError(Reason.REQUEST_INVALID, f"{REQUEST_ENV}: {field}: {first['msg']}") from error

@@ -64,13 +64,13 @@ class SiteAccess:
             return with_credentials(proxy, username, password)
         except OSError:
             text = f"{secret}, or one of its keys username and password, does not exist: create it or change "
-            raise _ended(Reason.PROXY_CREDENTIALS_MISSING, text + "access.proxySecretRef") from None
+            raise LaunchError(Reason.PROXY_CREDENTIALS_MISSING, text + "access.proxySecretRef") from None
         except UnicodeDecodeError:
-            raise _ended(
+            raise LaunchError(
                 Reason.PROXY_CREDENTIALS_MALFORMED, f"{secret}: username and password must be UTF-8 text"
             ) from None
         except AccessError as error:
-            raise _ended(error.reason, f"{secret}: {error.message}") from None
+            raise LaunchError(error.reason, f"{secret}: {error.message}") from None
 
     def cookies(self) -> CookieJar:
         """The cookies.
@@ -83,16 +83,12 @@ class SiteAccess:
             jar = jar_of(self.cookies_file.read_bytes())
         except OSError:
             text = f"{secret}, or its key cookies.txt, does not exist: create it or change access.cookiesSecretRef"
-            raise _ended(Reason.COOKIES_MISSING, text) from None
+            raise LaunchError(Reason.COOKIES_MISSING, text) from None
         except AccessError as error:
-            raise _ended(error.reason, f"{secret}: {error.message}") from None
+            raise LaunchError(error.reason, f"{secret}: {error.message}") from None
         self.redact.add_cookies(jar)
         self.use.used = True
         return jar
 
     def _named(self, secret: str | None) -> str:
         return f"Secret {secret} of namespace {self.request.subscription.namespace}"
-
-
-def _ended(reason: Reason, message: str) -> LaunchError:
-    return LaunchError(reason.outcome, reason, message)

@@ -28,10 +28,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import children
-from trawler_downloader.download.errors import LaunchError, environment, raise_volume_error
+from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import beat
 from trawler_downloader.library.space import below_floor
@@ -134,7 +133,7 @@ class Watch:
                 with suppress(OSError):  # the download will meet it too, and can tell more
                     problem = below_floor(Files().free_bytes(self._root), floor)
                 if problem is not None:
-                    error = environment(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
+                    error = LaunchError(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
                     self._stop(error, filled, clean=True)
                     return
 
@@ -186,7 +185,6 @@ class Watch:
 
     def _stalled(self) -> LaunchError:
         return LaunchError(
-            OutcomeClass.TRANSIENT,
             Reason.STALLED,
             f"nothing moved for {self._seconds:g} s while {self._working}: ended, see job.stallTimeoutSeconds",
         )
@@ -208,7 +206,7 @@ class Watch:
 
         _within(ANSWER_SECONDS, ask)
         if not answers:
-            return environment(
+            return LaunchError(
                 Reason.STALE_VOLUME, f"nothing moved for {self._seconds:g} s, and the volume does not answer"
             )
         if answers[0] is None:

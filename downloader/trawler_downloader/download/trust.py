@@ -7,7 +7,7 @@ from pathlib import Path
 from trawler_downloader.access.errors import AccessError
 from trawler_downloader.access.trust import trust
 from trawler_downloader.contract.reasons import Reason
-from trawler_downloader.download.errors import configuration
+from trawler_downloader.download.errors import LaunchError
 
 
 def trust_file(extra: Path | None) -> None:
@@ -20,8 +20,8 @@ def trust_file(extra: Path | None) -> None:
         pem = None if extra is None else extra.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         message = f"access.caBundleRef: its key ca.crt cannot be read ({error})"
-        raise configuration(Reason.CA_BUNDLE_INVALID, message) from error
+        raise LaunchError(Reason.CA_BUNDLE_INVALID, message) from error
     try:
         trust(pem)
     except AccessError as error:
-        raise configuration(error.reason, error.message) from error
+        raise LaunchError(error.reason, error.message) from error

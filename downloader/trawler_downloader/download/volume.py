@@ -10,7 +10,8 @@ import json
 import uuid
 from pathlib import Path
 
-from trawler_downloader.download.errors import environment
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.library.state import ClaimPaths
 
@@ -39,17 +40,17 @@ def look(paths: ClaimPaths, expected: str | None) -> str | None:
         LaunchError: Environment: no volume, no marker or another one than expected.
     """
     if not paths.root.is_dir():
-        raise environment("VolumeMissing", f"there is no folder at {paths.root}: the claim is not mounted")
+        raise LaunchError(Reason.VOLUME_MISSING, f"there is no folder at {paths.root}: the claim is not mounted")
     found = _read(paths.marker)
     if found is None and expected is not None:
-        raise environment(
-            "VolumeMarkerMissing",
+        raise LaunchError(
+            Reason.VOLUME_MARKER_MISSING,
             f"the volume bears no .trawler/volume-id, {expected} was expected: mount the NAS on the node, or restore "
             "the file",
         )
     if expected not in (None, found):
-        raise environment(
-            "VolumeMarkerMismatch",
+        raise LaunchError(
+            Reason.VOLUME_MARKER_MISMATCH,
             f"the volume's marker is {found}, {expected} was expected: mount the right volume, or use a Subscription "
             "of another name",
         )
@@ -66,7 +67,7 @@ def _read(marker: Path) -> str | None:
     except (ValueError, KeyError, TypeError):
         volume_id = None
     if not isinstance(volume_id, str) or not volume_id:
-        raise environment("VolumeMarkerUnreadable", f"{marker} holds no id: restore it from a backup")
+        raise LaunchError(Reason.VOLUME_MARKER_UNREADABLE, f"{marker} holds no id: restore it from a backup")
     return volume_id
 
 
@@ -86,8 +87,8 @@ def _make(files: Files, paths: ClaimPaths) -> str:
         files.remove_tree(prepared)
     made = _read(paths.marker)
     if made is None:
-        raise environment(
-            "VolumeMarkerMissing",
+        raise LaunchError(
+            Reason.VOLUME_MARKER_MISSING,
             "there is a folder .trawler without volume-id: restore the file, or remove the folder",
         )
     return made

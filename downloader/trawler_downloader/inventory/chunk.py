@@ -28,7 +28,8 @@ from trawler_downloader.contract.inventory import (
     InventoryRequest,
     RecordLine,
 )
-from trawler_downloader.download.errors import environment, raise_volume_error
+from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.volume import look
 from trawler_downloader.library.manifest import Manifest, ManifestError, decode_manifest
 from trawler_downloader.library.names import cut
@@ -131,8 +132,8 @@ def _volume_id(paths: ClaimPaths, expected: str | None) -> str | None:
     if found is None and paths.own.is_dir():
         found = look(paths, expected)  # made at this very moment: the marker is there before anything else
         if found is None:
-            raise environment(
-                "VolumeMarkerMissing",
+            raise LaunchError(
+                Reason.VOLUME_MARKER_MISSING,
                 f"there is a folder {paths.own.relative_to(paths.root)} and no volume-id beside it: restore the file",
             )
     return found

@@ -8,9 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.inventory import InventoryRequest
-from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.download.errors import LaunchError, TerminatedError
 from trawler_downloader.download.report import report, result_of
 from trawler_downloader.download.settings import request_of, settings_of
@@ -32,12 +30,6 @@ def command(environment: Mapping[str, str], output: BinaryIO) -> int:
     try:
         request = request_of(environment, InventoryRequest)
         write_chunk(request, ClaimPaths(settings.library, request.subscription), output, time.monotonic)
-    except LaunchError as error:
-        result = result_of(error, engine="")
-    except TerminatedError:
-        result = DownloadResult(
-            outcome=OutcomeClass.TERMINATED, reason="Terminated", message="the pod was told to stop"
-        )
-    else:
-        return 0
-    return report(result, settings.termination_log)
+    except (LaunchError, TerminatedError) as error:
+        return report(result_of(error, engine=""), settings.termination_log)
+    return 0
