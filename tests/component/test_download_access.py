@@ -298,6 +298,17 @@ def test_nothing_goes_around_a_proxy_by_another_protocol():
     assert 'Unsupported url scheme: "ftp"' in told
 
 
+def test_no_plugin_of_yt_dlp_is_loaded(tmp_path):
+    """It would run in every launch: yt-dlp looks for them wherever Python looks for modules."""
+    plugin = tmp_path / "yt_dlp_plugins/extractor/stranger.py"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("print('a stranger runs')\n")
+    without = f"import sys; sys.path.append({str(tmp_path)!r})\nimport yt_dlp; yt_dlp.YoutubeDL({{'quiet': True}})"
+    assert "a stranger runs" in run_python(without)
+    confined = f"from trawler_downloader.access.confine import confine; confine()\n{without}"
+    assert run_python(confined) == ""
+
+
 def test_deno_is_told_of_no_proxy_and_of_nothing_else():
     """yt-dlp would hand it the proxy, with user and password, in its environment."""
     told = run_python(

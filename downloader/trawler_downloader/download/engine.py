@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,8 +10,6 @@ from http import HTTPStatus
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
-
-os.environ["YTDLP_NO_PLUGINS"] = "1"  # plugins are code from folders; read by yt_dlp when it is imported
 
 import yt_dlp
 from yt_dlp import version

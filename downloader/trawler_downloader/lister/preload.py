@@ -7,13 +7,11 @@ extractor that nearly every listing uses. Must start no thread: children are for
 from __future__ import annotations
 
 import gc
-import os
-
-os.environ["YTDLP_NO_PLUGINS"] = "1"  # plugins are code from folders; read by yt_dlp when it is imported
 
 from yt_dlp.extractor.youtube import YoutubeTabIE
 
 import trawler_downloader.lister.worker  # noqa: F401 - loaded for the children
+from trawler_downloader.access.confine import confine
 from trawler_downloader.contract.listing import ListRequest
 from trawler_downloader.lister.engine import Engine, enabled_extractors
 
@@ -21,6 +19,7 @@ _UNKNOWN_TO_ALL = "https://trawler.invalid/"
 
 
 def _warm_up() -> None:
+    confine()  # before the first engine is made, which would load plugins
     for extractor in enabled_extractors():
         extractor.suitable(_UNKNOWN_TO_ALL)
     with Engine(ListRequest(url=_UNKNOWN_TO_ALL), before_request=lambda: None) as engine:
