@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from component.download_job import VIDEO, Ended, Job
 from component.lister_harness import ROOT, Standin, running_standin
+from component.processes import watched
 from component.web import INSIDE, OPEN, REBINDING, Page, Web, http_proxy, socks_proxy, two_webs
 from standin.media import MediaStore
 from trawler_downloader.contract.download import DownloadRequest, MediaWish, Sidecar, VideoRef
@@ -164,6 +167,43 @@ def test_a_login_that_is_missing_goes_around_no_proxy(job):
     ended = job.run(request)
     assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, "ProxyCredentialsMissing")
     assert "Secret my-vpn of namespace tv" in ended.told.message
+
+
+# What anybody on the node may read.
+
+
+def test_no_secret_is_among_the_arguments_of_a_process(job):
+    """Nor in an environment: looked at while a slow download uses cookies and a proxy's password, deno and ffmpeg."""
+    (job.folder / "cookies.txt").write_text(COOKIES)
+    refuse_strangers(job, "members_only")
+    slow = {"kind": "slow", "bytes_per_second": 200_000, "match": {"endpoint": "media"}}
+    job.site.site.faults.add(slow, job.site.site.catalogue)
+    delay(job, "ffmpeg", "ffprobe")
+    with http_proxy("m@e", CANARY, int(job.site.proxy.rpartition(":")[2])) as proxy:
+        login = with_login(job, "http", proxy.port, CANARY)
+        request = login.model_copy(update={"cookies": CookiesMode.ALWAYS, "cookies_secret": "my-cookies"})
+        process = job.start(request)
+        with watched(process.pid) as seen:
+            out, log = process.communicate(timeout=50)
+        ended = job.ended(process.returncode, out, log)
+        assert (ended.told.reason, ended.told.cookies_used, proxy.refused) == ("Published", True, 0), ended.log
+        assert proxy.served > 0
+    programs = ("trawler_downloader.download", "deno", "ffmpeg", "ffprobe")
+    assert [program for program in programs if not seen.mentions(f"{program}\0")] == []
+    assert seen.mentions("TRAWLER_REQUEST=")
+    assert not seen.mentions(CANARY)
+
+
+def delay(job: Job, *tools: str) -> None:
+    """These begin a moment later, so that whoever looks at processes sees them, with all their arguments."""
+    folder = job.folder / "tools"
+    folder.mkdir()
+    path = os.environ["PATH"]
+    for tool in tools:
+        script = folder / tool
+        script.write_text(f'#!/bin/sh\nsleep 0.3\nexec {shutil.which(tool)} "$@"\n')
+        script.chmod(0o755)
+    job.environment = {**job.environment, "PATH": f"{folder}:{path}"}
 
 
 # The connect guard.

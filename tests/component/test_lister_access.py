@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from component.lister_harness import YOUTUBE, Lister, Listing, Standin, running_lister, running_standin
+from component.processes import watched
 from component.web import OPEN, REBINDING, Page, Web, http_proxy, socks_proxy, two_webs
 from trawler_downloader.contract.listing import CookiesMode
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -176,3 +177,21 @@ async def test_a_socks_proxys_login_is_sent(lister: Lister, standin: Standin, fo
     assert wrong.end == "error"
     assert wrong.trailer is not None
     assert CANARY not in wrong.trailer.to_json() + (folder / "lister.log").read_text()
+
+
+async def test_no_secret_is_among_the_arguments_of_a_process(lister: Lister, standin: Standin) -> None:
+    """Nor in an environment: looked at while a slow listing uses cookies and a proxy's password."""
+    url = refuse_strangers(standin)
+    slow = {"kind": "slow", "bytes_per_second": 10_000, "match": {"endpoint": "listing"}}
+    standin.site.faults.add(slow, standin.site.catalogue)
+    with http_proxy("me", CANARY, int(standin.proxy.rpartition(":")[2])) as proxy, watched(lister.process.pid) as seen:
+        login = {"proxy": f"http://127.0.0.1:{proxy.port}", "proxy_username": "me", "proxy_password": CANARY}
+        listing = await lister.list(url, cookies=COOKIES, cookies_mode=CookiesMode.ALWAYS, **login)
+        assert (len(listing.entries), proxy.refused) == (5, 0)
+        assert proxy.served > 0
+    assert listing.trailer is not None
+    assert listing.trailer.cookies_used
+    assert seen.mentions("trawler_downloader.lister\0")
+    assert seen.mentions("PYTHONPATH=")
+    assert len(seen.processes) >= 3, "the program, the one that forks, and the listing"
+    assert not seen.mentions(CANARY)
