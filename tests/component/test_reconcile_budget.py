@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from component.cluster import KEY
-from component.gate_world import MINUTE, run, work
+from component.cluster import KEY, Killed
+from component.gate_world import MINUTE, OTHER, run, tally, work
 from component.world import World, make_limits, world_with_a_channel
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api import labels
+from trawler_operator.domain.admission import AdmissionLimits
+from trawler_operator.reconcile.gating import CLAIM_GRACE
 
 
 @pytest.fixture
@@ -40,6 +44,50 @@ async def test_parallel_downloads_of_a_site(world: World) -> None:
     await work(world, operator)
     assert len(world.cluster.running_jobs()) == 2
     await run(world, operator, watch=lambda: no_more_than(world, 2))
+
+
+ONE_AT_A_TIME = [
+    pytest.param(make_limits(1, 1), id="of all"),
+    pytest.param(make_limits(5, 5, parallel=1), id="of an address at a site"),
+]
+
+
+async def die_before_the_job(world: World, limits: AdmissionLimits) -> None:
+    """An operator that claims a launch of the first Subscription and creates no Job."""
+
+    def dies(what: str) -> Killed | None:
+        claimed = LedgerState.RUNNING in world.cluster.states().values()
+        return Killed(what) if claimed and what == "create Job" else None
+
+    victim = world.operator(limits=limits)
+    victim.api.fail = dies
+    with pytest.raises(Killed):
+        await victim.reconcile()
+
+
+@pytest.mark.parametrize("limits", ONE_AT_A_TIME)
+async def test_a_claim_that_was_left_without_its_job_passes_no_cap(world: World, limits: AdmissionLimits) -> None:
+    """Its slot was given to another Subscription by the successor, which had not looked at it yet."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    world.cluster.subscribe({"select": {"newest": 1}}, name=OTHER[1])
+    await die_before_the_job(world, limits)
+    operator = world.operator(limits=limits)
+    await operator.reconcile(OTHER)
+    assert len(world.cluster.running_jobs()) == 1
+    pause = await operator.reconcile()
+    no_more_than(world, 1)
+    assert pause == CLAIM_GRACE
+    await run(world, operator, watch=lambda: no_more_than(world, 1))
+    assert tally(world)[LedgerState.SUCCEEDED] == 2
+
+
+async def test_a_claim_that_finds_its_slot_free_gets_its_job(world: World) -> None:
+    """At once and under the same number: a death costs no launch."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    limits = make_limits(1, 1, per_hour=1)
+    await die_before_the_job(world, limits)
+    await world.operator(limits=limits).reconcile()
+    assert [job["metadata"]["labels"][labels.LAUNCH_LABEL] for job in world.cluster.running_jobs()] == ["1"]
 
 
 def no_more_than(world: World, count: int) -> None:

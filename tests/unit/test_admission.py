@@ -88,6 +88,25 @@ def test_who_cannot_use_a_grant_is_first_in_line_again() -> None:
     assert (desk.request(C), desk.request(B)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("limits", "parallelism", "resumed"),
+    [
+        pytest.param({"total": 3}, 5, True, id="room"),
+        pytest.param({"total": 2}, 5, False, id="the operator's cap"),
+        pytest.param({"total": 9, "each": 1}, 5, False, id="the cap of each"),
+        pytest.param({"total": 9, "parallel": 2}, 5, False, id="the cap of its egress"),
+        pytest.param({"total": 9}, 1, False, id="its own parallelism"),
+        pytest.param({"total": 9, "per_hour": 0, "spacing": 5}, 5, True, id="its budget is charged already"),
+    ],
+)
+def test_a_launch_that_was_granted_before(limits: dict[str, int], parallelism: int, resumed: bool) -> None:
+    """Its Job is missing: it needs no budget, and passes no cap; what it gets counts."""
+    desk = Desk(**{"each": 9, **limits})
+    desk.slots.rebuild({A: {TUBE.egress.name: 1}, B: {TUBE.egress.name: 1}})
+    assert resumed == desk.slots.resume(A, TUBE, parallelism)
+    assert desk.slots.running == 2 + resumed
+
+
 def test_one_each_while_others_wait() -> None:
     """With others in line a turn is one start, and then it is the next one's."""
     desk = Desk(total=1, each=1)

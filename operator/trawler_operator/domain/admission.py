@@ -2,7 +2,8 @@
 
 Subscriptions are reconciled in parallel, so what they share lives in this one object. It holds no truth of its own: how
 many Jobs a Subscription runs is told to it (`hold`) from the Jobs at start and from the ledger at the end of each pass,
-so a slot can neither leak nor be given twice; gates and budgets are the gate book's.
+so a slot can neither leak nor be given twice; gates and budgets are the gate book's. A claim whose Job is missing has
+no slot: it asks for one again (`resume`) before its Job is made.
 
 Turns are first come, first served, one start per turn while others wait: a channel with a thousand videos gets every
 second slot beside a channel with one. One that cannot start yet (its site's budget is used up, its gate is closed)
@@ -120,8 +121,7 @@ class Admission:
             is told by `next_turn`.
         """
         place = (key, route)
-        cap = min(parallelism, self._limits.max_running_per_subscription)
-        wanted = min(wanted, cap - self._held.get(key, Counter()).total())
+        wanted = min(wanted, self._own_room(key, parallelism))
         if wanted <= 0:
             # At its own cap: the end of one of its Jobs brings it back, the line has nothing to tell it.
             self._step_out(key, route)
@@ -135,6 +135,24 @@ class Admission:
         if wanted > granted:
             self._stand_in_line(key, route)
         return granted
+
+    def resume(self, key: Key, route: Route, parallelism: int) -> bool:
+        """Ask for the slot of a launch that was granted before, and whose Job is not there.
+
+        It has had its turn and is charged to the budget: only caps keep it from its slot.
+
+        Args:
+            key: who asks.
+            route: of the video.
+            parallelism: as with `request`.
+
+        Returns:
+            Whether its Job may be made.
+        """
+        if min(self._own_room(key, parallelism), self._free(route)) <= 0:
+            return False
+        self._held.setdefault(key, Counter())[route.egress.name] += 1
+        return True
 
     def decline(self, key: Key, route: Route, granted: int) -> None:
         """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
@@ -192,11 +210,17 @@ class Admission:
         spaced = self._limits.egress.spacing > timedelta(0)
         return len(self._line) > 1 or spaced or bool(self._book().closed(route.gates))
 
+    def _own_room(self, key: Key, parallelism: int) -> int:
+        cap = min(parallelism, self._limits.max_running_per_subscription)
+        return cap - self._held.get(key, Counter()).total()
+
     def _room(self, route: Route, now: datetime) -> int:
-        limits = self._limits.egress
         begun = self._book().gate(route.egress).budget.begun(now)
+        return min(self._free(route), self._limits.egress.max_per_hour - begun)
+
+    def _free(self, route: Route) -> int:
         through = self._running_through()[route.egress.name]
-        return min(self._limits.max_running - self.running, limits.max_parallel - through, limits.max_per_hour - begun)
+        return min(self._limits.max_running - self.running, self._limits.egress.max_parallel - through)
 
     def _running_through(self) -> Counter[str]:
         return sum(self._held.values(), Counter())

@@ -82,17 +82,19 @@ class Launcher:
                     self._admission.decline(current.key, route, granted)
 
     async def _create_missing(self, current: Pass, source_title: str | None) -> None:
-        """Create the Jobs of claims that have none, unless a gate has closed since.
+        """Create the Jobs of claims that have none, unless a gate has closed since or the slot is another's by now.
 
-        Such a launch has not begun, and would be one more that meets a site which asked to stop: its claim is given
-        back. Not a fresh one, whose Job another operator may be about to create.
+        Such a launch has not begun, and would be one more that meets a site which asked to stop, or that passes a cap:
+        its claim is given back. Not a fresh one, whose Job another operator may be about to create.
         """
+        parallelism = current.subscription.spec.job.parallelism
         missing, current.missing = current.missing, []
         returned: dict[str, LedgerEntry] = {}
         for video in missing:
             entry = current.ledger.active[video]
             route = current.download_route(entry.url)
-            if not self._gatekeeper.book.closed(route.gates):
+            closed = self._gatekeeper.book.closed(route.gates)
+            if not closed and self._admission.resume(current.key, route, parallelism):
                 await self._create(current, video, source_title, self._gatekeeper.book.epochs(route))
             elif entry.times.claimed is None or current.now - entry.times.claimed >= CLAIM_GRACE:
                 returned[video] = entry

@@ -7,7 +7,6 @@ until `step` says what becomes of the call, so that others' calls, edits and cra
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import timedelta
@@ -25,8 +24,6 @@ from trawler_operator.reconcile.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_
 LIMITS = make_limits(total=2, each=2, spacing=timedelta(seconds=5))
 RESYNC_SECONDS = 900.0
 _pass: ContextVar[Key] = ContextVar("pass")
-_number: ContextVar[int] = ContextVar("number")
-_numbers = itertools.count()
 
 
 class Fault(StrEnum):
@@ -54,10 +51,10 @@ class SteppedApi(FakeApi):
 
     Args:
         cluster: shared by all processes.
-        wrote: is told of every write that took effect, by the number of its pass.
+        wrote: is told of every write that took effect.
     """
 
-    def __init__(self, cluster: Cluster, wrote: Callable[[int], None]) -> None:
+    def __init__(self, cluster: Cluster, wrote: Callable[[], None]) -> None:
         super().__init__(cluster)
         self._wrote = wrote
         self.waiting: dict[Key, list[tuple[bool, asyncio.Future[Fault]]]] = {}
@@ -110,7 +107,7 @@ class SteppedApi(FakeApi):
             return act()
         finally:
             if write:
-                self._wrote(_number.get())
+                self._wrote()
 
 
 class Process:
@@ -120,7 +117,7 @@ class Process:
         cluster: shared.
         lister: shared.
         loop: turned by this class alone.
-        wrote: is told of every write that took effect, by the number of its pass.
+        wrote: is told of every write that took effect.
         monotonic: seconds, as the event loop of a real process counts them.
     """
 
@@ -129,7 +126,7 @@ class Process:
         cluster: Cluster,
         lister: Lister,
         loop: asyncio.AbstractEventLoop,
-        wrote: Callable[[int], None],
+        wrote: Callable[[], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._cluster = cluster
@@ -226,7 +223,6 @@ class Process:
 
     async def _reconcile(self, key: Key) -> timedelta | None:
         _pass.set(key)
-        _number.set(next(_numbers))
         return await self.operator.reconcile(key)
 
     def _turn(self, key: Key) -> None:

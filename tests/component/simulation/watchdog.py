@@ -44,10 +44,6 @@ class Watchdog:
     """Endings that cost a try."""
     jobs: dict[str, tuple[str, Row]] = field(default_factory=dict)
     """uid of every Job ever seen → name, and what it worked for."""
-    claims: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    """Subscription, key, launch → pass that claimed it."""
-    made_later: set[str] = field(default_factory=set)
-    """uids of Jobs that another pass created than the one that claimed them: these are not held back for a slot."""
     settled: set[str] = field(default_factory=set)
     """Names of Jobs whose launch the ledger has taken as ended."""
     overlap: bool = False
@@ -56,8 +52,8 @@ class Watchdog:
 
     # -- at every write ------------------------------------------------------------------------------------------
 
-    def look(self, number: int) -> None:
-        """After a write of an operator, in its pass of that number."""
+    def look(self) -> None:
+        """After a write of an operator."""
         for name in self.subscriptions():
             ledger = self.cluster.ledger(name)
             present = self.present(name)
@@ -66,15 +62,13 @@ class Watchdog:
             self.known[name] = present
             self._look_at_window(name)
             for key, entry in ledger.items():
-                if entry.state is LedgerState.RUNNING:
-                    self.claims.setdefault((name, key, entry.launches), number)
                 burns = self.burns[name, key]
                 assert entry.failures <= burns, f"{name} {key}: {entry.failures} failures noted, {burns} happened"
         if self.draining and len(self._live()) <= 1:
             self.overlap = self.draining = False
         for job in self.cluster.select("Job", **DOWNLOAD_JOBS):
             if job["metadata"]["uid"] not in self.jobs:
-                self._look_at_new(job, number)
+                self._look_at_new(job)
         self._note_settled()
 
     def forget_lost(self) -> None:
@@ -104,7 +98,7 @@ class Watchdog:
         annotations: dict[str, str] = shard["metadata"].get("annotations", {})
         return annotations
 
-    def _look_at_new(self, job: Object, number: int) -> None:
+    def _look_at_new(self, job: Object) -> None:
         """A Job that was created by this very write."""
         metadata = job["metadata"]
         name, key = subscription_of(job), metadata["annotations"][labels.VIDEO_ANNOTATION]
@@ -123,10 +117,6 @@ class Watchdog:
             claimed = entry is not None and (entry.state, entry.launches) == (LedgerState.RUNNING, launch)
             assert claimed, f"Job {metadata['name']} of {row}, launch {launch}, without its claim: {entry}"
             assert metadata["name"] not in self.settled, f"launch {launch} of {row} was over, and is made again"
-        if self.claims.get((name, key, launch)) != number:
-            self.made_later.add(metadata["uid"])
-        if any(job["metadata"]["uid"] in self.made_later for job in present):
-            return
         ours = [job for job in present if subscription_of(job) == name]
         cap = min(subscription["spec"]["job"]["parallelism"], LIMITS.max_running_per_subscription)
         assert len(ours) <= cap, f"{name} runs {len(ours)} Jobs, {cap} are allowed"
