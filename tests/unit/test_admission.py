@@ -142,6 +142,28 @@ def test_one_that_withdraws_does_not_hold_up_the_line() -> None:
     assert desk.slots.next_turn(NOON) is None
 
 
+def test_one_that_is_away_keeps_its_place() -> None:
+    """Its source is being listed: others pass meanwhile, and then it is its turn again."""
+    desk = Desk(total=1)
+    desk.slots.rebuild({C: {"": 1}})
+    for key in (A, B):
+        desk.request(key)
+    desk.slots.hold(C, {})
+    desk.slots.step_aside(A)
+    assert Turn(B, NOON) == desk.slots.next_turn(NOON)
+    desk.slots.come_back(A)
+    assert Turn(A, NOON) == desk.slots.next_turn(NOON)
+    assert desk.request(B) == 0
+
+
+def test_one_that_is_away_and_withdraws_may_come_again() -> None:
+    """What it was away for has failed."""
+    desk = Desk(total=1)
+    desk.slots.step_aside(A)
+    desk.slots.withdraw(A)
+    assert desk.request(A) == 1
+
+
 def test_one_at_its_own_cap_leaves_the_line() -> None:
     """It comes back by itself when one of its Jobs ends."""
     desk = Desk(total=5, each=1)
@@ -260,3 +282,5 @@ def test_awaits_probe(route: Route, closed: GateId, awaited: bool) -> None:
     desk.close(closed, NOON)
     desk.request(A, route=route)
     assert awaited == desk.slots.awaits_probe(TUBE_LISTING)
+    desk.slots.step_aside(A)
+    assert not desk.slots.awaits_probe(TUBE_LISTING)

@@ -64,6 +64,7 @@ class Admission:
         self._line: OrderedDict[tuple[Key, Route], None] = OrderedDict()
         self._routes: dict[Key, set[Route]] = {}
         """The same by Subscription."""
+        self._away: set[Key] = set()
 
     @property
     def running(self) -> int:
@@ -80,6 +81,7 @@ class Admission:
         self._held = {}
         self._line.clear()
         self._routes.clear()
+        self._away.clear()
         for key, held in running.items():
             self.hold(key, held)
 
@@ -98,8 +100,17 @@ class Admission:
 
     def withdraw(self, key: Key) -> None:
         """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
+        self.come_back(key)
         for route in list(self._routes.get(key, ())):
             self._step_out(key, route)
+
+    def step_aside(self, key: Key) -> None:
+        """The Subscription cannot ask for a while: it keeps its places, and those behind it pass."""
+        self._away.add(key)
+
+    def come_back(self, key: Key) -> None:
+        """It can ask again."""
+        self._away.discard(key)
 
     def stand_only_for(self, key: Key, routes: AbstractSet[Route]) -> None:
         """The Subscription wants nothing of any other route now."""
@@ -168,7 +179,8 @@ class Admission:
         return any(
             (other.egress, other.cookies) == (route.egress, route.cookies)
             and not (other.volume and book.gate(other.volume).is_closed)
-            for _, other in self._line
+            for key, other in self._line
+            if key not in self._away
         )
 
     def next_turn(self, now: datetime) -> Turn | None:
@@ -195,7 +207,9 @@ class Admission:
         times: dict[Route, datetime | None] = {}
         best: tuple[tuple[Key, Route], datetime] | None = None
         for place in self._line:
-            route = place[1]
+            key, route = place
+            if key in self._away:
+                continue
             if route not in times:
                 full = through[route.egress.name] >= limits.max_parallel
                 times[route] = None if full else book.start_at(route, limits, now)

@@ -172,11 +172,13 @@ class Reconciler:
         due = can_list and decide_check(subscription, status, self._policy.started_at, current.now).due
         current.waits_for_gate = due and self._gatekeeper.holds_listing(current)
         if due and not current.waits_for_gate:
-            # A listing may take minutes: neither the free slots nor the line wait for it.
+            # A listing may take minutes: neither the free slots nor the line wait for it. It keeps its place, or one
+            # that is checked more often than slots come free would never have its turn.
             self._hold(current)
-            self._admission.withdraw(key)
+            self._admission.step_aside(key)
             self._wake_next()
             current.check = await self._checker.check(current, found)
+            self._admission.come_back(key)
             current.now = self._clock.now()
             may_launch = may_launch and current.blocker is None
         if may_launch:
