@@ -8,7 +8,7 @@ import pytest
 
 from builders import ledger_entry
 from component.cluster import KEY
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.ledger import SHARD_CAPACITY
@@ -117,6 +117,28 @@ async def test_conflict_is_met_although_the_watch_lags(world: World) -> None:
     await world.settle(operator)
     assert world.cluster.shards()[0]["metadata"]["annotations"]["note"] == "mine"
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.w1"]
+
+
+async def test_conflict_shows_that_a_turn_was_taken_meanwhile(world: World) -> None:
+    """Of two sites' videos one is claimed at the second try, after which the other is not there any more."""
+    world.site.facts["v7"] = {"url": "https://vimeo.com/7"}
+    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 2}})
+    operator = world.operator(limits=make_limits(0))
+    await operator.reconcile()
+    operator = world.operator()
+    text = world.cluster.shards()[0]["data"]["youtube.v7"].replace('"Pending"', '"Skipped"')
+
+    def skip(what: str) -> None:
+        if what == f"patch ConfigMap/{SHARD}":
+            operator.api.fail = lambda _: None
+            world.cluster.merge("ConfigMap", "media", SHARD, {"data": {"youtube.v7": text}})
+
+    operator.api.fail = skip
+    await operator.reconcile()
+    await operator.reconcile()
+    running = {key for key, state in world.cluster.states().items() if state is LedgerState.RUNNING}
+    assert running == {"youtube.v6"}
+    assert operator.admission.running == 1
 
 
 async def test_policy_that_changed_is_brought_to_every_shard(world: World) -> None:

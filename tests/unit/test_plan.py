@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from builders import NOON, entry_line, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.domain.ledger_entry import LaunchTimes
 from trawler_operator.domain.plan import (
     HistoryLimits,
     LaunchAction,
     busy_videos,
     claim,
-    eligible_keys,
     forgotten_jobs,
     give_back,
-    is_eligible,
     jobs_to_delete,
     judge_launch,
     may_delete,
     new_entries,
-    next_retry,
-    probe_order,
 )
 from trawler_operator.domain.selection import NewEntry
 
 UID = "sub-1"
-LATER = NOON + timedelta(minutes=5)
 
 
 def job(name: str = "j", *, uid: str = UID, ended: str | None = None, at: int = 0, **metadata: Any) -> dict[str, Any]:
@@ -58,63 +51,6 @@ def job(name: str = "j", *, uid: str = UID, ended: str | None = None, at: int = 
 def test_judge_launch(found: dict[str, Any] | None, action: LaunchAction) -> None:
     """What becomes of a Running entry."""
     assert action is judge_launch(found, UID)
-
-
-@pytest.mark.parametrize(
-    ("entry", "expected"),
-    [
-        pytest.param(ledger_entry(LedgerState.PENDING), True, id="queued"),
-        pytest.param(ledger_entry(LedgerState.PENDING, retry_at=LATER), False, id="put off"),
-        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=LATER), False, id="failed, not yet"),
-        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=NOON), True, id="failed, its time has come"),
-        pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON), True, id="premiere, its time has come"),
-        pytest.param(ledger_entry(LedgerState.RUNNING), False, id="running"),
-        pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
-        pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
-        pytest.param(ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.TERMINAL), False, id="given up"),
-        pytest.param(
-            ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=2),
-            False,
-            id="same spec",
-        ),
-        pytest.param(
-            ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=1), True, id="new spec"
-        ),
-    ],
-)
-def test_is_eligible(entry: Any, expected: bool) -> None:
-    """What may be claimed at noon, under generation 2."""
-    assert expected == is_eligible(entry, 2, NOON)
-
-
-def test_order_of_turns() -> None:
-    """As discovered, oldest first; what a live Job works on is left out."""
-    active = {name: ledger_entry(LedgerState.PENDING, seq=seq) for name, seq in (("c", 3), ("a", 1), ("b", 2))}
-    assert eligible_keys(active, 1, NOON, busy={"b"}) == ["a", "c"]
-
-
-def test_second_looks_come_last() -> None:
-    """What was not for us does not stand before what is new; a premiere whose time has come is like any other."""
-    active = {
-        "members": ledger_entry(LedgerState.WAITING, seq=1, retry_at=NOON, outcome=OutcomeClass.NEEDS_ACCESS),
-        "premiere": ledger_entry(LedgerState.WAITING, seq=2, retry_at=NOON, outcome=OutcomeClass.NOT_YET),
-        "failed": ledger_entry(LedgerState.FAILED, seq=3, retry_at=NOON, outcome=OutcomeClass.TRANSIENT),
-        "new": ledger_entry(LedgerState.PENDING, seq=4),
-        "revived": ledger_entry(LedgerState.PENDING, seq=5, outcome=OutcomeClass.NEEDS_ACCESS),
-    }
-    assert eligible_keys(active, 1, NOON) == ["premiere", "failed", "new", "revived", "members"]
-
-
-def test_next_retry() -> None:
-    """The earliest of the times that lie ahead; what is due already waits for a slot, not for a time."""
-    active = [
-        ledger_entry(LedgerState.PENDING),
-        ledger_entry(LedgerState.FAILED, retry_at=NOON - timedelta(minutes=1)),
-        ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=1)),
-        ledger_entry(LedgerState.FAILED, retry_at=LATER),
-    ]
-    assert next_retry(active, 1, NOON) == LATER
-    assert next_retry(active[:2], 1, NOON) is None
 
 
 def test_claim() -> None:
@@ -205,14 +141,3 @@ def test_a_claim_is_given_back_without_a_trace_but_its_number() -> None:
     entry = claim(ledger_entry(LedgerState.PENDING, launches=2, failures=1), NOON)
     given = give_back(entry)
     assert (given.state, given.launches, given.failures) == (LedgerState.PENDING, 3, 1)
-
-
-def test_probes_take_turns() -> None:
-    """Never tried comes first, then what was tried longest ago; equals as discovered."""
-    active = {
-        "just": ledger_entry(seq=1, times=LaunchTimes(finished=NOON)),
-        "long ago": ledger_entry(seq=4, times=LaunchTimes(finished=NOON - timedelta(days=1))),
-        "never, found later": ledger_entry(seq=3),
-        "never": ledger_entry(seq=2),
-    }
-    assert probe_order(active, active) == ["never", "never, found later", "long ago", "just"]

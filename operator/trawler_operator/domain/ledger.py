@@ -8,13 +8,12 @@ server took it.
 New entries go to the last shard only. A full one is marked as sealed, with its resourceVersion, before the next is
 created: of two operators that overlap for a moment, one meets a conflict and rereads.
 
-What a pass asks for (counts, bytes, what runs, what is newest) is kept as entries come and go: a pass that finds
-nothing new takes as long with 100,000 entries as with 1,000.
+What a pass asks for (counts, bytes, what runs, whose turn it is, what is newest) is kept as entries come and go: a pass
+takes as long with 100,000 entries as with 1,000.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -23,6 +22,8 @@ from dataclasses import dataclass, field
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import SkipReason
+from trawler_operator.domain.backlog import Backlog
+from trawler_operator.domain.ledger_annotations import read_names, write_names
 from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry, encode_entry
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.ledger_index import IndexRow, LedgerIndex
@@ -113,6 +114,8 @@ class Ledger:
     def __init__(self) -> None:
         self.active: dict[str, LedgerEntry] = {}
         """Entries that may still change by themselves, in full."""
+        self.backlog = Backlog()
+        """Those of them that no launch has claimed."""
         self.problems: dict[str, LedgerProblem] = {}
         self.sources: dict[str, str] = {}
         """Source key → when its first run was written."""
@@ -122,12 +125,15 @@ class Ledger:
         """Verb → the last request that was carried out."""
         self.inventory: str | None = None
         """How far the ledger was made from its volume, as `domain.inventory` reads it."""
+        self._head: Mapping[str, str] = {}
+        """Annotations of shard 0, which say this."""
         self._index = LedgerIndex()
         self._shards: dict[int, _ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
         self._running: dict[str, LedgerEntry] = {}
         self._dead_letters: dict[str, str] = {}
         """Key → reason, of those that were given up: their entries are not in memory."""
+        self._dead_reasons: Counter[str] = Counter()
         self._bytes = 0
         self._successes = RecentEntries()
         self._failures = RecentEntries()
@@ -189,7 +195,7 @@ class Ledger:
 
     def dead_letters(self) -> Counter[str]:
         """How many videos were given up, by reason."""
-        return Counter(self._dead_letters.values())
+        return +self._dead_reasons
 
     def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
         """Keys of the entries in one of these states."""
@@ -227,18 +233,14 @@ class Ledger:
             else:
                 self._add(shard.number, key, entry)
         if shard.number == 0:
-            self.sources = _read_names(shard.annotations.get(labels.SOURCES_ANNOTATION))
-            self.volumes = _read_names(shard.annotations.get(labels.VOLUMES_ANNOTATION))
-            self.requests = _read_names(shard.annotations.get(labels.REQUESTS_ANNOTATION))
-            self.inventory = shard.annotations.get(labels.INVENTORY_ANNOTATION)
+            self._read_head(shard.annotations)
 
     def drop(self, number: int) -> None:
         """Forget a shard that is gone."""
         self._forget(number)
         del self._shards[number]
         if number == 0:
-            self.sources, self.volumes, self.requests = {}, {}, {}
-            self.inventory = None
+            self._read_head({})
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -278,11 +280,11 @@ class Ledger:
 
         head: dict[str, str] = {}
         if changes.started_sources:
-            head[labels.SOURCES_ANNOTATION] = _write_names({**changes.started_sources, **self.sources})
+            head[labels.SOURCES_ANNOTATION] = write_names({**changes.started_sources, **self.sources})
         if changes.volumes:
-            head[labels.VOLUMES_ANNOTATION] = _write_names({**self.volumes, **changes.volumes})
+            head[labels.VOLUMES_ANNOTATION] = write_names({**self.volumes, **changes.volumes})
         if changes.requests:
-            head[labels.REQUESTS_ANNOTATION] = _write_names({**self.requests, **changes.requests})
+            head[labels.REQUESTS_ANNOTATION] = write_names({**self.requests, **changes.requests})
         if changes.inventory is not None:
             head[labels.INVENTORY_ANNOTATION] = changes.inventory
 
@@ -300,15 +302,17 @@ class Ledger:
         for key, entry in write.entries.items():
             self._remove(key)
             self._add(write.number, key, entry)
-        if labels.SOURCES_ANNOTATION in write.annotations:
-            self.sources = _read_names(write.annotations[labels.SOURCES_ANNOTATION])
-        if labels.VOLUMES_ANNOTATION in write.annotations:
-            self.volumes = _read_names(write.annotations[labels.VOLUMES_ANNOTATION])
-        if labels.REQUESTS_ANNOTATION in write.annotations:
-            self.requests = _read_names(write.annotations[labels.REQUESTS_ANNOTATION])
-        self.inventory = write.annotations.get(labels.INVENTORY_ANNOTATION, self.inventory)
+        if write.number == 0:
+            self._read_head({**self._head, **write.annotations})
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _read_head(self, annotations: Mapping[str, str]) -> None:
+        self._head = annotations
+        self.sources = read_names(annotations.get(labels.SOURCES_ANNOTATION))
+        self.volumes = read_names(annotations.get(labels.VOLUMES_ANNOTATION))
+        self.requests = read_names(annotations.get(labels.REQUESTS_ANNOTATION))
+        self.inventory = annotations.get(labels.INVENTORY_ANNOTATION)
 
     def _room(self, tail: int) -> int:
         state = self._shards.get(tail)
@@ -335,6 +339,7 @@ class Ledger:
         self._counts[entry.state] += 1
         if entry.is_active:
             self.active[key] = entry
+            self.backlog.put(key, entry)
         if entry.state is LedgerState.RUNNING:
             self._running[key] = entry
         elif entry.state is LedgerState.SUCCEEDED:
@@ -344,7 +349,8 @@ class Ledger:
         elif entry.state in _FAILED:
             self._failures.put(key, entry)
         if entry.state is LedgerState.DEAD_LETTER:
-            self._dead_letters[key] = sys.intern(entry.reason or NO_REASON)
+            reason = self._dead_letters[key] = sys.intern(entry.reason or NO_REASON)
+            self._dead_reasons[reason] += 1
 
     def _remove(self, key: str) -> None:
         """Take a key's contribution out of the totals, before its new entry is added.
@@ -357,9 +363,11 @@ class Ledger:
         if row.state is not None:
             self._counts[row.state] -= 1
         self.problems.pop(key, None)
-        self.active.pop(key, None)
+        if (entry := self.active.pop(key, None)) is not None:
+            self.backlog.remove(key, entry)
         self._running.pop(key, None)
-        self._dead_letters.pop(key, None)
+        if (reason := self._dead_letters.pop(key, None)) is not None:
+            self._dead_reasons[reason] -= 1
         self._successes.remove(key)
         self._failures.remove(key)
 
@@ -381,20 +389,3 @@ def _with_head_annotations(writes: list[ShardWrite], head: dict[str, str]) -> li
         last = writes.pop()
         return [*writes, ShardWrite(0, last.data, {**last.annotations, **head}, last.entries)]
     return [*writes, ShardWrite(0, {}, head, {})]
-
-
-def _read_names(text: str | None) -> dict[str, str]:
-    """An annotation's JSON object of strings; a mangled one counts as empty (a first run then finds all keys known)."""
-    if not text:
-        return {}
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError:
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {str(name): str(value) for name, value in document.items()}
-
-
-def _write_names(names: Mapping[str, str]) -> str:
-    return json.dumps(dict(sorted(names.items())), ensure_ascii=False, separators=(",", ":"))

@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
@@ -73,44 +73,6 @@ def is_owned(job: _Job, uid: str) -> bool:
     return not owners or any(owner.get("uid") == uid for owner in owners)
 
 
-def is_eligible(entry: LedgerEntry, generation: int, now: datetime) -> bool:
-    """Whether the entry may be claimed for a launch now."""
-    if entry.waits_for_new_spec:
-        return entry.generation != generation
-    waits = entry.state in {LedgerState.PENDING, LedgerState.FAILED, LedgerState.WAITING}
-    return waits and (entry.retry_at is None or entry.retry_at <= now)
-
-
-def eligible_keys(
-    active: Mapping[str, LedgerEntry], generation: int, now: datetime, busy: Collection[str] = ()
-) -> list[str]:
-    """Keys that may be claimed, in the order of their turn: as discovered, oldest first; second looks come last.
-
-    Args:
-        active: the ledger's active entries.
-        generation: of the spec.
-        now: the time.
-        busy: keys that a live Job works on although the ledger does not know (it was deleted by hand).
-    """
-    keys = [key for key, entry in active.items() if is_eligible(entry, generation, now) and key not in busy]
-    return sorted(keys, key=lambda key: (_is_second_look(active[key]), active[key].seq))
-
-
-def _is_second_look(entry: LedgerEntry) -> bool:
-    """Not for us at the last look, and most likely not now: a thousand of them must not stand before what is new."""
-    return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS
-
-
-def next_retry(active: Iterable[LedgerEntry], generation: int, now: datetime) -> datetime | None:
-    """When the next entry that waits for its time may be claimed."""
-    times = [
-        entry.retry_at
-        for entry in active
-        if entry.retry_at is not None and entry.is_active and not is_eligible(entry, generation, now)
-    ]
-    return min(times, default=None)
-
-
 def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
     """The entry with its next launch claimed.
 
@@ -130,19 +92,6 @@ def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
 def give_back(entry: LedgerEntry) -> LedgerEntry:
     """The entry without its claim, whose Job is not there; the launch's number is not used again."""
     return replace(entry, state=LedgerState.PENDING)
-
-
-def probe_order(keys: Iterable[str], active: Mapping[str, LedgerEntry]) -> list[str]:
-    """Keys in the order in which they should probe a closed gate: what was not tried for longest comes first.
-
-    In turns, so that a video which always fails in the same way does not keep the gate closed for all.
-    """
-
-    def last_tried(key: str) -> tuple[float, int]:
-        ended = active[key].times.finished
-        return (ended.timestamp() if ended else 0.0, active[key].seq)
-
-    return sorted(keys, key=last_tried)
 
 
 def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> dict[str, LedgerEntry]:

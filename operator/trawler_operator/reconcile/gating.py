@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.egress import BudgetLimits, GateId, Route
 from trawler_operator.domain.gate_book import Evidence, GateBook, GateChanges
@@ -153,8 +152,8 @@ class Gatekeeper:
         """
         alive = {
             launch_task(video, entry.launches)
-            for video, entry in current.ledger.active.items()
-            if entry.state is LedgerState.RUNNING and video not in current.missing
+            for video, entry in current.ledger.running().items()
+            if video not in current.missing
         }
         probes = self.book.probes_of(_name(current.key))
         # Passes over one Subscription come one after the other: at the start of this one, this process lists nothing.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.admission import Admission
+from trawler_operator.domain.backlog import is_eligible
 from trawler_operator.domain.download_job import build_download_job
 from trawler_operator.domain.egress import GateId, Route
 from trawler_operator.domain.gates import launch_task
@@ -21,11 +22,8 @@ from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import (
     LaunchAction,
     claim,
-    eligible_keys,
     give_back,
-    is_eligible,
     judge_launch,
-    probe_order,
 )
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
@@ -67,18 +65,22 @@ class Launcher:
         if current.backoff is not None and current.now < current.backoff.until_time:
             self._admission.withdraw(current.key)
             return
-        groups = self._group(current)
-        current.routes = groups.keys()
-        self._admission.hold(current.key, current.running_through())
-        self._admission.stand_only_for(current.key, groups.keys())
+        ledger, busy = current.ledger, current.busy
         # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
         parallelism = 1 if current.backoff is not None else current.subscription.spec.job.parallelism
-        for route, videos in groups.items():
+        # A listing may name videos of several sites. More of one than can run at a time are nothing to admission.
+        turns = ledger.backlog.turns(current.subscription.generation, current.now, parallelism, busy)
+        routes = {site: current.download_route(ledger.active[videos[0]].url) for site, videos in turns.items()}
+        current.routes = set(routes.values())
+        self._admission.hold(current.key, current.running_through())
+        self._admission.stand_only_for(current.key, current.routes)
+        for site, videos in turns.items():
+            route = routes[site]
             granted = self._admission.request(current.key, route, len(videos), parallelism, current.now)
             if granted:
-                if self._gatekeeper.book.closed(route.gates):
-                    videos = probe_order(videos, current.ledger.active)
-                if not await self._start(current, route, videos[:granted], source_title):
+                is_probe = bool(self._gatekeeper.book.closed(route.gates))
+                chosen = ledger.backlog.probes(site, granted, busy) if is_probe else videos[:granted]
+                if not await self._start(current, route, chosen, source_title):
                     self._admission.decline(current.key, route, granted)
 
     async def _create_missing(self, current: Pass, source_title: str | None) -> None:
@@ -105,35 +107,31 @@ class Launcher:
             tasks = [launch_task(video, entry.launches) for video, entry in returned.items()]
             await self._gatekeeper.release(current.key, tasks, current.now)
 
-    def _group(self, current: Pass) -> dict[Route, list[str]]:
-        """What may be launched, by the gates that it passes; a listing may name videos of several sites."""
-        groups: dict[Route, list[str]] = {}
-        active = current.ledger.active
-        for video in eligible_keys(active, current.subscription.generation, current.now, current.busy):
-            groups.setdefault(current.download_route(active[video].url), []).append(video)
-        return groups
-
     async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> bool:
         """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
 
         Returns:
-            Whether the gates let them through; another pass may have been quicker since admission granted them.
+            Whether anything went through the gates; another pass may have been quicker since admission granted them, or
+            another operator, as a conflict over the claims of the route before has shown.
         """
-        launches = {video: current.ledger.active[video].launches + 1 for video in chosen}
+        active = current.ledger.active
+        launches = {video: active[video].launches + 1 for video in chosen if video in active}
+        if not launches:
+            return False
         tasks = {video: launch_task(video, launch) for video, launch in launches.items()}
         gates = await self._gatekeeper.admit_downloads(current.key, route, tasks.values(), current.now)
         if gates is None:
             return False
 
         def compute(ledger: Ledger) -> Changes:
-            present = {video: ledger.active[video] for video in chosen if video in ledger.active}
+            present = {video: ledger.active[video] for video in launches if video in ledger.active}
             generation, now = current.subscription.generation, current.now
             return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
 
         written = await self._store.commit(current.subscription, current.ledger, compute)
-        for video in chosen:
+        for video, launch in launches.items():
             # Another operator's claim is not ours to act upon: by now it may be settled, and its Job deleted.
-            if video in written.entries and written.entries[video].launches == launches[video]:
+            if video in written.entries and written.entries[video].launches == launch:
                 await self._create(current, video, source_title, gates)
             else:
                 await self._gatekeeper.release(current.key, [tasks[video]], current.now)

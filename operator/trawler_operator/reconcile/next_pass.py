@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
-from trawler_operator.domain.plan import next_retry
 from trawler_operator.domain.requests import is_handled
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
@@ -89,8 +88,7 @@ class NextPasses:
             if current.waits_for_gate:
                 # The gate's opening wakes it; if nothing else can probe, it is this check that does.
                 times.append(max(self._gatekeeper.book.passable_at(current.listing_route, now), now + LOOK_AT_RUNNING))
-            generation = current.subscription.generation
-            retry = next_retry(current.ledger.active.values(), generation, now)
+            retry = current.ledger.backlog.next_retry(current.subscription.generation, now)
             resume = current.backoff.until_time if current.backoff else now
             if resume > now:
                 times.append(resume)
