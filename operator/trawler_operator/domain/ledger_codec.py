@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.model import format_time
-from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger_entry import NEVER_LAUNCHED, LaunchTimes, LedgerEntry
 
 MAX_VALUE_BYTES = 1024
 """What a value may take; only an entry whose URL, id and path alone are longer goes above, up to HARD_VALUE_BYTES."""
@@ -92,7 +92,7 @@ def decode_entry(text: str) -> LedgerEntry:
         raise InvalidEntryError("launches: a Running entry has had at least one launch")
     fields = {name: getattr(value, name) for name in _NAMES}
     times = LaunchTimes(**{name: getattr(value.times, name) for name in _TIME_NAMES})
-    return LedgerEntry(**fields, times=times)
+    return LedgerEntry(**fields, times=times if times != NEVER_LAUNCHED else NEVER_LAUNCHED)
 
 
 def encode_entry(entry: LedgerEntry) -> str:
