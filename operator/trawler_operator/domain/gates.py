@@ -36,7 +36,7 @@ from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.egress import CLOCK_TOLERANCE, Budget, GateId, GateKind
 from trawler_operator.domain.jitter import jitter
 from trawler_operator.domain.job_outcome import ObservedOutcome
-from trawler_operator.domain.retry import ALREADY_PUBLISHED, RETRY_JITTER_SHARE, Pause
+from trawler_operator.domain.retry import RETRY_JITTER_SHARE, Pause
 from trawler_operator.domain.schedule import backoff
 
 BOT_CHECK_REASONS = frozenset({Reason.BOT_CHECK, Reason.CAPTCHA, Reason.ADDRESS_BLOCKED})
@@ -217,7 +217,7 @@ _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, Outcome
 _UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
 _UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
 """The site was not asked, or not once more with them: an end of ours, not the site's answer."""
-_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {ALREADY_PUBLISHED}
+_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {Reason.ALREADY_PUBLISHED}
 _UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
 """The next video of the queue may end so as well, after the site was asked for it."""
 

@@ -27,6 +27,7 @@ from trawler_downloader.contract.inventory import (
     UnusableChunkError,
 )
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, SkipReason, message
 from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
@@ -38,7 +39,6 @@ from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.naming import inventory_job_name
 from trawler_operator.domain.plan import is_owned
 from trawler_operator.domain.requests import Verb, encode_mark
-from trawler_operator.domain.retry import ALREADY_PUBLISHED
 from trawler_operator.domain.schedule import backoff
 from trawler_operator.domain.status import LedgerFacts
 
@@ -297,7 +297,7 @@ def _entry(record: RecordLine, now: datetime) -> LedgerEntry:
         added_at=landed,
         launches=record.launch,
         outcome=OutcomeClass.PUBLISHED,
-        reason=SkipReason.REMOVED_BY_USER if gone else ALREADY_PUBLISHED,
+        reason=(SkipReason.REMOVED_BY_USER if gone else Reason.ALREADY_PUBLISHED).value,
         message=message(SkipReason.REMOVED_BY_USER, path=record.path) if gone else None,
         path=record.path,
         bytes=record.present_bytes,

@@ -40,8 +40,6 @@ MAX_SITE_WAIT = timedelta(days=14)
 AFTER_ANNOUNCED = timedelta(minutes=1)
 """Sites are never ready on the second."""
 MAX_BACKOFF_TEXT = 512
-ALREADY_PUBLISHED = "AlreadyPublished"
-"""The downloader's reason for a file that stood there already: it did not ask the site."""
 
 
 @dataclass(frozen=True, slots=True)
