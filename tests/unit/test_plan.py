@@ -64,13 +64,12 @@ def test_claim() -> None:
 
 
 def test_busy_videos() -> None:
-    """Live Jobs that no Running entry claims."""
+    """Those of live Jobs."""
     jobs = [
-        job("claimed", annotations={"trawler.dev/video": "a"}),
         job("stray", annotations={"trawler.dev/video": "b"}),
         job("ended", ended="Complete", annotations={"trawler.dev/video": "c"}),
     ]
-    assert {"b"} == busy_videos(jobs, {"claimed"})
+    assert {"b"} == busy_videos(jobs)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +111,15 @@ def test_may_delete(found: dict[str, Any], expected: bool) -> None:
 
 
 def test_jobs_to_delete() -> None:
-    """The oldest beyond the limits, successful and failed ones counted apart; never what is needed or not ours."""
+    """The oldest beyond the limits, successful and failed ones counted apart; never what lives or is not ours."""
     jobs = [
         *(job(f"ok-{at}", ended="Complete", at=at) for at in (3, 1, 2)),
         *(job(f"bad-{at}", ended="Failed", at=at) for at in (6, 4, 5)),
-        job("needed", ended="Complete"),
         job("alive"),
         job("foreign", uid="sub-0", ended="Complete"),
         job("going", ended="Complete", deletionTimestamp="x"),
     ]
-    doomed = jobs_to_delete(jobs, {"needed"}, UID, HistoryLimits(successful=1, failed=2))
+    doomed = jobs_to_delete(jobs, UID, HistoryLimits(successful=1, failed=2))
     assert [found["metadata"]["name"] for found in doomed] == ["ok-1", "ok-2", "bad-4"]
 
 

@@ -14,7 +14,7 @@ Crash windows, and why each closes:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -115,12 +115,12 @@ def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> 
     }
 
 
-def busy_videos(jobs: Iterable[_Job], claimed: Collection[str]) -> set[str]:
-    """Videos that an unfinished Job works on although no Running entry claims that Job (`claimed`: names of Jobs)."""
+def busy_videos(jobs: Iterable[_Job]) -> set[str]:
+    """Videos that unfinished ones of the Jobs work on."""
     return {
         str(job["metadata"].get("annotations", {}).get(labels.VIDEO_ANNOTATION, ""))
         for job in jobs
-        if job["metadata"]["name"] not in claimed and not is_finished(job)
+        if not is_finished(job)
     }
 
 
@@ -151,18 +151,15 @@ def _is_settled(job: _Job, entries: Mapping[str, LedgerEntry]) -> bool:
     return int(launch) < entry.launches or (int(launch) == entry.launches and entry.state is not LedgerState.RUNNING)
 
 
-def jobs_to_delete(jobs: Iterable[_Job], claimed: Collection[str], uid: str, limits: HistoryLimits) -> list[_Job]:
+def jobs_to_delete(jobs: Iterable[_Job], uid: str, limits: HistoryLimits) -> list[_Job]:
     """Finished Jobs beyond the history limits, oldest first.
 
     Args:
-        jobs: the Subscription's Jobs.
-        claimed: names of Jobs that a Running entry still needs: never deleted.
+        jobs: the Subscription's, without those that a Running entry still needs.
         uid: of the Subscription; Jobs of an earlier one are the garbage collector's.
         limits: how many to keep.
     """
-    finished = [
-        job for job in jobs if job["metadata"]["name"] not in claimed and may_delete(job, uid) and is_finished(job)
-    ]
+    finished = [job for job in jobs if may_delete(job, uid) and is_finished(job)]
     finished.sort(key=_ended_at)
     successful = [job for job in finished if has_succeeded(job)]
     failed = [job for job in finished if not has_succeeded(job)]

@@ -137,14 +137,14 @@ async def _delete_jobs(
     """Those whose launch is settled while they live on, and those beyond the history limits."""
     claimed, uid = current.claimed_jobs(), current.subscription.uid
     unclaimed = [job for name, job in jobs.items() if name not in claimed]
-    busy = busy_videos(unclaimed, ())
+    busy = busy_videos(unclaimed)
     entries = await store.entries(current.subscription, current.ledger, busy)
     forgotten = forgotten_jobs(unclaimed, entries)
     doomed = [job for job in forgotten if may_delete(job, uid)]
-    for job in (*doomed, *jobs_to_delete(unclaimed, (), uid, policy.history)):
+    for job in (*doomed, *jobs_to_delete(unclaimed, uid, policy.history)):
         await api.delete_job(current.key[0], job["metadata"]["name"], job["metadata"]["uid"])
     alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
-    current.busy = busy_videos(alive, ())
+    current.busy = busy_videos(alive)
     current.unclaimed = Counter(egress_name(job) for job in alive)
 
 
