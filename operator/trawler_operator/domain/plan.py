@@ -89,6 +89,21 @@ def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
     )
 
 
+def queue_anew(entry: LedgerEntry) -> LedgerEntry:
+    """The entry in the queue as if it had never been tried; the number of its last launch is not used again."""
+    return replace(
+        entry,
+        state=LedgerState.PENDING,
+        failures=0,
+        deferrals=0,
+        retry_at=None,
+        outcome=None,
+        reason=None,
+        message=None,
+        generation=None,
+    )
+
+
 def give_back(entry: LedgerEntry) -> LedgerEntry:
     """The entry without its claim, whose Job is not there; the launch's number is not used again."""
     return replace(entry, state=LedgerState.PENDING)

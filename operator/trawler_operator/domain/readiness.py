@@ -21,6 +21,7 @@ from trawler_downloader.contract.listing import EntryLine, Kind
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.plan import queue_anew
 from trawler_operator.domain.retry import announced_time, first_deferral
 
 SEEN_BY_LISTING = "the listing says so; no download was tried"
@@ -92,15 +93,7 @@ def relisted(
             continue
         wait = wait_of(line, now, has_cookies=has_cookies)
         if wait is None:
-            changed[line.key] = replace(
-                entry,
-                state=LedgerState.PENDING,
-                outcome=None,
-                reason=None,
-                message=None,
-                deferrals=0,
-                retry_at=None,
-            )
+            changed[line.key] = queue_anew(entry)
         elif wait.announced and wait.until != entry.retry_at:
             changed[line.key] = replace(entry, reason=wait.reason.value, retry_at=wait.until)
     return changed

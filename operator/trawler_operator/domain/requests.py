@@ -29,6 +29,7 @@ from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import SkipReason, message
 from trawler_operator.api.subscription import MAX_KEY, HandledRequest, LastHandled
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.plan import queue_anew
 
 MAX_VALUE_BYTES = 16_384
 """Of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
@@ -154,21 +155,22 @@ def _refusal(verb: Verb, text: str) -> InvalidRequestError:
 
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
     """What becomes of an entry that the request is for."""
-    entry = replace(entry, failures=0, deferrals=0, retry_at=None, generation=None)
     if request.verb is Verb.RETRY:
         back_catalogue = entry.back_catalogue or entry.reason == SkipReason.BACK_CATALOGUE
-        return replace(
-            entry,
-            state=LedgerState.PENDING,
-            outcome=None,
-            reason=None,
-            message=None,
-            back_catalogue=back_catalogue,
-        )
+        return replace(queue_anew(entry), back_catalogue=back_catalogue)
     running = entry.state is LedgerState.RUNNING
     reason = SkipReason.CANCELLED_BY_USER if running else SkipReason.SKIPPED_BY_USER
     text = message(reason, annotation=request.verb.annotation, id=request.id)
-    return replace(entry, state=LedgerState.SKIPPED, reason=reason.value, message=text)
+    return replace(
+        entry,
+        state=LedgerState.SKIPPED,
+        failures=0,
+        deferrals=0,
+        retry_at=None,
+        reason=reason.value,
+        message=text,
+        generation=None,
+    )
 
 
 def encode_mark(handled: HandledRequest) -> str:
