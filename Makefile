@@ -40,7 +40,7 @@ unit: venv
 	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests --ignore=tests/unit
 
 .PHONY: test
-test: ## everything: make check, the tests inside the downloader image, and the end-to-end suite on kind
+test: ## make check, the tests inside the downloader image, the end-to-end suite on kind (TRAWLER_LONG=1: the longest too)
 	hack/test
 
 .PHONY: e2e
