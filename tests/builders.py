@@ -5,13 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trawler_downloader.contract.listing import EntryLine, Kind, SourceLine
-from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.api.subscription import Subscription, parse_subscription
+from trawler_downloader.contract.listing import EntryLine, Kind, ListingEnd, SourceLine
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.subscription import (
+    Backoff,
+    LibraryStatus,
+    Subscription,
+    SubscriptionStatus,
+    parse_subscription,
+)
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.status import Blocker, CheckReport, LedgerFacts, build_status
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 URL = "https://www.youtube.com/@numberline/videos"
+LIBRARY = LibraryStatus(claim_name="library", layout="Show")
+WELL = CheckReport(at=NOON, end=ListingEnd.STOPPED, source_id="UCnumber", source_title="Numberline")
+CHECK_FAILED = CheckReport(
+    at=NOON, end=ListingEnd.ERROR, outcome=OutcomeClass.TRANSIENT, reason="Unreachable", detail="no such host"
+)
+NO_LISTER = CheckReport(at=NOON, end=None, detail="connection refused")
 
 
 def subscription_body(
@@ -39,6 +52,32 @@ def subscription(
 ) -> Subscription:
     """A parsed Subscription; `spec` goes on top of the url."""
     return parse_subscription(subscription_body({"url": URL, **(spec or {})}, status, **metadata))
+
+
+def built_status(
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+    ledger: LedgerFacts | None = None,
+    *,
+    library: LibraryStatus | None = LIBRARY,
+    check: CheckReport | None = None,
+    blocker: Blocker | None = None,
+    backoff: Backoff | None = None,
+    next_check: datetime | None = NOON + timedelta(hours=1),
+    generation: int = 1,
+    now: datetime = NOON,
+) -> SubscriptionStatus:
+    """The status after a pass over a Subscription that had `status` before."""
+    return build_status(
+        subscription(spec, status, generation=generation),
+        ledger or LedgerFacts(),
+        library=library,
+        check=check,
+        blocker=blocker,
+        backoff=backoff,
+        next_check=next_check,
+        now=now,
+    )
 
 
 def ledger_entry(state: LedgerState = LedgerState.RUNNING, **fields: Any) -> LedgerEntry:

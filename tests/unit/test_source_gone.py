@@ -7,19 +7,18 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, subscription
+from builders import NO_LISTER, NOON, built_status
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.spec import Schedule
 from trawler_operator.api.subscription import SubscriptionStatus
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, Why, poll_decision
-from trawler_operator.domain.status import CheckReport, LedgerFacts, build_status
+from trawler_operator.domain.status import CheckReport
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GONE = CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TERMINAL, "SourceGone", "The channel does not exist.")
 NOT_FOUND = CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TRANSIENT, "NotFound", "There is nothing (HTTP 404).")
 UNREACHABLE = CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TRANSIENT, "Unreachable", "no such host")
-NO_LISTER = CheckReport(NOON, None, detail="connection refused")
 WELL = CheckReport(NOON, ListingEnd.STOPPED)
 
 
@@ -31,16 +30,7 @@ def after(check: CheckReport | None, gone: int, generation: int = 1) -> Subscrip
         "lastCheckTime": "2026-11-21T11:00:00Z",
         "lastCheckGeneration": 1,
     }
-    return build_status(
-        subscription(status=before, generation=generation),
-        LedgerFacts(),
-        library=None,
-        check=check,
-        blocker=None,
-        backoff=None,
-        next_check=None,
-        now=NOON,
-    )
+    return built_status(status=before, check=check, generation=generation)
 
 
 def reason(status: SubscriptionStatus, kind: str) -> str:
