@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from cannot_run import cannot_run
 from component.download_job import VIDEO, Job, idle_tools
 from component.lister_harness import Standin, running_standin
 from component.proxies import answering_proxy
@@ -197,16 +198,15 @@ def test_an_image_without_ffmpeg(job: Job) -> None:
     assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, Reason.NO_FFMPEG), ended.log
 
 
-def _namespaces() -> bool:
-    """Whether this user may have namespaces of its own."""
+@pytest.fixture(scope="module")
+def namespaces() -> None:
+    """`unshare` gives a program namespaces of its own."""
     unshare = shutil.which("unshare")
-    return unshare is not None and subprocess.run([unshare, "-rmn", "true"], check=False).returncode == 0
+    if unshare is None or subprocess.run([unshare, "-rmn", "true"], check=False).returncode != 0:
+        cannot_run("the kernel gives this user no namespaces")
 
 
-needs_namespaces = pytest.mark.skipif(not _namespaces(), reason="the kernel gives this user no namespaces")
-
-
-@needs_namespaces
+@pytest.mark.usefixtures("namespaces")
 def test_a_name_that_cannot_be_resolved(job: Job) -> None:
     """In a network of its own, which has nothing but itself: no question leaves the machine."""
     job.inside = ("unshare", "-rn")
@@ -215,7 +215,7 @@ def test_a_name_that_cannot_be_resolved(job: Job) -> None:
     assert "name" in ended.told.message
 
 
-@needs_namespaces
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cannot_run import cannot_run
 from client import StandIn
 from e2e import kubectl as k
 from e2e import media
@@ -22,7 +23,7 @@ LARGE = 60_000_000
 def disk(place: Place) -> Iterator[LoopDisk]:
     """The place's library is a small disk of its own."""
     if "SHARED_NAS" not in os.environ:
-        pytest.skip("mounts under the NAS's folder do not reach the node: that takes root on Linux")
+        cannot_run("mounts under the NAS's folder do not reach the node: that takes root on Linux")
     with loop_disk(place.library) as small:
         yield small
 

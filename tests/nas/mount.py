@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cannot_run import cannot_run
 from nas.faults import Faults
 
 _PROGRAM = Path(__file__).with_name("filesystem.py")
@@ -78,22 +79,14 @@ class MountedNas:
 @contextmanager
 def mounted(folder: Path) -> Iterator[MountedNas]:
     """A healthy NAS in the folder; skips the test where there can be none, and fails there in CI."""
-    _require_fuse()
+    if (lacking := _missing()) is not None:
+        cannot_run(lacking)
     nas = MountedNas(folder)
     try:
         nas.mount()
         yield nas
     finally:
         nas.unmount()
-
-
-def _require_fuse() -> None:
-    problem = _missing()
-    if problem is None:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"{problem}; in CI these tests must run")
-    pytest.skip(problem)
 
 
 def _missing() -> str | None:
