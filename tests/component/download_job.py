@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from component.lister_harness import ROOT, YOUTUBE, Standin
+from component.lister_harness import ROOT, YOUTUBE, Standin, running_standin
 from standin.media import HEIGHTS
 from trawler_downloader.contract.download import (
     MAX_RESULT_BYTES,
@@ -29,7 +30,8 @@ VIDEO = {
     "published": "2024-12-25T20:00:00Z",
     "duration": 4,
 }
-_BYTES = b"not a film, but it has bytes" * 4000
+NO_FILM = b"not a film, but it has bytes" * 4000
+"""What a bare site serves as media: for launches that never look into them."""
 
 
 @dataclass
@@ -133,13 +135,31 @@ class Ended:
         return self.result
 
 
-def bytes_for_media(folder: Path) -> None:
-    """Gives the stand-in of this folder bytes in the place of films: for downloads that are never looked at."""
+def job_on(site: Standin, folder: Path, library: Path | None = None, **environment: str) -> Job:
+    """Jobs that download VIDEO, all that the site shows; without a library elsewhere it is in the folder."""
+    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
+    (folder / "ca.crt").write_text(site.ca)
+    if library is None:
+        library = folder / "library"
+        library.mkdir()
+    return Job(site, folder, library, environment=environment)
+
+
+@contextmanager
+def running_bare_site(folder: Path) -> Iterator[Standin]:
+    """A stand-in that takes no ffmpeg to serve its media."""
     media = folder / "media"
     media.mkdir()
     for height in HEIGHTS.values():
-        (media / f"video-{height}-{VIDEO['duration']}s.mp4").write_bytes(_BYTES)
-    (media / f"audio-{VIDEO['duration']}s.m4a").write_bytes(_BYTES)
+        (media / f"video-{height}-{VIDEO['duration']}s.mp4").write_bytes(NO_FILM)
+    (media / f"audio-{VIDEO['duration']}s.m4a").write_bytes(NO_FILM)
+    with running_standin(folder) as standin:
+        yield standin
+
+
+def job_with_idle_tools(site: Standin, folder: Path, library: Path | None = None) -> Job:
+    """Jobs whose ffmpeg and ffprobe, in the folder `tools`, do nothing."""
+    return job_on(site, folder, library, PATH=f"{idle_tools(folder / 'tools')}:{os.environ['PATH']}")
 
 
 def idle_tools(folder: Path) -> Path:

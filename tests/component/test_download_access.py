@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from component.download_job import VIDEO, Ended, Job
-from component.lister_harness import ROOT, Standin, running_standin
+from component.download_job import VIDEO, Ended, Job, job_on
+from component.lister_harness import ROOT
 from component.processes import watched
 from component.web import INSIDE, OPEN, REBINDING, Page, Web, http_proxy, socks_proxy, two_webs
 from standin.media import MediaStore
@@ -29,23 +29,14 @@ SIGNED_IN = "".join(
 )
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as standin:
-        yield standin
-
-
 @pytest.fixture
-def job(site, tmp_path) -> Job:
-    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
-    (tmp_path / "ca.crt").write_text(site.ca)
+def job(standin, tmp_path) -> Job:
     (tmp_path / "proxy").mkdir()
-    (tmp_path / "library").mkdir()
     secrets = {
         "TRAWLER_COOKIES_FILE": str(tmp_path / "cookies.txt"),
         "TRAWLER_PROXY_CREDENTIALS": str(tmp_path / "proxy"),
     }
-    return Job(site, tmp_path, tmp_path / "library", environment=secrets)
+    return job_on(standin, tmp_path, **secrets)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ has anything to do, so that it only has to be there; what it makes of media is t
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -19,38 +18,25 @@ from typing import Any
 import pytest
 
 from cannot_run import cannot_run
-from component.download_job import VIDEO, Job, idle_tools
-from component.lister_harness import Standin, running_standin
+from component.download_job import Job, job_with_idle_tools, running_bare_site
+from component.lister_harness import Standin
 from component.proxies import answering_proxy
-from standin.media import HEIGHTS
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 
 HOUR = 3600
 AS_A_DATE = "as a date"
-ANYTHING = b"not a film, but it has bytes" * 4000
-"""What the stand-in serves as media: nothing here looks into them."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    folder = tmp_path_factory.mktemp("site")
-    media = folder / "media"
-    media.mkdir()
-    for height in HEIGHTS.values():
-        (media / f"video-{height}-{VIDEO['duration']}s.mp4").write_bytes(ANYTHING)
-    (media / f"audio-{VIDEO['duration']}s.m4a").write_bytes(ANYTHING)
-    with running_standin(folder) as standin:
+    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
         yield standin
 
 
 @pytest.fixture
 def job(site: Standin, tmp_path: Path) -> Job:
-    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
-    (tmp_path / "ca.crt").write_text(site.ca)
-    library = tmp_path / "library"
-    library.mkdir()
-    return Job(site, tmp_path, library, environment={"PATH": f"{idle_tools(tmp_path / 'tools')}:{os.environ['PATH']}"})
+    return job_with_idle_tools(site, tmp_path)
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from component.download_job import VIDEO, Job
-from component.lister_harness import Standin, running_standin
+from component.download_job import VIDEO, Job, job_on
+from component.lister_harness import Standin
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType, MediaWish, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.progress import Phase, Progress
@@ -21,19 +21,9 @@ from trawler_downloader.download.media import probe
 pytestmark = pytest.mark.image
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as standin:
-        yield standin
-
-
 @pytest.fixture
-def job(site, tmp_path) -> Job:
-    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
-    (tmp_path / "ca.crt").write_text(site.ca)
-    library = tmp_path / "library"
-    library.mkdir()
-    return Job(site, tmp_path, library)
+def job(standin, tmp_path) -> Job:
+    return job_on(standin, tmp_path)
 
 
 def strike(site: Standin, kind: str, **spec: Any) -> None:
@@ -173,14 +163,19 @@ def test_a_thumbnail_that_cannot_be_had_does_not_cost_the_video(job):
     assert [Path(name).suffix for name in job.tree()] == [".mp4"]
 
 
-def test_sigterm_ends_cleanly_and_the_next_launch_lands_the_video(job):
-    """While the media are coming in slowly."""
+def slow_download(job: Job) -> subprocess.Popen[str]:
+    """A launch whose media are coming in, for longer than any test takes."""
     strike(job.site, "slow", bytes_per_second=2000)
     process = job.start(job.request())
     assert process.stdout is not None
     for line in process.stdout:
         if Progress.model_validate_json(line).phase is Phase.DOWNLOADING:
             break
+    return process
+
+
+def test_sigterm_ends_cleanly_and_the_next_launch_lands_the_video(job):
+    process = slow_download(job)
     process.send_signal(signal.SIGTERM)
     out, log = process.communicate(timeout=30)
     ended = job.ended(process.returncode, out, log)
@@ -191,12 +186,7 @@ def test_sigterm_ends_cleanly_and_the_next_launch_lands_the_video(job):
 
 
 def test_sigkill_during_the_download_leaves_no_final_name(job):
-    strike(job.site, "slow", bytes_per_second=2000)
-    process = job.start(job.request())
-    assert process.stdout is not None
-    for line in process.stdout:
-        if Progress.model_validate_json(line).phase is Phase.DOWNLOADING:
-            break
+    process = slow_download(job)
     process.kill()
     process.communicate(timeout=30)
     assert job.tree() == []

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from component.download_job import VIDEO, Job, bytes_for_media, idle_tools
-from component.lister_harness import ROOT, Standin, running_standin, wait_until
+from component.download_job import Job, job_with_idle_tools, running_bare_site
+from component.lister_harness import ROOT, Standin, wait_until
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 
@@ -28,19 +28,13 @@ exec sleep 3600
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    folder = tmp_path_factory.mktemp("site")
-    bytes_for_media(folder)
-    with running_standin(folder) as standin:
+    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
         yield standin
 
 
 @pytest.fixture
 def job(site: Standin, tmp_path: Path) -> Job:
-    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
-    (tmp_path / "ca.crt").write_text(site.ca)
-    library = tmp_path / "library"
-    library.mkdir()
-    return Job(site, tmp_path, library, environment={"PATH": f"{idle_tools(tmp_path / 'tools')}:{os.environ['PATH']}"})
+    return job_with_idle_tools(site, tmp_path)
 
 
 def hangs(job: Job, tool: str) -> Path:

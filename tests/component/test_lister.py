@@ -1,27 +1,13 @@
 """What the lister lists: the real program with the real yt-dlp, against the stand-in."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
-from component.lister_harness import YOUTUBE, Lister, Standin, running_lister, running_standin
+from component.lister_harness import YOUTUBE, Lister, Standin
 from trawler_downloader.contract.keys import source_key
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import OutcomeClass
-
-
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def lister(tmp_path_factory: pytest.TempPathFactory, standin: Standin) -> Iterator[Lister]:
-    with running_lister(tmp_path_factory.mktemp("l"), standin) as program:
-        yield program
-
 
 SEA = {"handle": "@sea", "title": "The Sea", "videos": 120}
 SEA_VIDEOS = f"{YOUTUBE}/@sea/videos"

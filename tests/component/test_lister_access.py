@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from component.lister_harness import YOUTUBE, Lister, Listing, Standin, running_lister, running_standin
+from component.lister_harness import YOUTUBE, Lister, Listing, Standin, running_lister
 from component.processes import watched
 from component.web import OPEN, REBINDING, Page, Web, http_proxy, socks_proxy, two_webs
 from trawler_downloader.contract.listing import CookiesMode
@@ -23,12 +23,6 @@ FEED = Page(
 SEA = {"handle": "@sea", "title": "The Sea", "videos": 5}
 SEA_VIDEOS = f"{YOUTUBE}/@sea/videos"
 PLAYLIST = f"{YOUTUBE}/playlist?list="
-
-
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

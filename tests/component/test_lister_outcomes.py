@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
-from component.lister_harness import YOUTUBE, Lister, Standin, running_lister, running_standin
+from component.lister_harness import YOUTUBE, Lister, Standin
 from component.proxies import answering_proxy
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
@@ -21,18 +20,6 @@ PLAYLIST = f"{YOUTUBE}/playlist?list=PLthereisnosuchone"
 VIDEO = f"{YOUTUBE}/watch?v=abcdefghijk"
 HOUR = 3600
 AS_A_DATE = "as a date"
-
-
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def lister(tmp_path_factory: pytest.TempPathFactory, standin: Standin) -> Iterator[Lister]:
-    with running_lister(tmp_path_factory.mktemp("l"), standin) as program:
-        yield program
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from component.lister_harness import (
     Standin,
     children,
     running_lister,
-    running_standin,
     wait_until,
 )
 from trawler_downloader.contract.listing import LIST_PATH
@@ -26,12 +25,6 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 
 SEA = {"handle": "@sea", "videos": 40}
 SEA_VIDEOS = f"{YOUTUBE}/@sea/videos"
-
-
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

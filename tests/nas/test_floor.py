@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from component.download_job import VIDEO, Job, bytes_for_media, idle_tools
-from component.lister_harness import running_standin, wait_until
+from component.download_job import job_with_idle_tools, running_bare_site
+from component.lister_harness import wait_until
 from nas.faults import Faults
 from nas.mount import mounted
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -27,9 +25,7 @@ exec sleep 3600
 
 @pytest.fixture(name="site", scope="module")
 def _site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    bytes_for_media(folder)
-    with running_standin(folder) as site:
+    with running_bare_site(tmp_path_factory.mktemp("site")) as site:
         yield site
 
 
@@ -42,9 +38,7 @@ def _nas(tmp_path):
 
 @pytest.fixture(name="job")
 def _job(site, nas, tmp_path):
-    site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
-    (tmp_path / "ca.crt").write_text(site.ca)
-    return Job(site, tmp_path, nas.root, environment={"PATH": f"{idle_tools(tmp_path / 'tools')}:{os.environ['PATH']}"})
+    return job_with_idle_tools(site, tmp_path, nas.root)
 
 
 def staged(job):

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from component.download_job import job_on
 from component.lister_harness import running_standin
-from component.test_download_site import VIDEO, Job
 from nas.faults import Faults
 from nas.mount import mounted
 from nas.test_landing import NFS, SMB
@@ -24,7 +24,6 @@ EPISODE = "A channel/Season 24/Ein Titel - a-b (S24E1225).mp4"
 @pytest.fixture(name="site", scope="module")
 def _site(tmp_path_factory):
     with running_standin(tmp_path_factory.mktemp("site")) as site:
-        site.load({"handle": "@chan", "title": "A channel", "videos": 0, "published": [VIDEO]})
         yield site
 
 
@@ -36,8 +35,7 @@ def _nas(tmp_path):
 
 @pytest.fixture(name="job")
 def _job(site, nas, tmp_path):
-    (tmp_path / "ca.crt").write_text(site.ca)
-    return Job(site, tmp_path, nas.root)
+    return job_on(site, tmp_path, nas.root)
 
 
 def request(job, **fields):
