@@ -24,6 +24,13 @@ from trawler_downloader.download.files import Files
 from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
 
 MEDIA = b"a whole film, " * 1000
+EPISODE = "A channel/Season 24/A title (S24E1225)"
+"""Where the stand-in engine's video lands, without the suffix."""
+WHOLE = sorted(
+    ["A channel/tvshow.nfo"]
+    + [f"{EPISODE}{suffix}" for suffix in ("-thumb.jpg", ".description", ".info.json", ".mp4", ".nfo")]
+)
+"""The library with that video and all that belongs to it."""
 KILLED = 137
 
 

@@ -9,6 +9,7 @@ import pytest
 from component.landing import (
     KILLED,
     MEDIA,
+    WHOLE,
     CountingFiles,
     FakeEngine,
     land,
@@ -16,18 +17,6 @@ from component.landing import (
     next_launch,
     request_for,
     tree,
-)
-
-EPISODE = "A channel/Season 24/A title (S24E1225)"
-WHOLE = sorted(
-    [
-        "A channel/tvshow.nfo",
-        f"{EPISODE}-thumb.jpg",
-        f"{EPISODE}.description",
-        f"{EPISODE}.info.json",
-        f"{EPISODE}.mp4",
-        f"{EPISODE}.nfo",
-    ]
 )
 
 

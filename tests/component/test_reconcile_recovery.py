@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from component.cluster import KEY, publish, request_of
-from component.world import World
+from component.cluster import KEY, publish
+from component.world import Operator, World, world_with_a_channel
 from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
@@ -21,11 +21,7 @@ OVERDUE = WEEK * 1.2
 
 @pytest.fixture
 def world() -> World:
-    """A claim, and a channel of eight videos."""
-    world = World()
-    world.cluster.claim()
-    world.site.publish(*(f"v{number}" for number in range(8)))
-    return world
+    return world_with_a_channel()
 
 
 async def test_orphaned_job_is_adopted(world: World) -> None:
@@ -44,8 +40,8 @@ async def test_orphaned_job_is_adopted(world: World) -> None:
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 
 
-async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
-    """A second launch that runs while the ledger is deleted gets no rival, in none of the passes until it ends."""
+async def second_launch(world: World) -> Operator:
+    """The first one of a video failed, and its Job is gone, as the history limits do in time; the second runs."""
     world.downloader = lambda request: 1
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
@@ -54,13 +50,28 @@ async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
     for _ in range(3):
         world.clock.advance(timedelta(minutes=2))
         await operator.reconcile()
-    assert [request.launch for request in map(request_of, world.cluster.running_jobs())] == [2]
-    world.cluster.delete("Job", "media", job_name(*KEY, "youtube.v7", 1))  # as the history limits do in time
-    world.cluster.delete("ConfigMap", "media", "trawler-ledger-numberline-0")
+    assert running(world) == [job_name(*KEY, "youtube.v7", 2)]
+    world.cluster.delete("Job", "media", job_name(*KEY, "youtube.v7", 1))
+    return operator
+
+
+def running(world: World) -> list[str]:
+    return [job["metadata"]["name"] for job in world.cluster.running_jobs()]
+
+
+async def assert_waited_for(world: World, operator: Operator, job: str) -> None:
+    """It stays the only one in all passes, each of which lists the site anew."""
     for value in "abc":
         world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
         await operator.reconcile()
-        assert len(world.cluster.running_jobs()) == 1
+        assert running(world) == [job]
+
+
+async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
+    """A second launch that runs while the ledger is deleted gets no rival, in none of the passes until it ends."""
+    operator = await second_launch(world)
+    world.cluster.delete("ConfigMap", "media", "trawler-ledger-numberline-0")
+    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v7", 2))
     world.downloader = publish
     await world.settle(operator)
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
@@ -68,20 +79,9 @@ async def test_job_unknown_to_the_ledger_is_waited_for(world: World) -> None:
 
 async def test_job_whose_entry_was_deleted_is_waited_for(world: World) -> None:
     """As well where the rest of the ledger is still there."""
-    world.downloader = lambda request: 1
-    world.cluster.subscribe({"select": {"newest": 1}})
-    operator = world.operator()
-    await operator.reconcile()
-    world.finish_jobs()
-    for _ in range(3):
-        world.clock.advance(timedelta(minutes=2))
-        await operator.reconcile()
-    world.cluster.delete("Job", "media", job_name(*KEY, "youtube.v7", 1))
+    operator = await second_launch(world)
     world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v7": None}})
-    for value in "abc":
-        world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
-        await operator.reconcile()
-        assert [request.launch for request in map(request_of, world.cluster.running_jobs())] == [2]
+    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v7", 2))
 
 
 async def test_job_unknown_to_the_ledger_holds_its_slot(world: World) -> None:
@@ -90,10 +90,7 @@ async def test_job_unknown_to_the_ledger_holds_its_slot(world: World) -> None:
     operator = world.operator()
     await operator.reconcile()
     world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v6": None}})
-    for value in "abc":
-        world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {labels.CHECK_ANNOTATION: value}}})
-        await operator.reconcile()
-        assert [request.video.id for request in map(request_of, world.cluster.running_jobs())] == ["v6"]
+    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v6", 1))
     await world.settle(operator)
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 

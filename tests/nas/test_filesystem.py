@@ -12,12 +12,6 @@ from nas.faults import Faults
 from nas.mount import mounted
 
 
-@pytest.fixture(name="nas", scope="module")
-def _nas(tmp_path_factory):
-    with mounted(tmp_path_factory.mktemp("nas")) as nas:
-        yield nas
-
-
 @pytest.fixture(autouse=True)
 def _fresh(nas):
     nas.heal()

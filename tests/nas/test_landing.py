@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from component.landing import (
+    EPISODE,
     KILLED,
     MEDIA,
+    WHOLE,
     CountingFiles,
     FakeEngine,
     land,
@@ -31,11 +33,6 @@ from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import DEAD_AFTER_SECONDS, beat
 from trawler_downloader.library.state import HEARTBEAT, ClaimPaths
 
-EPISODE = "A channel/Season 24/A title (S24E1225)"
-WHOLE = sorted(
-    ["A channel/tvshow.nfo"]
-    + [f"{EPISODE}{suffix}" for suffix in ("-thumb.jpg", ".description", ".info.json", ".mp4", ".nfo")]
-)
 REQUEST = request_for().model_copy(update={"min_free_bytes": 0})
 STRIDE = 15
 """Of the operations of a launch, every such one is tried with each trouble, each trouble beginning at another one."""
@@ -49,12 +46,6 @@ SMB = Faults(
     fixed_names=True,
     refused='<>:"|?*\\',
 )
-
-
-@pytest.fixture(name="nas", scope="module")
-def _nas(tmp_path_factory):
-    with mounted(tmp_path_factory.mktemp("nas")) as nas:
-        yield nas
 
 
 @pytest.fixture(name="claim")

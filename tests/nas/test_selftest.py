@@ -24,12 +24,6 @@ from trawler_downloader.selftest.run import run
 from trawler_downloader.selftest.table import LONGEST_NAME, WIDTH, row, verdict, worst
 
 
-@pytest.fixture(name="nas", scope="module")
-def _nas(tmp_path_factory):
-    with mounted(tmp_path_factory.mktemp("nas")) as nas:
-        yield nas
-
-
 @pytest.fixture(autouse=True)
 def _healthy(request):
     yield
