@@ -11,7 +11,9 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -48,6 +50,21 @@ STORAGE_FULL_TEXT = "database space exceeded"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What the API server is asked."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
 async def load_configuration() -> client.Configuration:
@@ -114,17 +131,18 @@ class KubernetesClient:
         Raises:
             ApiError: one of its subclasses.
         """
+        call = _Call(method, path, query or {}, body, content_type, accept)
         waited = 0.0
         for attempt in range(1, THROTTLED_ATTEMPTS + 1):
             try:
-                return await self._once(method, path, query or {}, body, content_type, accept)
+                return await self._once(call)
             except _AgainError as again:
                 delay = FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1) if again.after is None else again.after
                 delay *= 1 + JITTER_SHARE * self._jitter()
                 allowed = attempts if again.after is None else max(attempts, THROTTLED_ATTEMPTS * (attempts > 1))
                 if attempt >= allowed or waited + delay > PATIENCE_SECONDS:
-                    raise UnavailableError(f"{method} {path}: {again.why}") from again
-                logger.info("%s %s: %s; again in %.1f s", method, path, again.why, delay)
+                    raise UnavailableError(f"{call}: {again.why}") from again
+                logger.info("%s: %s; again in %.1f s", call, again.why, delay)
                 await self._sleep(delay)
                 waited += delay
         raise AssertionError("unreachable")
@@ -144,33 +162,14 @@ class KubernetesClient:
             ApiError: refused, cut off, or silent.
         """
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence_seconds)
-        response = None
-        try:
-            response = await self._send("GET", path, query, None, "application/json", accept, timeout)
-            if response.status != 200:
-                raise _failure(f"GET {path}", response.status, await response.read(), None)
-            async for line in response.response.content:
+        async with self._content(_Call("GET", path, query, accept=accept), timeout) as content:
+            async for line in content:
                 yield json.loads(line)
-        except _AgainError as again:
-            raise UnavailableError(f"GET {path}: {again.why}") from again
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
-        finally:
-            if response is not None:
-                response.response.close()
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        content_type: str,
-        accept: str,
-    ) -> Manifest:
+    async def _once(self, call: _Call) -> Manifest:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
         try:
-            response = await self._send(method, path, query, body, content_type, accept, timeout)
+            response = await self._send(call, timeout)
             raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _AgainError(f"{type(error).__name__}: {error}", None) from error
@@ -180,26 +179,42 @@ class KubernetesClient:
             except ValueError as error:  # of something in between: the API server itself answers in JSON
                 raise _AgainError(f"an answer that is no JSON: {error}", None) from error
             return document
-        raise _failure(f"{method} {path}", response.status, raw, response.headers.get("Retry-After"))
+        raise _failure(str(call), response.status, raw, response.headers.get("Retry-After"))
+
+    @asynccontextmanager
+    async def _content(
+        self,
+        call: _Call,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's, which knows connecting from reading
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """What comes in; asked for once. Whatever goes wrong meanwhile, in reading it too, is an ApiError."""
+        response = None
+        try:
+            response = await self._send(call, timeout)
+            if response.status != 200:
+                raise _failure(str(call), response.status, await response.read(), None)
+            yield response.response.content
+        except _AgainError as again:
+            raise UnavailableError(f"{call}: {again.why}") from again
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise UnavailableError(f"{call}: {type(error).__name__}: {error}") from error
+        finally:
+            if response is not None:
+                response.response.close()
 
     async def _send(
         self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        content_type: str,
-        accept: str,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - it is aiohttp's, which knows connecting from reading
+        call: _Call,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
     ) -> Any:  # noqa: ANN401 - the client has no types
         if not self._permitted():
-            raise NotLeadingError(f"{method} {path}: this operator does not hold its Lease for certain")
+            raise NotLeadingError(f"{call}: this operator does not hold its Lease for certain")
         serialized = await self._client.param_serialize(
-            method=method,
-            resource_path=path,
-            query_params=list(query.items()),
-            header_params={"Content-Type": content_type, "Accept": accept},
-            body=body,
+            method=call.method,
+            resource_path=call.path,
+            query_params=list(call.query.items()),
+            header_params={"Content-Type": call.content_type, "Accept": call.accept},
+            body=call.body,
             auth_settings=["BearerToken"],
         )
         return await self._client.call_api(*serialized, _request_timeout=timeout)
@@ -216,24 +231,13 @@ class KubernetesClient:
             ApiError: one of its subclasses.
         """
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
-        response = None
-        try:
-            response = await self._send("GET", path, query, None, "application/json", "*/*", timeout)
-            if response.status != 200:
-                raise _failure(f"GET {path}", response.status, await response.read(), None)
-            parts = bytearray()
-            async for part in response.response.content.iter_any():
+        parts = bytearray()
+        async with self._content(_Call("GET", path, query, accept="*/*"), timeout) as content:
+            async for part in content.iter_any():
                 parts += part
                 if len(parts) >= max_bytes:
                     break
-            return bytes(parts[:max_bytes])
-        except _AgainError as again:
-            raise UnavailableError(f"GET {path}: {again.why}") from again
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
-        finally:
-            if response is not None:
-                response.response.close()
+        return bytes(parts[:max_bytes])
 
 
 class _AgainError(Exception):

@@ -18,32 +18,27 @@ Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]
 """An aware datetime that is written as `2026-11-21T10:00:00Z`."""
 
 
-class SpecModel(BaseModel):
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class SpecModel(_Model):
     """A part of what the user wrote. Unknown fields are errors: the user asked for something we would not do.
 
     (The API server prunes fields that its schema does not know; one that arrives is from a newer schema.)
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = ConfigDict(extra="forbid")
 
 
-class StatusModel(BaseModel):
+class StatusModel(_Model):
     """A part of what we wrote. Unknown fields are dropped: they are of another version of ours."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = ConfigDict(extra="ignore")
