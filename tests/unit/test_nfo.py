@@ -3,17 +3,20 @@
 from datetime import date
 from xml.etree import ElementTree as ET
 
+from trawler_downloader.library.layouts import EpisodeNumber
+from trawler_downloader.library.manifest import VideoFacts
 from trawler_downloader.library.nfo import episode_nfo, movie_nfo, show_nfo
 
-COMMON = {
-    "title": "A & B <c>",
-    "plot": "Two\nlines",
-    "aired": date(2024, 12, 25),
-    "duration_seconds": 125.0,
-    "site": "youtube",
-    "video_id": "dQw4w9WgXcQ",
-    "studio": "A channel",
-}
+FACTS = VideoFacts(
+    extractor="Youtube",
+    id="dQw4w9WgXcQ",
+    url="https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+    title="A & B <c>",
+    channel="A channel",
+    named_after=date(2024, 12, 25),
+    duration_seconds=125.0,
+    description="Two\nlines",
+)
 
 
 def elements(document):
@@ -21,7 +24,7 @@ def elements(document):
 
 
 def test_an_episode_tells_its_place_in_the_show():
-    document = episode_nfo(show="A show", season=24, episode=122502, **COMMON)
+    document = episode_nfo(FACTS, "A show", EpisodeNumber(date(2024, 12, 25), 2))
     assert document.startswith(b"<?xml version='1.0' encoding='utf-8'?>\n<episodedetails>")
     assert elements(document) == {
         "title": "A & B <c>",
@@ -38,18 +41,19 @@ def test_an_episode_tells_its_place_in_the_show():
 
 
 def test_a_movie_has_no_season():
-    document = movie_nfo(**COMMON | {"studio": None, "duration_seconds": None})
+    document = movie_nfo(FACTS.model_copy(update={"channel": None, "duration_seconds": None}))
     assert ET.fromstring(document).tag == "movie"
     assert set(elements(document)) == {"title", "premiered", "plot", "uniqueid"}
 
 
 def test_a_runtime_is_never_nothing():
-    assert elements(movie_nfo(**COMMON | {"duration_seconds": 9.0}))["runtime"] == "1"
+    assert elements(movie_nfo(FACTS.model_copy(update={"duration_seconds": 9.0})))["runtime"] == "1"
 
 
 def test_characters_that_xml_cannot_hold_are_left_out():
     """A document that cannot be parsed would be worse than a title without a bell."""
-    assert elements(movie_nfo(**COMMON | {"title": "a\x07\x00b\ufffe\ud800💥"}))["title"] == "ab💥"
+    facts = FACTS.model_copy(update={"title": "a\x07\x00b\ufffe\ud800💥"})
+    assert elements(movie_nfo(facts))["title"] == "ab💥"
 
 
 def test_a_show_has_a_title_and_perhaps_a_studio():

@@ -168,30 +168,11 @@ class Publisher:
         facts = record.facts
         documents: dict[Role, bytes] = {}
         if placement.number is None:
-            documents[Role.NFO] = movie_nfo(
-                title=facts.title,
-                plot=facts.description,
-                aired=facts.named_after,
-                duration_seconds=facts.duration_seconds,
-                site=facts.extractor.lower(),
-                video_id=facts.id,
-                studio=facts.channel,
-            )
+            documents[Role.NFO] = movie_nfo(facts)
         else:
             show = placement.folder.name
             documents[Role.SHOW_NFO] = show_nfo(title=show, studio=facts.channel)
-            documents[Role.NFO] = episode_nfo(
-                title=facts.title,
-                show=show,
-                season=placement.number.season,
-                episode=placement.number.episode,
-                plot=facts.description,
-                aired=facts.named_after,
-                duration_seconds=facts.duration_seconds,
-                site=facts.extractor.lower(),
-                video_id=facts.id,
-                studio=facts.channel,
-            )
+            documents[Role.NFO] = episode_nfo(facts, show, placement.number)
         for role, document in documents.items():
             self._files.write(staging / role.value, document)
         return [StagedFile(role=role, name=role.value, bytes=len(text)) for role, text in documents.items()]

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from xml.etree import ElementTree as ET
+
+from trawler_downloader.library.layouts import EpisodeNumber
+from trawler_downloader.library.manifest import VideoFacts
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped (https://www.w3.org/TR/xml/#charsets)."""
 
 
-def episode_nfo(
-    *,
-    title: str,
-    show: str,
-    season: int,
-    episode: int,
-    plot: str,
-    aired: date,
-    duration_seconds: float | None,
-    site: str,
-    video_id: str,
-    studio: str | None,
-) -> bytes:
-    """An `episodedetails` document. `runtime` is in minutes, as all readers expect."""
+def episode_nfo(facts: VideoFacts, show: str, number: EpisodeNumber) -> bytes:
+    """An `episodedetails` document."""
     root = ET.Element("episodedetails")
-    _add(root, "title", title)
+    _add(root, "title", facts.title)
     _add(root, "showtitle", show)
-    _add(root, "season", str(season))
-    _add(root, "episode", str(episode))
-    _add(root, "aired", aired.isoformat())
-    _describe(root, plot, duration_seconds, site, video_id, studio)
+    _add(root, "season", str(number.season))
+    _add(root, "episode", str(number.episode))
+    _add(root, "aired", facts.named_after.isoformat())
+    _describe(root, facts)
     return _document(root)
 
 
-def movie_nfo(
-    *,
-    title: str,
-    plot: str,
-    aired: date,
-    duration_seconds: float | None,
-    site: str,
-    video_id: str,
-    studio: str | None,
-) -> bytes:
+def movie_nfo(facts: VideoFacts) -> bytes:
     """A `movie` document, for libraries without seasons."""
     root = ET.Element("movie")
-    _add(root, "title", title)
-    _add(root, "premiered", aired.isoformat())
-    _describe(root, plot, duration_seconds, site, video_id, studio)
+    _add(root, "title", facts.title)
+    _add(root, "premiered", facts.named_after.isoformat())
+    _describe(root, facts)
     return _document(root)
 
 
@@ -61,15 +42,13 @@ def show_nfo(*, title: str, studio: str | None) -> bytes:
     return _document(root)
 
 
-def _describe(
-    root: ET.Element, plot: str, duration_seconds: float | None, site: str, video_id: str, studio: str | None
-) -> None:
-    _add(root, "plot", plot)
-    if duration_seconds is not None:
-        _add(root, "runtime", str(max(1, round(duration_seconds / 60))))
-    _add(root, "uniqueid", video_id).attrib.update({"type": site, "default": "true"})
-    if studio:
-        _add(root, "studio", studio)
+def _describe(root: ET.Element, facts: VideoFacts) -> None:
+    _add(root, "plot", facts.description)
+    if facts.duration_seconds is not None:  # told in minutes, as all readers expect
+        _add(root, "runtime", str(max(1, round(facts.duration_seconds / 60))))
+    _add(root, "uniqueid", facts.id).attrib.update({"type": facts.extractor.lower(), "default": "true"})
+    if facts.channel:
+        _add(root, "studio", facts.channel)
 
 
 def _add(root: ET.Element, tag: str, text: str) -> ET.Element:
