@@ -19,6 +19,15 @@ from trawler_operator.domain.status import Blocker, CheckReport, LedgerFacts, bu
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 URL = "https://www.youtube.com/@numberline/videos"
+CONTROLLER = {
+    "apiVersion": "trawler.dev/v1alpha1",
+    "kind": "Subscription",
+    "name": "numberline",
+    "uid": "0a1b2c3d",
+    "controller": True,
+    "blockOwnerDeletion": False,
+}
+"""The owner reference of the Subscription's Jobs."""
 LIBRARY = LibraryStatus(claim_name="library", layout="Show")
 WELL = CheckReport(at=NOON, end=ListingEnd.STOPPED, source_id="UCnumber", source_title="Numberline")
 CHECK_FAILED = CheckReport(
@@ -78,6 +87,44 @@ def built_status(
         next_check=next_check,
         now=now,
     )
+
+
+def restricted_pod(container: dict[str, Any], volumes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the pods of all Jobs have in common: Pod Security `restricted`, no token, no names of Services.
+
+    Args:
+        container: its command, environment, resources and mounts.
+        volumes: of the pod.
+    """
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "download",
+                "image": "trawler-downloader:1",
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+                **container,
+            }
+        ],
+        "volumes": volumes,
+    }
 
 
 def ledger_entry(state: LedgerState = LedgerState.RUNNING, **fields: Any) -> LedgerEntry:

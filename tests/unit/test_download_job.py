@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Job
 
-from builders import URL, ledger_entry, subscription
+from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.download_job import build_download_job
 from trawler_operator.domain.egress import GateId, GateKind
@@ -82,16 +82,7 @@ def test_a_plain_subscription() -> None:
                 "trawler.dev/generation": "1",
                 "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": "trawler.dev/v1alpha1",
-                    "kind": "Subscription",
-                    "name": "numberline",
-                    "uid": "0a1b2c3d",
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [CONTROLLER],
         },
         "spec": {
             "parallelism": 1,
@@ -122,56 +113,29 @@ def test_a_plain_subscription() -> None:
                     },
                     "annotations": {"trawler.dev/video": KEY},
                 },
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "terminationGracePeriodSeconds": 30,
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": 65532,
-                        "runAsGroup": 65532,
-                        "fsGroup": 65532,
-                        "fsGroupChangePolicy": "OnRootMismatch",
-                        "seccompProfile": {"type": "RuntimeDefault"},
+                "spec": restricted_pod(
+                    {
+                        "command": ["python", "-m", "trawler_downloader.download"],
+                        "env": [
+                            {"name": "HOME", "value": "/tmp"},
+                            {"name": "TMPDIR", "value": "/tmp"},
+                            {"name": "DENO_DIR", "value": "/tmp/deno"},
+                            {"name": "YTDLP_NO_PLUGINS", "value": "1"},
+                        ],
+                        "resources": {
+                            "requests": {"cpu": "100m", "memory": "256Mi"},
+                            "limits": {"memory": "1Gi"},
+                        },
+                        "volumeMounts": [
+                            {"name": "library", "mountPath": "/library", "mountPropagation": "HostToContainer"},
+                            {"name": "scratch", "mountPath": "/tmp"},
+                        ],
                     },
-                    "containers": [
-                        {
-                            "name": "download",
-                            "image": "trawler-downloader:1",
-                            "command": ["python", "-m", "trawler_downloader.download"],
-                            "env": [
-                                {"name": "HOME", "value": "/tmp"},
-                                {"name": "TMPDIR", "value": "/tmp"},
-                                {"name": "DENO_DIR", "value": "/tmp/deno"},
-                                {"name": "YTDLP_NO_PLUGINS", "value": "1"},
-                            ],
-                            "resources": {
-                                "requests": {"cpu": "100m", "memory": "256Mi"},
-                                "limits": {"memory": "1Gi"},
-                            },
-                            "securityContext": {
-                                "allowPrivilegeEscalation": False,
-                                "readOnlyRootFilesystem": True,
-                                "capabilities": {"drop": ["ALL"]},
-                            },
-                            "terminationMessagePath": "/dev/termination-log",
-                            "terminationMessagePolicy": "File",
-                            "volumeMounts": [
-                                {
-                                    "name": "library",
-                                    "mountPath": "/library",
-                                    "mountPropagation": "HostToContainer",
-                                },
-                                {"name": "scratch", "mountPath": "/tmp"},
-                            ],
-                        }
-                    ],
-                    "volumes": [
+                    [
                         {"name": "library", "persistentVolumeClaim": {"claimName": "library"}},
                         {"name": "scratch", "emptyDir": {}},
                     ],
-                },
+                ),
             },
         },
     }

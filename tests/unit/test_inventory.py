@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, ledger_entry, subscription
+from builders import CONTROLLER, NOON, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import REQUEST_ENV, SubscriptionRef
 from trawler_downloader.contract.inventory import (
     Chunk,
@@ -118,16 +118,7 @@ def test_the_job_of_a_plain_subscription():
             "namespace": "media",
             "labels": inventory_labels,
             "annotations": {"trawler.dev/launch": "1", "trawler.dev/generation": "1", "trawler.dev/check": "now"},
-            "ownerReferences": [
-                {
-                    "apiVersion": "trawler.dev/v1alpha1",
-                    "kind": "Subscription",
-                    "name": "numberline",
-                    "uid": "0a1b2c3d",
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [CONTROLLER],
         },
         "spec": {
             "parallelism": 1,
@@ -138,48 +129,25 @@ def test_the_job_of_a_plain_subscription():
             "ttlSecondsAfterFinished": 86400,
             "template": {
                 "metadata": {"labels": inventory_labels},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "terminationGracePeriodSeconds": 30,
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "runAsUser": 65532,
-                        "runAsGroup": 65532,
-                        "fsGroup": 65532,
-                        "fsGroupChangePolicy": "OnRootMismatch",
-                        "seccompProfile": {"type": "RuntimeDefault"},
+                "spec": restricted_pod(
+                    {
+                        "command": ["python", "-m", "trawler_downloader.inventory"],
+                        "env": [{"name": REQUEST_ENV}],
+                        "resources": {
+                            "requests": {"cpu": "10m", "memory": "48Mi"},
+                            "limits": {"memory": "256Mi"},
+                        },
+                        "volumeMounts": [
+                            {
+                                "name": "library",
+                                "mountPath": "/library",
+                                "mountPropagation": "HostToContainer",
+                                "readOnly": True,
+                            }
+                        ],
                     },
-                    "containers": [
-                        {
-                            "name": "download",
-                            "image": "trawler-downloader:1",
-                            "command": ["python", "-m", "trawler_downloader.inventory"],
-                            "env": [{"name": REQUEST_ENV}],
-                            "resources": {
-                                "requests": {"cpu": "10m", "memory": "48Mi"},
-                                "limits": {"memory": "256Mi"},
-                            },
-                            "securityContext": {
-                                "allowPrivilegeEscalation": False,
-                                "readOnlyRootFilesystem": True,
-                                "capabilities": {"drop": ["ALL"]},
-                            },
-                            "terminationMessagePath": "/dev/termination-log",
-                            "terminationMessagePolicy": "File",
-                            "volumeMounts": [
-                                {
-                                    "name": "library",
-                                    "mountPath": "/library",
-                                    "mountPropagation": "HostToContainer",
-                                    "readOnly": True,
-                                }
-                            ],
-                        }
-                    ],
-                    "volumes": [{"name": "library", "persistentVolumeClaim": {"claimName": "library"}}],
-                },
+                    [{"name": "library", "persistentVolumeClaim": {"claimName": "library"}}],
+                ),
             },
         },
     }
