@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from component.cluster import Killed
+from component.cluster import KEY, Killed
 from component.gate_world import (
     ADDRESS,
     MINUTE,
@@ -13,6 +13,7 @@ from component.gate_world import (
     ask_for_check,
     closed,
     closed_gate,
+    edit_gates,
     gates,
     of_events,
     ready_message,
@@ -21,7 +22,7 @@ from component.gate_world import (
     tally,
     work,
 )
-from component.world import World, world_with_a_channel
+from component.world import Operator, World, world_with_a_channel
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.reconcile.gating import CLAIM_GRACE
@@ -92,6 +93,43 @@ async def test_a_listing_that_probes_and_whose_process_dies(world: World) -> Non
     await operator.reconcile()
     assert len(world.site.requests) == asked + 1
     assert closed(world) == set()
+
+
+async def held_by_a_visitor_without_cookies(world: World) -> Operator:
+    """A Subscription that downloads with cookies and is listed without, and whose check is due."""
+    world.cluster.subscribe(
+        {
+            "select": {"newest": 2},
+            "schedule": {"intervalSeconds": 600},
+            "access": {"cookiesSecretRef": {"name": "jar"}},
+        }
+    )
+    operator = world.operator()
+    await world.settle(operator)
+    world.cluster.subscribe({"select": {"newest": 1}}, name=OTHER[1])
+    refuse_listings(world)
+    await operator.reconcile(OTHER)
+    assert closed(world) == {VISITOR}
+    return operator
+
+
+async def test_a_gate_that_holds_listings_alone_is_shown(world: World) -> None:
+    """Cookies that only downloads may use make another visitor of them."""
+    operator = await held_by_a_visitor_without_cookies(world)
+    assert KEY in operator.woken
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+
+
+async def test_a_gate_that_holds_listings_alone_is_opened_by_hand(world: World) -> None:
+    """The check that is asked for shows it, as the message says."""
+    operator = await held_by_a_visitor_without_cookies(world)
+    await operator.reconcile()
+    asked = len(world.site.requests)
+    edit_gates(world, lambda data: data.clear())
+    ask_for_check(world, "now")
+    await operator.reconcile()
+    assert len(world.site.requests) == asked + 1
 
 
 async def test_a_download_probes_before_a_listing_does(world: World) -> None:

@@ -247,6 +247,19 @@ async def test_opened_by_hand(world: World) -> None:
     assert tally(world)[LedgerState.SUCCEEDED] == 6
 
 
+async def test_the_gate_of_another_site_is_opened_by_hand(world: World) -> None:
+    """One that the Subscription is behind by the videos that it lists, and not by its own url."""
+    for name in world.site.videos:
+        world.site.facts[name] = {"url": f"https://example.com/{name}"}
+    await closed_gate(world)
+    operator = world.operator()
+    await operator.reconcile()
+    assert (world.cluster.running_jobs(), closed(world)) == ([], {"Cookies example.com"})
+    edit_gates(world, lambda data: data.clear())
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
+
+
 async def test_a_value_that_a_hand_broke(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """It counts as open, is named in the log once, and is written anew by the next trouble."""
     await closed_gate(world)

@@ -75,7 +75,9 @@ class Gatekeeper:
     async def enter(self, current: Pass) -> None:
         """Begin a pass: closed gates are looked at again, since a person may have opened them by hand."""
         await self._store.load()
-        if self.book.closed(current.gates()):
+        # Of which other sites it wants videos is known at the pass's end: those of the last one count until then.
+        names = {gate.name for gate in current.gates()} | self._used.get(current.key, set())
+        if not names.isdisjoint(self.book.pauses):
             before = self.book
             await self._store.refresh()
             self._wake_for(before, but=None)

@@ -143,8 +143,8 @@ class Pass:
 
     def gates(self) -> set[GateId]:
         """All gates that the Subscription is behind just now."""
-        own = self.download_route(self.subscription.spec.url)
-        return {gate for route in {own, *self.routes} for gate in route.gates}
+        own = {self.download_route(self.subscription.spec.url), self.listing_route}
+        return {gate for route in {*own, *self.routes} for gate in route.gates}
 
     def running_through(self) -> Counter[str]:
         """How many of its Jobs run through each egress.
