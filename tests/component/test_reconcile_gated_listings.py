@@ -132,6 +132,33 @@ async def test_a_gate_that_holds_listings_alone_is_opened_by_hand(world: World) 
     assert len(world.site.requests) == asked + 1
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["by a probe", "by hand"])
+async def test_a_gate_that_opens_lets_no_herd_through(world: World, by_hand: bool) -> None:
+    """What fell due behind it is spread over minutes: a site that has just forgiven is not asked by all at once."""
+    for number in range(10):
+        world.cluster.subscribe({"select": {"newest": 1}, "schedule": {"intervalSeconds": 600}}, name=f"s{number}")
+    operator = world.operator()
+    await run(world, operator)
+    answers = world.site.trailer
+    refuse_listings(world)
+    world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert closed(world) == {VISITOR}
+    world.site.trailer = answers
+    asked = len(world.site.requests)
+    if by_hand:
+        edit_gates(world, lambda data: data.clear())
+    else:
+        world.clock.advance(20 * MINUTE)
+    await work(world, operator)
+    assert len(world.site.requests) - asked == (0 if by_hand else 1)
+    for _ in range(5):
+        world.clock.advance(MINUTE)
+        await work(world, operator)
+        assert len(world.site.requests) - asked <= 10
+    assert len(world.site.requests) - asked == 10
+
+
 async def test_a_download_probes_before_a_listing_does(world: World) -> None:
     """It proves more: what a site refuses first are videos."""
     await closed_gate(world)

@@ -37,7 +37,7 @@ def _decide(
     generation: int = 1,
     suspended: bool = False,
     requested: bool = False,
-    started_at: datetime = LONG_AGO,
+    open_since: datetime = LONG_AGO,
     now: datetime = NOON,
 ) -> PollDecision:
     return poll_decision(
@@ -47,7 +47,7 @@ def _decide(
         generation=generation,
         suspended=suspended,
         requested=requested,
-        started_at=started_at,
+        open_since=open_since,
         now=now,
     )
 
@@ -67,7 +67,7 @@ class Row:
     # status
     history: CheckHistory = field(default_factory=lambda: _checked(HOUR / 2))
     # environment
-    started_at: datetime = LONG_AGO
+    open_since: datetime = LONG_AGO
     # expectation
     due: bool = False
     why: Why = Why.SCHEDULED
@@ -161,7 +161,7 @@ ROWS = (
     Row(
         "missed while the operator was away: within its first minutes",
         history=_checked(DAY),
-        started_at=NOON,
+        open_since=NOON,
         why=Why.MISSED,
         after=0 * MIN,
         before=CATCH_UP_SPREAD,
@@ -169,7 +169,7 @@ ROWS = (
     Row(
         "missed, and the operator is back for longer than the spread",
         history=_checked(DAY),
-        started_at=NOON - CATCH_UP_SPREAD,
+        open_since=NOON - CATCH_UP_SPREAD,
         due=True,
         why=Why.MISSED,
     ),
@@ -177,7 +177,7 @@ ROWS = (
         "cron missed while the operator was away: made up for once",
         AT_FOUR,
         history=_checked(10 * DAY),
-        started_at=NOON - CATCH_UP_SPREAD,
+        open_since=NOON - CATCH_UP_SPREAD,
         due=True,
         why=Why.MISSED,
     ),
@@ -185,12 +185,20 @@ ROWS = (
         "minutely, missed: spread over no more than its own interval",
         MINUTELY,
         history=_checked(DAY),
-        started_at=NOON,
+        open_since=NOON,
         why=Why.MISSED,
         after=0 * MIN,
         before=66 * SEC,
     ),
-    Row("the operator restarted, nothing was missed", started_at=NOON, after=HOUR / 2, before=HOUR / 2 + 5 * MIN),
+    Row(
+        "the operator's start was noted by a clock that ran ahead",
+        history=_checked(DAY),
+        open_since=NOON + 300 * DAY,
+        due=True,
+        after=-23 * HOUR,
+        before=-23 * HOUR + 5 * MIN,
+    ),
+    Row("the operator restarted, nothing was missed", open_since=NOON, after=HOUR / 2, before=HOUR / 2 + 5 * MIN),
 )
 
 
@@ -203,7 +211,7 @@ def test_poll_decision(row: Row) -> None:
         generation=row.generation,
         suspended=row.suspended,
         requested=row.requested,
-        started_at=row.started_at,
+        open_since=row.open_since,
     )
 
     assert (decision.due, decision.why) == (row.due, row.why)
@@ -231,7 +239,7 @@ def test_subscriptions_applied_together_drift_apart() -> None:
 
 def test_checks_missed_together_are_made_up_for_one_by_one() -> None:
     """After a restart, each tenth of the spread has its share."""
-    decisions = [_decide(HOURLY, _checked(DAY), uid=str(n), started_at=NOON) for n in range(1000)]
+    decisions = [_decide(HOURLY, _checked(DAY), uid=str(n), open_since=NOON) for n in range(1000)]
     tenths = [int((d.at - NOON) / CATCH_UP_SPREAD * 10) for d in decisions if d.at is not None]
 
     assert {tenth: 50 < tenths.count(tenth) < 200 for tenth in range(10)} == dict.fromkeys(range(10), True)
@@ -294,7 +302,7 @@ def test_hour_that_comes_twice(minute: int) -> None:
         generation=1,
         suspended=False,
         requested=False,
-        started_at=last_check - DAY,
+        open_since=last_check - DAY,
         now=last_check,
     )
     next_night = datetime(2026, 10, 26, 1, 30, tzinfo=UTC)

@@ -1,8 +1,8 @@
 """When a source is looked at next. Pure: what it needs to remember is in the Subscription's status.
 
 Times are persisted, so a restart neither forgets a check nor makes all of them at once: those that fell due while the
-operator was away are spread over its first minutes. Jitter follows from the uid and the last check, so that
-Subscriptions that were applied together drift apart.
+operator was away, or while a gate was closed, are spread over the first minutes after that. Jitter follows from the uid
+and the last check, so that Subscriptions that were applied together drift apart.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JITTER_SHARE = 0.1
 """Of the time between two checks."""
 MAX_JITTER = timedelta(minutes=5)
 CATCH_UP_SPREAD = timedelta(minutes=5)
-"""Over which the checks that an absent operator missed are spread."""
+"""Over which the checks that an absent operator or a closed gate kept from being made are spread."""
 CLOCK_TOLERANCE = timedelta(days=1)
 """A clock that is set back by less only makes a check later."""
 FIRST_BACKOFF = timedelta(minutes=1)
@@ -101,7 +101,7 @@ def poll_decision(
     generation: int,
     suspended: bool,
     requested: bool,
-    started_at: datetime,
+    open_since: datetime,
     now: datetime,
 ) -> PollDecision:
     """Whether the source is to be looked at now.
@@ -113,7 +113,8 @@ def poll_decision(
         generation: of the spec as it is now.
         suspended: `spec.suspend`.
         requested: the annotation asks for a check that was not made yet.
-        started_at: when this operator process began; checks that fell due before were missed.
+        open_since: when this operator process began, or the gates before the source opened if that was later; checks
+            that fell due before were missed.
         now: the present; all times are aware.
     """
     if suspended:
@@ -126,9 +127,9 @@ def poll_decision(
     if history.generation != generation:
         return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
     at, why = _planned(schedule, history, history.last_check, uid)
-    if at < started_at:
+    if at < open_since <= now + CLOCK_TOLERANCE:
         spread = min(CATCH_UP_SPREAD, at - history.last_check)
-        at, why = started_at + spread * jitter(uid, "missed"), Why.MISSED
+        at, why = open_since + spread * jitter(uid, "missed"), Why.MISSED
     return PollDecision(due=at <= now, at=at, why=why)
 
 

@@ -15,7 +15,7 @@ from trawler_operator.domain.gates import LISTING, Finding, Gate, GatePolicy, la
 from trawler_operator.domain.status import Blocker
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.observation import Pass
-from trawler_operator.reconcile.ports import Event, Key, Measurements
+from trawler_operator.reconcile.ports import Clock, Event, Key, Measurements
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Gatekeeper:
     Args:
         store: keeps them.
         limits: chart values.
+        clock: the time.
         admission: knows who waits for a launch.
         measurements: counts moves.
         wake: asks for a pass over a Subscription.
@@ -55,17 +56,21 @@ class Gatekeeper:
         self,
         store: GateStore,
         limits: GateLimits,
+        clock: Clock,
         admission: Admission,
         measurements: Measurements,
         wake: Callable[[Key], None],
     ) -> None:
         self._store = store
         self._limits = limits
+        self._clock = clock
         self._admission = admission
         self._measurements = measurements
         self._wake = wake
         self._users: dict[str, set[Key]] = {}
         self._used: dict[Key, set[str]] = {}
+        self._opened: dict[str, datetime] = {}
+        """When this process saw a gate open."""
 
     @property
     def book(self) -> GateBook:
@@ -168,6 +173,14 @@ class Gatekeeper:
 
     # -- listings ------------------------------------------------------------------------------------------------
 
+    def open_since(self, current: Pass) -> datetime:
+        """Since when the source could be listed, so that not all checks that its gates held are made at once.
+
+        As far as this process has seen them open: what was held before it began was missed then.
+        """
+        opened = (self._opened.get(gate.name) for gate in current.listing_route.gates)
+        return max([current.policy.started_at, *(at for at in opened if at is not None)])
+
     def holds_listing(self, current: Pass) -> bool:
         """Whether the source must not be listed now.
 
@@ -232,6 +245,7 @@ class Gatekeeper:
         """Wake whom the moves since then concern."""
         old, new = before.pauses, self.book.pauses
         moved = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        self._opened.update(dict.fromkeys(moved - new.keys(), self._clock.now()))
         for key in {key for name in moved for key in self._users.get(name, ())} - {but}:
             self._wake(key)
 

@@ -21,14 +21,14 @@ LONGEST_BLOCKED_PAUSE = timedelta(minutes=5)
 
 
 def decide_check(
-    subscription: Subscription, status: SubscriptionStatus, started_at: datetime, now: datetime
+    subscription: Subscription, status: SubscriptionStatus, open_since: datetime, now: datetime
 ) -> PollDecision:
     """Whether the source is to be listed, and when next.
 
     Args:
         subscription: as read at the pass's start.
         status: what is known of the checks so far.
-        started_at: when this process began.
+        open_since: when nothing kept the source from being listed any more: neither a gate nor the operator's absence.
         now: the pass's time.
     """
     wish = subscription.annotations.get(CHECK_ANNOTATION)
@@ -46,7 +46,7 @@ def decide_check(
         generation=subscription.generation,
         suspended=subscription.spec.suspend,
         requested=wish is not None and not is_handled(handled, wish[:MAX_KEY]),
-        started_at=started_at,
+        open_since=open_since,
         now=now,
     )
 

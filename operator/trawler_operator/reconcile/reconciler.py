@@ -76,7 +76,7 @@ class Reconciler:
         self._measurements = measurements
         self._wake = wake
         self._store = LedgerStore(api, shard_changes)
-        self._gatekeeper = Gatekeeper(gates, gate_limits, admission, measurements, lambda key: wake(key, 0.0))
+        self._gatekeeper = Gatekeeper(gates, gate_limits, clock, admission, measurements, lambda key: wake(key, 0.0))
         self._places = Places(listings, lambda key: wake(key, 0.0))
         self._checker = Checker(api, self._store, lister, self._places, self._gatekeeper, policy, measurements)
         self._launcher = Launcher(api, self._store, admission, self._gatekeeper, policy, measurements)
@@ -169,7 +169,7 @@ class Reconciler:
             await self._launcher.launch(current, status.source.title)
 
         can_list = found.can_list and has_history and not self._stopping
-        due = can_list and decide_check(subscription, status, self._policy.started_at, current.now).due
+        due = can_list and decide_check(subscription, status, self._gatekeeper.open_since(current), current.now).due
         current.waits_for_gate = due and self._gatekeeper.holds_listing(current)
         if due and not current.waits_for_gate:
             # A listing may take minutes: neither the free slots nor the line wait for it. It keeps its place, or one

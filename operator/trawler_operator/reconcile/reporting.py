@@ -100,7 +100,7 @@ class Reporter:
             now=current.now,
             cookies=current.cookies,
         )
-        upcoming = decide_check(subscription, status, self._policy.started_at, current.now)
+        upcoming = decide_check(subscription, status, self._gatekeeper.open_since(current), current.now)
         update = {
             "next_check_time": _shown_next_check(subscription, upcoming, current.now),
             "last_handled": last_handled(status.last_handled, current.handled),
