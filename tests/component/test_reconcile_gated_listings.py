@@ -170,6 +170,7 @@ async def test_a_download_probes_before_a_listing_does(world: World) -> None:
     await work(world, operator)
     assert len(world.cluster.running_jobs()) == 1
     assert listed == len(world.site.requests)
+    assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
 
 
 @pytest.mark.parametrize(

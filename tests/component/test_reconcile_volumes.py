@@ -64,6 +64,36 @@ async def test_volume_gate(world: World) -> None:
     assert closed(world) == set()
 
 
+async def test_a_gate_that_nobody_probes_concerns_nobody_else(world: World) -> None:
+    """Whoever closed it is suspended, and the other one has nothing to download: it is well, once the pause is over."""
+    world.cluster.subscribe({"select": {"newest": 1}}, name=OTHER[1])
+    operator = world.operator()
+    await world.settle(operator, OTHER)
+    world.cluster.subscribe({"select": {"newest": 1}})
+    world.downloader = lambda _: STALE
+    await run(world, operator, until=lambda: bool(closed(world)))
+    assert world.cluster.condition("Ready", OTHER) == ("False", "VolumeGateClosed")
+    world.cluster.merge("Subscription", *KEY, {"spec": {"suspend": True}})
+    world.clock.advance(5 * MINUTE)
+    await work(world, operator)
+    assert closed(world) == {"Volume claim media/library"}
+    assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
+
+
+async def test_a_gate_concerns_who_wants_to_pass(world: World) -> None:
+    """However long its pause is over: with a video that waits for another's probe, or is the probe."""
+    operator = world.operator()
+    for name in (KEY[1], OTHER[1]):
+        world.cluster.subscribe({"select": {"newest": 1}}, name=name)
+    world.downloader = lambda _: STALE
+    await run(world, operator, until=lambda: bool(closed(world)))
+    await probe(world, operator)
+    world.clock.advance(MINUTE)
+    await work(world, operator)
+    for key in (KEY, OTHER):
+        assert world.cluster.condition("Ready", key) == ("False", "VolumeGateClosed")
+
+
 async def test_site_and_volume_at_once(world: World) -> None:
     """One probe for both; what it proves opens."""
     world.cluster.subscribe({"select": {"newest": 4}, "job": {"parallelism": 2}})

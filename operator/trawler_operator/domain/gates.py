@@ -155,11 +155,16 @@ class Gate:
         """Whether anything is held back."""
         return self.closing is not None
 
+    def is_pausing(self, now: datetime) -> bool:
+        """Whether it is closed and not even a probe may go."""
+        closing = self.closing
+        return closing is not None and closing.paused_at <= now + CLOCK_TOLERANCE and now < closing.until
+
     def passable_at(self, now: datetime) -> datetime:
         """From when on a launch may pass it, as a probe if it is closed; `now` at the earliest."""
         if self.closing is None:
             return now
-        if self.closing.paused_at <= now + CLOCK_TOLERANCE and now < self.closing.until:
+        if self.is_pausing(now):
             return self.closing.until
         if self.probe is not None and self.probe.is_awaited(now):
             return self.probe.until

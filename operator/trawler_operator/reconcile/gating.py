@@ -105,9 +105,14 @@ class Gatekeeper:
         await self.release(key, None, now)
 
     def held_back(self, current: Pass) -> Blocker | None:
-        """Why the Subscription is not Ready, if a gate of its is closed: of several, the one that opens last."""
+        """Why the Subscription is not Ready, if a gate of its is closed: of several, the one that opens last.
+
+        Once the pause is over, a gate concerns whoever wants to pass it. The others might wait for long: who probes it
+        next, and when, may depend on nobody's wish any more.
+        """
+        wanted, now = current.wanted_gates(), current.now
         closed = self.book.closed(current.gates())
-        return self._shown(closed[0]) if closed else None
+        return next((self._shown(gate) for gate in closed if gate.is_pausing(now) or gate.id in wanted), None)
 
     def _shown(self, gate: Gate) -> Blocker:
         assert gate.closing is not None, "asked of closed gates only"

@@ -146,6 +146,12 @@ class Pass:
         own = {self.download_route(self.subscription.spec.url), self.listing_route}
         return {gate for route in {*own, *self.routes} for gate in route.gates}
 
+    def wanted_gates(self) -> set[GateId]:
+        """Those of them that it passes or would pass now: with downloads, or with a check that is due."""
+        running = {self.download_route(entry.url) for entry in self.ledger.running().values()}
+        listing = {self.listing_route} if self.waits_for_gate else set()
+        return {gate for route in {*self.routes, *running, *listing} for gate in route.gates}
+
     def running_through(self) -> Counter[str]:
         """How many of its Jobs run through each egress.
 
