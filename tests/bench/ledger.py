@@ -25,6 +25,10 @@ from trawler_operator.domain.naming import ledger_name
 SIZES = (1_000, 10_000, 100_000)
 """Entries, in full shards."""
 PASSES_PER_ROUND = 10
+MEMORY_RUNS = 2
+"""Of each size: they hardly differ."""
+SHORT = 100
+"""Entries of a ledger, of which there are as many as make the longest one; measured once."""
 LAUNCHES = 30
 """Fewer than a Subscription may run at a time."""
 FLAT = 1.1
@@ -57,13 +61,48 @@ def probe(*arguments: str, environment: Mapping[str, str] | None = None) -> Any:
 
 def measure(rounds: int) -> list[Row]:
     """The rows of this benchmark."""
-    long = {size: f"long-{size}" for size in SIZES}
+    return [*_lengths(rounds, LedgerState.SUCCEEDED), *_lengths(rounds, LedgerState.PENDING), *_launches(rounds)]
+
+
+def _lengths(rounds: int, state: LedgerState) -> list[Row]:
+    """Ledgers of every size whose entries are in one state."""
+    names = {size: f"long-{size}" for size in SIZES}
+    passes = str(rounds * PASSES_PER_ROUND)
+    waits = state is LedgerState.PENDING
+    shown = "that wait" if waits else "on disk"
+    with _objects(*(f"{name}={size},{state}" for size, name in names.items())) as objects:
+        spent = {f"nothing-new pass with {{}} entries {shown}": probe("passes", objects.url, passes, *names.values())}
+        memory = {size: [_memory(objects, name) for _ in range(MEMORY_RUNS)] for size, name in names.items()}
+        if waits:
+            what = "pass that settles a download and begins the next of {}"
+            spent[what] = probe("turns", objects.url, passes, *names.values())
+    first, longest = SIZES[0], SIZES[-1]
+    rows = []
+    for what, runs in spent.items():
+        for size in SIZES[1:]:
+            for shown_as, place in ((f"{what.format(f'{size:,}')}: CPU", 0), ("… wall time", 1)):
+                ours, theirs = ([1e3 * run[place] for run in runs[names[n]]] for n in (size, first))
+                rows.append(Row(shown_as, "ms", ours, theirs, f"with {first:,}", FLAT))
+    for size in SIZES[1:]:
+        what = f"memory for a ledger of {size:,} entries {shown}, at most"
+        rows.append(Row(what, "MiB", memory[size], memory[first], f"of {first:,}"))
+    if waits:
+        many = [f"short-{number}" for number in range(longest // SHORT)]
+        with _objects(*(f"{name}={SHORT},{state}" for name in many)) as objects:
+            what = f"… for {len(many):,} ledgers of {SHORT} each"
+            rows.append(Row(what, "MiB", [_memory(objects, *many)], memory[longest], f"one of {longest:,}"))
+    return rows
+
+
+def _memory(objects: Objects, *names: str) -> float:
+    """MiB that ledgers took at most."""
+    run = probe("memory", objects.url, *names)
+    return float(run["peak"] - run["before"])
+
+
+def _launches(rounds: int) -> list[Row]:
     waiting = [f"waiting-{number}" for number in range(rounds)]
-    ledgers = [f"{name}={size}" for size, name in long.items()]
-    ledgers += [f"{name}={SHARD_CAPACITY},{LedgerState.PENDING}" for name in waiting]
-    with _objects(*ledgers) as objects:
-        spent = probe("passes", objects.url, str(rounds * PASSES_PER_ROUND), *long.values())
-        memory = {size: [probe("memory", objects.url, name) for _ in range(rounds)] for size, name in long.items()}
+    with _objects(*(f"{name}={SHARD_CAPACITY},{LedgerState.PENDING}" for name in waiting)) as objects:
         launches, creations = [], []
         stored: list[list[float]] = [[], [], []]
         for name in waiting:
@@ -76,20 +115,12 @@ def measure(rounds: int) -> list[Row]:
             stored[0].append(sum(_since(*counts[:2], "stored").values()) / (LAUNCHES + 1) / 1024)
             stored[1].append(sum(_since(*counts[1:], "stored").values()) / LAUNCHES / 1024)
             stored[2].append(_since(*counts[:2], "stored")[shard] / _since(*counts[:2], "writes")[shard] / 1024)
-    first = SIZES[0]
     alone = len(encode_entry(entry(0, 1, LedgerState.PENDING)).encode()) / 1024
-    rows = []
-    for size in SIZES[1:]:
-        for what, place in ((f"nothing-new pass with {size:,} entries: CPU", 0), ("… wall time", 1)):
-            ours, theirs = ([1e3 * run[place] for run in spent[long[n]]] for n in (size, first))
-            rows.append(Row(what, "ms", ours, theirs, f"with {first:,}", FLAT))
-    for size in SIZES[1:]:
-        ours, theirs = ([run["peak"] - run["before"] for run in memory[n]] for n in (size, first))
-        rows.append(Row(f"memory for a ledger of {size:,} entries, at most", "MiB", ours, theirs, f"of {first:,}"))
-    rows.append(Row("launch of a Job, the ledger's claim before it", "ms", launches, creations, "bare creation"))
-    rows.append(Row("… stored for it by the API server", "KiB", stored[0], stored[1], "bare creation"))
-    rows.append(Row("… of that each write of a full shard", "KiB", stored[2], [alone], "the entry alone"))
-    return rows
+    return [
+        Row("launch of a Job, the ledger's claim before it", "ms", launches, creations, "bare creation"),
+        Row("… stored for it by the API server", "KiB", stored[0], stored[1], "bare creation"),
+        Row("… of that each write of a full shard", "KiB", stored[2], [alone], "the entry alone"),
+    ]
 
 
 def _since(before: Any, after: Any, what: str) -> Counter[str]:

@@ -1,7 +1,8 @@
 """One operator in a process of its own, for `ledger.py`: the reconciler and its adapters against an API server.
 
     python -m bench.ledger_probe passes URL PASSES NAME...   CPU-seconds and seconds of a nothing-new pass, by name
-    python -m bench.ledger_probe memory URL NAME             MiB before and after a ledger was loaded, and at most
+    python -m bench.ledger_probe turns URL PASSES NAME...    … of one that settles a download and begins the next
+    python -m bench.ledger_probe memory URL NAME...          MiB before and after ledgers were loaded, and at most
     python -m bench.ledger_probe launches URL NAME COUNT     seconds for so many launches, pass by pass
     python -m bench.ledger_probe creations URL NAME COUNT    seconds for as many Jobs by the bare client
 
@@ -18,7 +19,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,15 +30,17 @@ from kubernetes.aio import client
 
 from bench.history import entry, video
 from bench.objects import NAMESPACE as NAMESPACE_IN_MEMORY
+from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.keys import video_key
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
-from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.adapters.event_recorder import KubernetesEventRecorder
 from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
 from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
 from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api.labels import SUBSCRIPTION_LABEL
+from trawler_operator.api.model import format_time
 from trawler_operator.api.subscription import parse_subscription
 from trawler_operator.domain.admission import Admission, AdmissionLimits
 from trawler_operator.domain.download_job import build_download_job
@@ -54,16 +57,19 @@ from trawler_operator.reconcile.reconciler import Reconciler
 from trawler_operator.reconcile.shard_changes import ShardChanges
 
 NAMESPACE = os.environ.get("BENCH_NAMESPACE", NAMESPACE_IN_MEMORY)
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 PAGE = 30
+WARM_UP = 3
+"""Passes over each ledger that are not counted."""
 CHECK_DUE = timedelta(hours=2)
 DEFAULTS = JobDefaults(image="trawler-downloader:dev", claim_name="library")
 
 
 class Clock:
-    """Time that moves when it is told to."""
+    """Time that moves when it is told to. At the first check it is that of the API server, which dates the Jobs."""
 
     def __init__(self) -> None:
-        self._now = datetime.now(UTC).replace(microsecond=0)
+        self._now = datetime.now(UTC).replace(microsecond=0) - CHECK_DUE
 
     def now(self) -> datetime:
         return self._now
@@ -110,7 +116,7 @@ async def connect(url: str) -> KubernetesClient:
 
 
 @asynccontextmanager
-async def operator(url: str) -> AsyncIterator[Operator]:
+async def operator(url: str, slots: int = 1000, slots_of_each: int = 1000) -> AsyncIterator[Operator]:
     """An operator that watches. Its gates are its own: those of one whose clock went ahead would hold it back."""
     requests, clock, changes = await connect(url), Clock(), ShardChanges()
     watching = asyncio.create_task(ShardWatch(requests, (NAMESPACE,), changes).run())
@@ -126,7 +132,7 @@ async def operator(url: str) -> AsyncIterator[Operator]:
         lister=KnownPage(),
         recorder=KubernetesEventRecorder(requests, "bench"),
         clock=clock,
-        admission=Admission(AdmissionLimits(1000, 1000, budget), lambda: gates.book),
+        admission=Admission(AdmissionLimits(slots, slots_of_each, budget), lambda: gates.book),
         gates=gates,
         gate_limits=GateLimits(GatePolicy(pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
         policy=Policy(DEFAULTS, HistoryLimits(), 300, 604_800, clock.now()),
@@ -144,25 +150,78 @@ async def operator(url: str) -> AsyncIterator[Operator]:
 
 
 async def passes(url: str, count: str, *names: str) -> Any:
-    """By turns: a few passes over each, so that a change of the machine's mood meets all."""
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
-    async with operator(url) as one:
+    """Passes that check, and in which whatever waits goes on waiting: no slot is free."""
+    async with operator(url, slots=0) as one:
+        return await _by_turns(names, int(count), one.check)
+
+
+async def turns(url: str, count: str, *names: str) -> Any:
+    """Passes over Subscriptions that download one video at a time: each settles one and begins the next."""
+    async with operator(url, slots_of_each=1) as one:
+
+        async def turn(name: str) -> None:
+            await one.look(name, timedelta(seconds=1))
+
+        async def end(name: str) -> None:
+            await _end_download(one, name)
+
+        one.clock.advance(CHECK_DUE)
         for name in names:
-            for _ in range(3):
-                await one.check(name)
-        for _ in range(int(count)):
-            for name in names:
-                began, wall = time.process_time(), time.perf_counter()
-                await one.check(name)
+            await turn(name)
+        return await _by_turns(names, int(count), turn, before=end)
+
+
+async def _by_turns(
+    names: Sequence[str],
+    count: int,
+    act: Callable[[str], Awaitable[None]],
+    before: Callable[[str], Awaitable[None]] | None = None,
+) -> dict[str, list[tuple[float, float]]]:
+    """CPU-seconds and seconds of each: a few over each in turns, so that a change of the machine's mood meets all."""
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for number in range(-WARM_UP, count):
+        for name in names:
+            if before is not None:
+                await before(name)
+            began, wall = time.process_time(), time.perf_counter()
+            await act(name)
+            if number >= 0:
                 spent[name].append((time.process_time() - began, time.perf_counter() - wall))
     return spent
 
 
-async def memory(url: str, name: str) -> Any:
-    """The operator's process before and after its first pass over the ledger."""
-    async with operator(url) as one:
+async def _end_download(one: Operator, name: str) -> None:
+    """Let the Subscription's download be published."""
+    jobs = await _jobs(one, name)
+    (job,) = (job for job in jobs if not job.get("status"))
+    metadata = job["metadata"]
+    result = DownloadResult(
+        outcome=OutcomeClass.PUBLISHED,
+        reason="Published",
+        message="published",
+        path=f"A Channel/Season 26/{metadata['name']}.mp4",
+        bytes=200_000_000,
+    )
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    terminated = {"exitCode": 0, "reason": "Completed", "message": result.to_json()}
+    pod = {
+        "metadata": {"name": f"{metadata['name']}-pod", "labels": {"batch.kubernetes.io/job-name": metadata["name"]}},
+        "status": {
+            "phase": "Succeeded",
+            "containerStatuses": [{"name": container["name"], "state": {"terminated": terminated}}],
+        },
+    }
+    complete = {"type": "Complete", "status": "True", "lastTransitionTime": format_time(one.clock.now())}
+    await one.client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", body=pod)
+    await one.client.request("PATCH", f"{JOBS}/{metadata['name']}", body={"status": {"conditions": [complete]}})
+
+
+async def memory(url: str, *names: str) -> Any:
+    """The operator's process before and after its first passes over the ledgers."""
+    async with operator(url, slots=0) as one:
         before = _status("VmRSS")
-        await one.check(name)
+        for name in names:
+            await one.check(name)
         return {"before": before, "after": _status("VmRSS"), "peak": _status("VmHWM")}
 
 
@@ -170,14 +229,12 @@ async def launches(url: str, name: str, count: str) -> Any:
     """Pass by pass, each of which claims in the ledger and then creates one Job."""
     async with operator(url) as one:
         await one.check(name)
-        path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
-        query = {"labelSelector": f"{SUBSCRIPTION_LABEL}={name}"}
-        there = len((await one.client.request("GET", path, query=query))["items"])
+        there = len(await _jobs(one, name))
         began = time.perf_counter()
         for _ in range(int(count)):
             await one.look(name, timedelta(seconds=1))
         seconds = time.perf_counter() - began
-        made = len((await one.client.request("GET", path, query=query))["items"]) - there
+        made = len(await _jobs(one, name)) - there
         assert made == int(count), f"{made} launches in {count} passes"
         return seconds
 
@@ -185,7 +242,6 @@ async def launches(url: str, name: str, count: str) -> Any:
 async def creations(url: str, name: str, count: str) -> Any:
     """The same Jobs under other names, and nothing else."""
     requests = await connect(url)
-    path = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
     try:
         body = await requests.request("GET", f"/apis/trawler.dev/v1alpha1/namespaces/{NAMESPACE}/subscriptions/{name}")
         subscription = parse_subscription(body)
@@ -207,10 +263,16 @@ async def creations(url: str, name: str, count: str) -> Any:
             manifests.append(manifest)
         began = time.perf_counter()
         for manifest in manifests:
-            await requests.request("POST", path, body=manifest)
+            await requests.request("POST", JOBS, body=manifest)
         return time.perf_counter() - began
     finally:
         await requests.close()
+
+
+async def _jobs(one: Operator, name: str) -> Any:
+    """Those of a Subscription."""
+    query = {"labelSelector": f"{SUBSCRIPTION_LABEL}={name}"}
+    return (await one.client.request("GET", JOBS, query=query))["items"]
 
 
 def _status(field: str) -> float:
@@ -221,6 +283,7 @@ def _status(field: str) -> float:
 
 COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
     "passes": passes,
+    "turns": turns,
     "memory": memory,
     "launches": launches,
     "creations": creations,

@@ -13,6 +13,7 @@ from builders import subscription_body
 from component.cluster import Cluster
 from component.http_objects import HttpObjects, serve_objects
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.adapters.clock import SystemClock
 
 NAMESPACE = "bench"
 
@@ -20,6 +21,7 @@ NAMESPACE = "bench"
 def main() -> None:
     """Serve until the input ends."""
     cluster = Cluster()
+    cluster.clock = SystemClock()
     cluster.put("PersistentVolumeClaim", {"metadata": {"namespace": NAMESPACE, "name": "library"}})
     for number, argument in enumerate(sys.argv[1:]):
         name, _, rest = argument.partition("=")

@@ -109,7 +109,7 @@ class HttpObjects:
         return web.json_response(answer)
 
     def _list(self, request: web.Request, kind: str, namespace: str | None) -> web.Response:
-        chosen = [body for body in self.cluster.list(kind, namespace) if _is_selected(request, body)]
+        chosen = [body for body in self.cluster.select(kind, namespace) if _is_selected(request, body)]
         first, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "0")) or len(chosen)
         page = chosen[first : first + limit]
         metadata = {"resourceVersion": str(self.cluster.version)}
