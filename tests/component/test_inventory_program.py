@@ -279,7 +279,7 @@ def test_a_manifest_that_cannot_be_looked_at_is_not_gone(program):
 
 def test_a_bad_request_names_the_field(program):
     ended = program.end(program.start('{"subscription":{"namespace":"tv","name":"one"},"limit":0}'))
-    assert (ended.code, ended.result.reason) == (46, "RequestInvalid")
+    assert (ended.code, ended.result.reason) == (45, "RequestInvalid")
     assert "limit" in ended.result.message
 
 

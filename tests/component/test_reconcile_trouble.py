@@ -209,6 +209,24 @@ async def test_configuration_error_waits_for_a_new_spec(world: World) -> None:
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
 
 
+async def test_an_image_of_another_release_costs_no_video(world: World) -> None:
+    """It understands no request: one launch after the other asks it, and with the right image all are downloaded."""
+    refused = DownloadResult(outcome=OutcomeClass.CONFIGURATION, reason="RequestInvalid", message="more: not permitted")
+    world.downloader = lambda request: refused
+    world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 2}})
+    operator = world.operator()
+    for _ in range(60):
+        await operator.reconcile()
+        world.finish_jobs()
+        world.clock.advance(timedelta(minutes=1))
+    assert set(world.cluster.states().values()) == {LedgerState.PENDING}
+    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert len(world.launches) == 2 + 5  # at 0, 1, 3, 7, 15 and 31 minutes
+    world.downloader = publish
+    await world.settle(operator, step=timedelta(minutes=20))
+    assert set(world.cluster.states().values()) == {LedgerState.SUCCEEDED}
+
+
 async def test_api_server_away(world: World) -> None:
     """A pass that fails in the middle loses nothing and does not hold up the line."""
     world.cluster.subscribe({"select": {"newest": 2}})

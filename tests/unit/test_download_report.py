@@ -56,10 +56,11 @@ def test_a_uid_is_no_way_out_of_the_staging_folder():
         pytest.param({"TRAWLER_REQUEST": json.dumps(REQUEST | {"video": {}})}, "video.key: ", id="a missing field"),
     ],
 )
-def test_a_bad_request_names_its_field(environment, named):
+def test_a_bad_request_names_its_field_and_blames_the_releases(environment, named):
     with pytest.raises(LaunchError, match=named) as raised:
         request_of(environment, DownloadRequest)
-    assert raised.value.outcome is OutcomeClass.CONFIGURATION
+    assert raised.value.outcome is OutcomeClass.ENVIRONMENT
+    assert "use images of one release" in raised.value.message
 
 
 def test_a_good_request_is_read():

@@ -14,6 +14,9 @@ from trawler_operator.domain.job_outcome import ObservedOutcome, is_finished, ob
 
 PUBLISHED = DownloadResult(outcome=OutcomeClass.PUBLISHED, reason="Published", message="done", path="a/b.mp4")
 REMOVED = DownloadResult(outcome=OutcomeClass.TERMINAL, reason="VideoRemoved", message="gone")
+NOT_UNDERSTOOD = DownloadResult(
+    outcome=OutcomeClass.CONFIGURATION, reason="RequestInvalid", message="more: not permitted"
+)
 TOLD_TO_STOP = DownloadResult(outcome=OutcomeClass.TERMINATED, reason="Terminated", message="the pod was told to stop")
 BY_CODE = "Container download for pod media/x failed with exit code {} matching FailJob rule at index 1"
 DISRUPTED = "Pod media/x has condition DisruptionTarget matching FailJob rule at index 0"
@@ -96,6 +99,21 @@ ROWS = (
         OutcomeClass.TERMINAL,
         "VideoRemoved",
         "gone",
+    ),
+    Row(
+        "failed, with the report of a release in which its reason had another class",
+        _job("Failed", "PodFailurePolicy", BY_CODE.format(46)),
+        _pod(46, NOT_UNDERSTOOD.to_json()),
+        OutcomeClass.ENVIRONMENT,
+        "RequestInvalid",
+        "more: not permitted",
+    ),
+    Row(
+        "failed, with a reason that this release does not know",
+        _job("Failed", "PodFailurePolicy", BY_CODE.format(40)),
+        _pod(40, REMOVED.model_copy(update={"reason": "Vanished"}).to_json()),
+        OutcomeClass.TERMINAL,
+        "Vanished",
     ),
     Row(
         "killed after it had reported: the file stands there",

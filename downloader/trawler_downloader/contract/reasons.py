@@ -130,6 +130,9 @@ class Reason(StrEnum):
     NO_FFMPEG = "NoFfmpeg", OutcomeClass.ENVIRONMENT
     PROXY_CREDENTIALS_MISSING = "ProxyCredentialsMissing", OutcomeClass.ENVIRONMENT
     PROXY_CREDENTIALS_MALFORMED = "ProxyCredentialsMalformed", OutcomeClass.ENVIRONMENT
+    REQUEST_MISSING = "RequestMissing", OutcomeClass.ENVIRONMENT
+    REQUEST_INVALID = "RequestInvalid", OutcomeClass.ENVIRONMENT
+    """Operator and downloader are of different releases: an image set right mends it, and no spec has to change."""
 
     # The Subscription asks for what cannot work.
     UNSUPPORTED_URL = "UnsupportedUrl", OutcomeClass.CONFIGURATION
@@ -145,7 +148,10 @@ class Reason(StrEnum):
     ADDRESS_REFUSED = "AddressRefused", OutcomeClass.CONFIGURATION
     """It is not public, and neither the proxy's nor of `access.allowedCIDRs`."""
     LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.CONFIGURATION
-    REQUEST_MISSING = "RequestMissing", OutcomeClass.CONFIGURATION
-    REQUEST_INVALID = "RequestInvalid", OutcomeClass.CONFIGURATION
 
     TERMINATED = "Terminated", OutcomeClass.TERMINATED
+
+
+def class_of(word: str) -> OutcomeClass | None:
+    """The class of a reason; None: this release does not know the reason."""
+    return next((reason.outcome for reason in Reason if reason == word), None)

@@ -62,14 +62,19 @@ def request_of(environment: Mapping[str, str], kind: type[_Request]) -> _Request
     """The request, which must be of that kind.
 
     Raises:
-        LaunchError: Configuration, naming the field.
+        LaunchError: Environment, naming the field: it is the operator that wrote it, and its release that differs.
     """
     text = environment.get(REQUEST_ENV)
     if not text:
-        raise LaunchError(Reason.REQUEST_MISSING, f"the environment variable {REQUEST_ENV} holds no request")
+        raise _misunderstood(Reason.REQUEST_MISSING, f"the environment variable {REQUEST_ENV} holds no request")
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise LaunchError(Reason.REQUEST_INVALID, f"{REQUEST_ENV}: {field}: {first['msg']}") from error
+        raise _misunderstood(Reason.REQUEST_INVALID, f"{REQUEST_ENV}: {field}: {first['msg']}") from error
+
+
+def _misunderstood(reason: Reason, detail: str) -> LaunchError:
+    advice = "the operator's and the downloader's releases probably differ: use images of one release"
+    return LaunchError(reason, f"{advice} ({detail})")

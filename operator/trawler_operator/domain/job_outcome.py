@@ -37,6 +37,7 @@ from pydantic import ValidationError
 
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import CLASS_BY_EXIT_CODE, EXIT_CODES, KILLED_EXIT_CODE, OutcomeClass
+from trawler_downloader.contract.reasons import class_of
 from trawler_operator.api.labels import DOWNLOAD_CONTAINER
 from trawler_operator.api.reasons import EndReason, message
 
@@ -100,7 +101,8 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
 def parse_result(text: object) -> DownloadResult | None:
     """The report in a termination message; None if there is none, or none that counts.
 
-    Published without a path is no report: the ledger could not say where the file stands.
+    Published without a path is no report: the ledger could not say where the file stands. The downloader may be of
+    another release, in which a reason had another class: ours counts.
     """
     if not isinstance(text, str) or not text:
         return None
@@ -108,6 +110,7 @@ def parse_result(text: object) -> DownloadResult | None:
         result = DownloadResult.model_validate_json(text)
     except ValidationError:
         return None
+    result = result.model_copy(update={"outcome": class_of(result.reason) or result.outcome})
     if result.outcome is OutcomeClass.PUBLISHED and result.path is None:
         return None
     return result
