@@ -212,7 +212,7 @@ def fetched(job: Job, url: str, *allowed: str) -> Ended:
 
 
 def assert_refused(ended: Ended, inside: Web) -> None:
-    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.CONFIGURATION, "AddressRefused"), ended.log
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.TRANSIENT, "AddressRefused"), ended.log
     assert INSIDE in ended.told.message
     assert "access.allowedCIDRs" in ended.told.message
     assert inside.asked == []

@@ -50,7 +50,7 @@ async def listed(lister: Lister, url: str, *allowed: str) -> Listing:
 
 def assert_refused(listing: Listing, *said: str) -> None:
     assert listing.trailer is not None
-    assert (listing.trailer.outcome, listing.reason) == (OutcomeClass.CONFIGURATION, "AddressRefused")
+    assert (listing.trailer.outcome, listing.reason) == (OutcomeClass.TRANSIENT, "AddressRefused")
     assert [part for part in (*said, "access.allowedCIDRs") if part not in (listing.trailer.message or "")] == []
 
 

@@ -27,6 +27,8 @@ PUBLISHED = Finding("Published", proves_site=True, proves_volume=True)
 REMOVED = Finding("VideoRemoved", proves_site=True)
 SILENT = Finding("Killed")
 UNCLEAR = Finding("Unreachable", is_unclear=True)
+REFUSED = Finding("AddressRefused", is_unclear=True)
+FAILED = Finding("ServerError", is_unclear=True)
 A, B = "media/a", "media/b"
 OPEN = dict.fromkeys(ROUTE.gates, 0)
 
@@ -170,16 +172,84 @@ def test_unclear_probes_put_off_the_next_one_ever_longer(trouble: Finding, minut
     assert [gate.closing.unclear for gate in book.gates.values() if gate.closing] == [0]
 
 
-def test_a_probe_of_a_site_is_told_from_other_launches() -> None:
-    """By the epochs that it carries; one of a volume alone does not count."""
+def test_an_unclear_probe_of_a_site_blames_the_site() -> None:
+    """It is told from other launches by the epochs that it carries; one of a volume alone does not count."""
     book, probe = probing(told(GateBook(), LIMITED))
-    assert book.went_through_a_closed_site(probe.gates)
-    assert not book.went_through_a_closed_site(OPEN)
-    assert not after(book, book.settle([replace(probe, finding=PUBLISHED)], POLICY, LATER)).went_through_a_closed_site(
-        probe.gates
-    )
+    assert book.blames_site(A, probe.task, probe.gates)
+    assert not book.blames_site(A, "v#1", OPEN)
+    opened = after(book, book.settle([replace(probe, finding=PUBLISHED)], POLICY, LATER))
+    assert not opened.blames_site(A, probe.task, probe.gates)
     book, probe = probing(told(GateBook(), STALE))
-    assert not book.went_through_a_closed_site(probe.gates)
+    assert not book.blames_site(A, probe.task, probe.gates)
+
+
+# --- a site that is not reached ---
+
+
+def in_a_row(*findings: Finding, book: GateBook | None = None) -> GateBook:
+    """The book after endings of different launches through open gates."""
+    book = book or GateBook()
+    for number, finding in enumerate(findings):
+        book = told(book, finding, task=f"v{number}#1")
+    return book
+
+
+@pytest.mark.parametrize(
+    ("findings", "kinds"),
+    [
+        pytest.param([UNCLEAR] * 2, set(), id="twice"),
+        pytest.param([UNCLEAR] * 3, {"Egress"}, id="three times"),
+        pytest.param([UNCLEAR, REFUSED, UNCLEAR], {"Egress"}, id="with a DNS that lies in between"),
+        pytest.param([UNCLEAR, SILENT, UNCLEAR, UNCLEAR], {"Egress"}, id="with one that says nothing in between"),
+        pytest.param([UNCLEAR, UNCLEAR, PUBLISHED, UNCLEAR], set(), id="with a published one in between"),
+        pytest.param([UNCLEAR, UNCLEAR, FAILED, UNCLEAR], set(), id="with another failure of the site in between"),
+        pytest.param([UNCLEAR, UNCLEAR, LIMITED], {"Cookies"}, id="and then it asks to slow down"),
+    ],
+)
+def test_a_site_that_is_not_reached_three_times_in_a_row_is_left_alone(
+    findings: list[Finding], kinds: set[str]
+) -> None:
+    """By everybody on this way out; what it answers in between, be it a failure, begins anew."""
+    assert kinds == closed(in_a_row(*findings))
+
+
+def test_an_ending_that_is_told_twice_counts_once() -> None:
+    """A crash between gate and ledger; and a Subscription's checks, which fail again and again, count once as well."""
+    book = told(told(GateBook(), UNCLEAR, task="v#1"), UNCLEAR, task=LISTING)
+    for _ in range(5):
+        book = told(told(book, UNCLEAR, task="v#1"), UNCLEAR, task=LISTING)
+    assert closed(book) == set()
+    assert closed(told(book, UNCLEAR, task=LISTING, holder=B)) == {"Egress"}
+
+
+def test_the_endings_that_close_a_gate_blame_the_site() -> None:
+    """As long as it is closed, told again or not; not a straggler that ends after them."""
+    book = in_a_row(*[UNCLEAR] * 3)
+    again = told(book, UNCLEAR, task="v2#1")
+    assert again.gates == book.gates
+    assert book.blames_site(A, "v2#1", OPEN)
+    assert not book.blames_site(A, "v9#1", OPEN)
+    assert not book.blames_site(B, "v2#1", OPEN)
+
+
+def test_a_site_that_answers_again_is_counted_anew() -> None:
+    """From the probe that opened its gate."""
+    book, probe = probing(in_a_row(*[UNCLEAR] * 3))
+    book = after(book, book.settle([replace(probe, finding=PUBLISHED)], POLICY, LATER))
+    assert closed(book) == set()
+    epochs = book.epochs(ROUTE)
+    for number in range(2):
+        book = told(book, UNCLEAR, LATER, task=f"w{number}#1", gates=epochs)
+    assert closed(book) == set()
+    assert closed(told(book, UNCLEAR, LATER, task="w2#1", gates=epochs)) == {"Egress"}
+
+
+def test_a_probe_that_does_not_reach_the_site_puts_off_the_next() -> None:
+    """For a short while, not for twice as long: nobody asked to be left alone."""
+    book, probe = probing(in_a_row(*[UNCLEAR] * 3))
+    changes = book.settle([replace(probe, finding=UNCLEAR)], POLICY, LATER)
+    assert changes.happenings == ()
+    assert MINUTE <= after(book, changes).passable_at(ROUTE, LATER) - LATER <= 1.2 * MINUTE
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ FULL = Gate(
     CLOSING,
     Probe("media/a", "youtube.x#3", NOON, NOON + HOUR),
     Budget({int(NOON.timestamp()): 2}, NOON),
+    ("media/a youtube.x#1", "media/b listing"),
 )
 
 
@@ -44,11 +45,12 @@ def test_round_trip(gate: Gate) -> None:
         assert read.closing is not None
         assert (read.closing.message, read.closing.unclear) == ("ça? ?", 3)
         read = decode_gate(gate.id.name, encode_gate(gate))
-        assert (read.probe, read.budget, read.epoch, read.changed) == (
+        assert (read.probe, read.budget, read.epoch, read.changed, read.unreached) == (
             gate.probe,
             gate.budget,
             gate.epoch,
             gate.changed,
+            gate.unreached,
         )
     else:
         assert gate == read

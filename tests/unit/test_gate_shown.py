@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from trawler_operator.domain.gate_shown import event_text, held_back
 from trawler_operator.domain.gates import Closing, Gate
 
 CLOSING = Closing(NOON, NOON, NOON + timedelta(minutes=15), 1, "BotCheck", "prove you are human", "media/a")
+UNREACHED = replace(CLOSING, reason="Unreachable", message="The name of the site or proxy cannot be resolved.")
 SITE = Gate(GateId(GateKind.EGRESS, "youtube.com"), 7, NOON, CLOSING)
 VOLUME = Gate(GateId(GateKind.VOLUME, claim="media/library"), 7, NOON, CLOSING)
 
@@ -52,6 +54,19 @@ def test_events(move: Move, reason: str, says: str) -> None:
     assert shown is not None
     assert reason == shown[0]
     assert says in shown[1]
+
+
+def test_of_a_site_that_is_not_reached_nobody_says_that_it_asked_for_anything() -> None:
+    """The condition and the Event name the way out, and where to look."""
+    condition = held_back(SITE, UNREACHED, "trawler-system", "trawler-gates")
+    event = event_text(Happening(Move.CLOSED, SITE, UNREACHED))
+    assert event is not None
+    for text in (condition.message, event[1]):
+        assert "cannot be reached through this way out" in text
+        assert "Unreachable: The name of the site" in text
+        assert "slow down" not in text
+    assert "DNS" in condition.message
+    assert condition.reason == "EgressGateClosed"
 
 
 def test_a_longer_pause_is_no_event() -> None:

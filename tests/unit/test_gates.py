@@ -19,6 +19,7 @@ from trawler_operator.domain.gates import (
     GatePolicy,
     Probe,
     close,
+    count,
     download_finding,
     hand_over,
     launch_task,
@@ -34,6 +35,7 @@ EGRESS = Gate(GateId(GateKind.EGRESS, "youtube.com"))
 COOKIES = Gate(GateId(GateKind.COOKIES, "youtube.com"))
 VOLUME = Gate(GateId(GateKind.VOLUME, claim="media/library"))
 LIMITED = Finding("RateLimited", "HTTP 429", is_limit=True)
+UNREACHED = Finding("Unreachable", "no such host", is_unclear=True)
 STALE = Finding("StaleVolume", "ESTALE", is_volume_trouble=True)
 AT = int(NOON.timestamp())
 
@@ -295,6 +297,9 @@ def test_hand_over(holder: str, task: str, handed_over: bool) -> None:
         pytest.param(replace(EGRESS, changed=NOON - 7 * DAY), False, id="a Job may still carry an older epoch"),
         pytest.param(replace(EGRESS, changed=NOON - 9 * DAY), True, id="no Job can"),
         pytest.param(replace(EGRESS, changed=NOON + 9 * DAY), True, id="the clock was set back by days"),
+        pytest.param(
+            count(EGRESS, UNREACHED, "media/a", "v#1", POLICY, NOON - DAY), False, id="counted an ending yesterday"
+        ),
     ],
 )
 def test_forgettable(gate: Gate, forgettable: bool) -> None:

@@ -241,7 +241,7 @@ def test_a_transient_ending_of_a_probe_costs_no_try(deferrals: int, minutes: int
     """The site is unwell, and the last try of a video would be used up by that."""
     entry = replace(_deferred(OutcomeClass.TRANSIENT, deferrals), failures=2)
     observed = _ended(OutcomeClass.TRANSIENT)
-    settled = settle(KEY, entry, observed, retry=Retry(), generation=4, now=NOON, probe=True)
+    settled = settle(KEY, entry, observed, retry=Retry(), generation=4, now=NOON, blames_site=True)
 
     assert (settled.state, settled.failures, settled.deferrals) == (LedgerState.PENDING, 2, deferrals + 1)
     assert settled.retry_at is not None

@@ -75,6 +75,36 @@ VIDEO_REASONS = frozenset({"NotEnoughSpace", "NameRefused", "ManifestUnreadable"
 its user (PermissionDenied), its floor (BelowMinFree), its image, or the volume that its history is about
 (VolumeMarkerMissing, VolumeMarkerMismatch): others on the claim may be right where they are."""
 
+UNREACHED_REASONS = frozenset({"Unreachable", "AddressRefused"})
+"""Reasons of Transient with which the site, or the proxy before it, was not reached: its name is not known or leads to
+an address that is not public, or nothing answers there."""
+
+ANSWERED_REASONS = frozenset(
+    {
+        "VideoUnavailable",
+        "NotFound",
+        "MediaNotFound",
+        "Forbidden",
+        "MediaForbidden",
+        "ServerError",
+        "HttpError",
+        "RedirectLoop",
+        "Truncated",
+        "FragmentMissing",
+        "NoFormats",
+        "ExtractorFailed",
+        "ProcessingFailed",
+        "VerificationFailed",
+        "NotAVideo",
+        "FormatUnavailable",
+        "UnsupportedStream",
+        "FileTooLarge",
+        "NotEnoughSpace",
+        "NameRefused",
+    }
+)
+"""Reasons of Transient, Configuration and Environment that only an answer of the site leads to, whatever it is."""
+
 
 class LedgerState(StrEnum):
     """Where a video of a subscription stands."""

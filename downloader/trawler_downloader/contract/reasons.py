@@ -84,6 +84,8 @@ class Reason(StrEnum):
     HTTP_ERROR = "HttpError", OutcomeClass.TRANSIENT
     REDIRECT_LOOP = "RedirectLoop", OutcomeClass.TRANSIENT
     UNREACHABLE = "Unreachable", OutcomeClass.TRANSIENT
+    ADDRESS_REFUSED = "AddressRefused", OutcomeClass.TRANSIENT
+    """It is not public, and neither the proxy's nor of `access.allowedCIDRs`: a redirect, or a DNS that is unwell."""
     TLS_FAILED = "TlsFailed", OutcomeClass.TRANSIENT
     """No encrypted connection comes about; a certificate that is not trusted is TLS_NOT_TRUSTED."""
     TRUNCATED = "Truncated", OutcomeClass.TRANSIENT
@@ -145,8 +147,6 @@ class Reason(StrEnum):
     """For the volume's file system, or for a limit of its server."""
     TLS_NOT_TRUSTED = "TlsNotTrusted", OutcomeClass.CONFIGURATION
     CA_BUNDLE_INVALID = "CaBundleInvalid", OutcomeClass.CONFIGURATION
-    ADDRESS_REFUSED = "AddressRefused", OutcomeClass.CONFIGURATION
-    """It is not public, and neither the proxy's nor of `access.allowedCIDRs`."""
     LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.CONFIGURATION
 
     TERMINATED = "Terminated", OutcomeClass.TERMINATED

@@ -185,10 +185,9 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             Reason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
             Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
             Reason.EGRESS_GATE_CLOSED: (
-                "{subject} asked to slow down at {since} ({detail}): nothing of it is checked or downloaded before "
-                "{until}, then one goes first to see whether that is over; a check asked for by annotation waits as "
-                "well. Another spec.access.proxy is another way there; should this come back, lower the operator's "
-                "egress values. {by_hand}"
+                "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
+                "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
+                "{by_hand}"
             ),
             Reason.VOLUME_GATE_CLOSED: (
                 "the volume of {subject} does not answer as it should since {since} ({detail}): mend the volume or the "

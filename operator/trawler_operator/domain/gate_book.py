@@ -12,7 +12,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from trawler_operator.domain.egress import BudgetLimits, GateId, GateKind, Route
-from trawler_operator.domain.gates import Closing, Finding, Gate, GatePolicy, Probe, close, hand_over, put_off, reopen
+from trawler_operator.domain.gates import (
+    Closing,
+    Finding,
+    Gate,
+    GatePolicy,
+    Probe,
+    close,
+    count,
+    ending_name,
+    hand_over,
+    put_off,
+    reopen,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +147,20 @@ class GateBook:
         """What a launch that passes now carries."""
         return {identity: self.gate(identity).epoch for identity in route.gates}
 
-    def went_through_a_closed_site(self, passed: Mapping[GateId, int]) -> bool:
-        """Whether what carries these epochs probed a site whose gate is closed still, and has not moved since."""
+    def blames_site(self, holder: str, task: str, passed: Mapping[GateId, int]) -> bool:
+        """Whether an ending that is unclear, and was told, is more likely the site's trouble than the video's.
+
+        It probed a gate of the site that is closed still and has not moved since, or it is among those for which that
+        gate was closed.
+
+        Args:
+            holder: `namespace/name` of the Subscription.
+            task: the launch.
+            passed: gates with their epochs.
+        """
+        name = ending_name(holder, task)
         gates = (self.gate(identity) for identity in passed if identity.kind is not GateKind.VOLUME)
-        return any(gate.is_closed and gate.epoch == passed[gate.id] for gate in gates)
+        return any(gate.is_closed and (gate.epoch == passed[gate.id] or name in gate.unreached) for gate in gates)
 
     def settle(self, endings: Iterable[Evidence], policy: GatePolicy, now: datetime) -> GateChanges:
         """What endings change. Those of an older epoch change nothing."""
@@ -192,6 +214,8 @@ def _after(gate: Gate, ending: Evidence, policy: GatePolicy, now: datetime) -> G
         return close(gate, ending.finding, ending.holder, policy, now)
     if gate.is_closed and ending.finding.proves_well(gate):
         return reopen(gate, now)
+    if gate.id.kind is GateKind.EGRESS and not gate.is_closed:
+        return count(gate, ending.finding, ending.holder, ending.task, policy, now)
     if ending.finding.is_unclear:
         return put_off(gate, ending.holder, ending.task, policy, now)
     return hand_over(gate, ending.holder, ending.task)

@@ -68,6 +68,7 @@ class _Value(_Id):
     probe: _Probe | None = None
     starts: dict[AwareDatetime, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     last_start: AwareDatetime | None = None
+    unreached: tuple[str, ...] = ()
 
 
 class _Passed(_Id):
@@ -104,6 +105,7 @@ def decode_gate(name: str, text: str) -> Gate:
         closing=Closing(**dict(closing)) if closing else None,
         probe=Probe(**dict(probe)) if probe else None,
         budget=Budget({int(at.timestamp()): count for at, count in value.starts.items()}, value.last_start),
+        unreached=value.unreached,
     )
 
 
@@ -132,6 +134,8 @@ def encode_gate(gate: Gate) -> str:
             "since": format_time(probe.since),
             "until": format_time(probe.until),
         }
+    if gate.unreached:
+        document["unreached"] = gate.unreached
     if gate.budget.last is not None:
         document["lastStart"] = format_time(gate.budget.last)
         minutes = sorted(gate.budget.starts.items())

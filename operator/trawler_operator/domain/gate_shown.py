@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from trawler_downloader.contract.outcomes import UNREACHED_REASONS
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.egress import GateKind
 from trawler_operator.domain.gate_book import Happening, Move
 from trawler_operator.domain.gates import Closing, Gate
 from trawler_operator.domain.status import Blocker
+
+_ASKED_TO_STOP = (
+    "asked to slow down at",
+    "Another spec.access.proxy is another way there; should this come back, lower the operator's egress values.",
+)
+_UNREACHED = (
+    "cannot be reached through this way out since",
+    "Look at the line, the cluster's DNS and network policies, and spec.access.proxy.",
+)
+"""What is the matter with a site, and what a person can do."""
 
 
 def held_back(gate: Gate, closing: Closing, namespace: str, config_map: str) -> Blocker:
@@ -21,9 +32,12 @@ def held_back(gate: Gate, closing: Closing, namespace: str, config_map: str) -> 
     """
     volume = gate.id.kind is GateKind.VOLUME
     reason = Reason.VOLUME_GATE_CLOSED if volume else Reason.EGRESS_GATE_CLOSED
+    trouble, advice = _UNREACHED if closing.reason in UNREACHED_REASONS else _ASKED_TO_STOP
     text = message(
         reason,
         subject=gate.id,
+        trouble=trouble,
+        advice=advice,
         since=format_time(closing.since),
         until=format_time(closing.until),
         detail=_detail(closing),
@@ -42,7 +56,10 @@ def event_text(happening: Happening) -> tuple[EventReason, str] | None:
         case Move.CLOSED:
             reason = EventReason.GATE_CLOSED
             until = format_time(closing.until)
-            return reason, message(reason, subject=happening.gate.id, until=until, detail=_detail(closing))
+            detail = _detail(closing)
+            if closing.reason in UNREACHED_REASONS:
+                detail = f"it cannot be reached through this way out ({detail})"
+            return reason, message(reason, subject=happening.gate.id, until=until, detail=detail)
         case Move.OPENED:
             reason = EventReason.GATE_OPENED
             return reason, message(reason, subject=happening.gate.id)

@@ -2,7 +2,7 @@
 
 | state | by | becomes |
 |---|---|---|
-| open | trouble | closed for the first pause |
+| open | trouble, or the third ending in a row that did not reach the site | closed for the first pause |
 | closed, pausing | the pause is over | closed, a probe may go |
 | closed, a probe may go | a launch or listing claims the probe | closed, probed |
 | closed, probed | trouble | closed for twice as long, up to the longest pause |
@@ -18,12 +18,17 @@ What an ending says of each kind of gate:
 | RateLimited otherwise | trouble, if closed | trouble | |
 | Published, Terminal, NotYet, NeedsAccess, a listing | well | well | |
 | AlreadyPublished, unusable cookies, a listing without a request | | | |
+| Transient with one of UNREACHED_REASONS | counts, if open | | |
 | Environment with one of VOLUME_REASONS | | | trouble |
 | any with a volume id in its report, Published | | | well |
 
 Each move gives the gate a new epoch. Launches carry the epochs of their gates as they were when they were claimed: what
 began before a gate moved says nothing of the time after, so that of ten launches that meet a block together one closes
 the gate and nine change nothing, and a straggler neither closes nor opens it again.
+
+A site that is not reached may be one video's trouble, or that of the line, the DNS or the proxy. Three such endings in
+a row, without any answer of the site in between, count as the latter: the queue waits behind the gate instead of using
+up the tries of one video after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +36,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from trawler_downloader.contract.outcomes import VIDEO_REASONS, VOLUME_REASONS, OutcomeClass
+from trawler_downloader.contract.outcomes import (
+    ANSWERED_REASONS,
+    UNREACHED_REASONS,
+    VIDEO_REASONS,
+    VOLUME_REASONS,
+    OutcomeClass,
+)
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.egress import CLOCK_TOLERANCE, Budget, GateId, GateKind
 from trawler_operator.domain.jitter import jitter
@@ -52,6 +63,8 @@ FIRST_UNCLEAR_PAUSE = timedelta(minutes=1)
 gate must not be asked by one video of the queue after the other."""
 _TAKES_NOTHING_MORE = frozenset({Reason.NO_SPACE, Reason.READ_ONLY})
 """Trouble of a volume that can be read all the same."""
+UNREACHED_TO_CLOSE = 3
+"""Endings in a row that did not reach the site: as many as a single video has tries."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
 
@@ -137,10 +150,12 @@ class Gate:
         id: which.
         epoch: of its last move. Never less than the clock's seconds, so that a gate that was forgotten, or removed by
             hand, does not repeat an epoch that a Job still carries.
-        changed: when it last moved.
+        changed: when it last moved, or counted an ending.
         closing: None while it is open.
         probe: None while nobody probes.
         budget: of the egress, with Egress gates.
+        unreached: endings in a row, by `ending_name`, that did not reach the site, with Egress gates; of a closed one
+            those before it closed.
     """
 
     id: GateId
@@ -149,6 +164,7 @@ class Gate:
     closing: Closing | None = None
     probe: Probe | None = None
     budget: Budget = NO_BUDGET_USED
+    unreached: tuple[str, ...] = ()
 
     @property
     def is_closed(self) -> bool:
@@ -216,6 +232,16 @@ class Finding:
     def proves_well(self, gate: Gate) -> bool:
         """Whether it opens the gate."""
         return self.proves_volume if gate.id.kind is GateKind.VOLUME else self.proves_site
+
+    @property
+    def missed_site(self) -> bool:
+        """Whether the site was asked and not reached."""
+        return self.reason in UNREACHED_REASONS
+
+    @property
+    def reached_site(self) -> bool:
+        """Whether the site gave an answer, whatever it is."""
+        return self.proves_site or self.is_limit or self.reason in ANSWERED_REASONS
 
 
 _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
@@ -288,7 +314,28 @@ def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: dateti
 
 def reopen(gate: Gate, now: datetime) -> Gate:
     """The gate after an ending that proves it well."""
-    return replace(gate, epoch=_next_epoch(gate, now), changed=now, closing=None, probe=None)
+    return replace(gate, epoch=_next_epoch(gate, now), changed=now, closing=None, probe=None, unreached=())
+
+
+def ending_name(holder: str, task: str) -> str:
+    """An ending among those that an Egress gate counts; a listing of the same Subscription has the same each time."""
+    return f"{holder} {task}"
+
+
+def count(gate: Gate, finding: Finding, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
+    """An open Egress gate after an ending, which counts once, though it be told twice.
+
+    It closes with the third one in a row that did not reach the site; any answer of the site begins anew.
+    """
+    if finding.reached_site and gate.unreached:
+        return replace(gate, unreached=())
+    name = ending_name(holder, task)
+    if not finding.missed_site or name in gate.unreached:
+        return gate
+    counted = replace(gate, changed=now, unreached=(*gate.unreached, name))
+    if len(counted.unreached) < UNREACHED_TO_CLOSE:
+        return counted
+    return close(counted, finding, holder, policy, now)
 
 
 def hand_over(gate: Gate, holder: str, task: str) -> Gate:

@@ -5,7 +5,7 @@
 | Published | Succeeded | | |
 | Terminal | DeadLetter | when a person asks | |
 | Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
-| Transient, of a probe of its site's closed gate | Pending | the same | no |
+| Transient, of a probe of its site's closed gate, or that closed it | Pending | the same | no |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
 | RateLimited, Environment of a volume | Pending | when its gate lets it (see `gates`) | no |
@@ -73,7 +73,7 @@ def settle(
     retry: Retry,
     generation: int,
     now: datetime,
-    probe: bool = False,
+    blames_site: bool = False,
 ) -> LedgerEntry:
     """The entry after its launch ended.
 
@@ -84,8 +84,8 @@ def settle(
         retry: `spec.retry`.
         generation: of the spec that the Job was built from; with Configuration a newer one tries again.
         now: the present.
-        probe: it went through a closed gate of its site. What is unclear there is more likely the site's trouble than
-            the video's: a block that lasts many probes must not use up the tries of a whole queue.
+        blames_site: it went through a closed gate of its site, or closed it. What is unclear there is more likely the
+            site's trouble than the video's: one that lasts many probes must not use up the tries of a whole queue.
     """
     entry = _with_report(entry, observed, now)
     fatal = _fatal_text(observed, retry)
@@ -99,7 +99,7 @@ def settle(
             return replace(entry, state=LedgerState.DEAD_LETTER)
         case OutcomeClass.CONFIGURATION:
             return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
-        case OutcomeClass.TRANSIENT if probe:
+        case OutcomeClass.TRANSIENT if blames_site:
             return _unjudged(key, entry, retry, now)
         case OutcomeClass.TRANSIENT:
             return _failed(key, entry, retry, now)

@@ -160,9 +160,10 @@ async def write_endings(
     In this order: after a crash in between the endings are told again, and say nothing new; the other way round a site
     that asked to stop would be forgotten.
     """
-    # An unclear ending does not move a gate, so this is the same when it is told again.
-    probes = {v for v, ending in endings.items() if gatekeeper.book.went_through_a_closed_site(ending.gates)}
     await gatekeeper.settle(current, [_evidence(video, ending) for video, ending in endings.items()])
+    # The same when it is told again: an unclear ending moves no gate but one that it closes, which remembers it.
+    book, holder = gatekeeper.book, "/".join(current.key)
+    blameless = {v for v, e in endings.items() if book.blames_site(holder, launch_task(v, e.launch), e.gates)}
     settled: dict[str, LedgerEntry] = {}
 
     def compute(ledger: Ledger) -> Changes:
@@ -179,7 +180,7 @@ async def write_endings(
                 retry=current.subscription.spec.retry,
                 generation=ending.generation,
                 now=current.now,
-                probe=video in probes,
+                blames_site=video in blameless,
             )
             result = ending.observed.result
             if result and result.volume_id and ending.claim and ending.claim not in ledger.volumes:
