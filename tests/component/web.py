@@ -99,8 +99,10 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def http_proxy(username: str, password: str, behind: int) -> Iterator[Proxy]:
-    """An HTTP proxy that hands whoever logs in on to the proxy at port `behind`."""
+def http_proxy(
+    username: str, password: str, behind: int, onto: str = OPEN, listen: tuple[str, int] = (OPEN, 0)
+) -> Iterator[Proxy]:
+    """An HTTP proxy at `listen` that hands whoever logs in on to the proxy at host `onto` and port `behind`."""
     proxy = Proxy(0, username, password)
     login = b"Basic " + base64.b64encode(f"{username}:{password}".encode())
 
@@ -117,11 +119,11 @@ def http_proxy(username: str, password: str, behind: int) -> Iterator[Proxy]:
                 self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                 return
             proxy.served += 1
-            with socket.create_connection(("127.0.0.1", behind)) as onward:
+            with socket.create_connection((onto, behind)) as onward:
                 onward.sendall(head)
                 _pipe(self.connection, onward)
 
-    with _serving(_Sockets(("127.0.0.1", 0), Handler)) as server:
+    with _serving(_Sockets(listen, Handler)) as server:
         proxy.port = server.server_address[1]
         yield proxy
 

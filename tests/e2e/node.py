@@ -29,6 +29,11 @@ def kill_process(name: str) -> None:
         on_node("kill", "-9", pid)
 
 
+def processes() -> str:
+    """What the node's own users may read of all processes of all containers: command lines and environments."""
+    return on_node("sh", "-c", r"cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' ' '")
+
+
 def api_answers() -> str:
     """What the API server says of itself; an AssertionError while it says nothing."""
     return k.kubectl("get", "--raw", "/readyz", "--request-timeout=5s", timeout=30)

@@ -60,14 +60,13 @@ class OperatorPod:
         k.kubectl("-n", self.namespace, "rollout", "status", "deployment/trawler", "--timeout=180s", timeout=200)
 
     def logs(self, tail: int = 100, container: str = "operator") -> str:
-        """The log's end, that of the container before the last restart first."""
-        texts = []
-        for previous in ("true", "false"):
-            done = subprocess.run(
-                ["kubectl", "-n", self.namespace, "logs", "deployment/trawler", "-c", container, f"--tail={tail}",
-                 f"--previous={previous}"],
-                capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
-            if done.returncode == 0:
-                texts.append(done.stdout)
-        return "\n".join(texts)
+        """The log's end, that of the container before the last restart first.
+
+        Raises:
+            KubectlError: the present one cannot be read.
+        """
+        log = ["-n", self.namespace, "logs", "deployment/trawler", "-c", container, f"--tail={tail}"]
+        before = ""
+        if self.restarts(container):
+            before = k.kubectl(*log, "--previous=true")
+        return before + k.kubectl(*log)
