@@ -70,3 +70,15 @@ class OperatorPod:
         if self.restarts(container):
             before = k.kubectl(*log, "--previous=true")
         return before + k.kubectl(*log)
+
+    def fetch(self, path: str) -> str:
+        """What its web server answers, asked through the API server."""
+        pod = self.pod()["metadata"]["name"]
+        return k.kubectl("get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}:8080/proxy{path}")
+
+    def metric(self, series: str, /, **labels: str) -> float | None:
+        """A sample of its metrics as Prometheus would read it now: the first that has all these labels."""
+        for line in self.fetch("/metrics").splitlines():
+            if line.startswith(f"{series}{{") and all(f'{label}="{value}"' in line for label, value in labels.items()):
+                return float(line.rsplit(" ", 1)[1])
+        return None

@@ -9,18 +9,6 @@ from e2e.place import Place
 from e2e.waiting import until
 
 
-def _fetch(operator: OperatorPod, path: str) -> str:
-    pod = operator.pod()["metadata"]["name"]
-    return k.kubectl("get", "--raw", f"/api/v1/namespaces/{operator.namespace}/pods/{pod}:8080/proxy{path}")
-
-
-def _sample(metrics: str, series: str, /, **labels: str) -> float | None:
-    for line in metrics.splitlines():
-        if line.startswith(f"{series}{{") and all(f'{label}="{value}"' in line for label, value in labels.items()):
-            return float(line.rsplit(" ", 1)[1])
-    return None
-
-
 def test_metrics_count_what_happened(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """Videos by state and the last success of a Subscription; they go when the Subscription goes."""
     site.add_channel(handle=handle, videos=3)
@@ -29,23 +17,22 @@ def test_metrics_count_what_happened(place: Place, site: StandIn, handle: str, o
     mine = {"namespace": place.namespace, "name": "seen"}
     until(
         "the video is counted",
-        lambda: _sample(_fetch(operator, "/metrics"), "trawler_videos", state="Succeeded", **mine),
+        lambda: operator.metric("trawler_videos", state="Succeeded", **mine),
         lambda value: value == 1,
     )
-    metrics = _fetch(operator, "/metrics")
-    assert (_sample(metrics, "trawler_last_successful_check_timestamp_seconds", **mine) or 0) > 1_700_000_000
+    assert (operator.metric("trawler_last_successful_check_timestamp_seconds", **mine) or 0) > 1_700_000_000
     k.delete("-n", place.namespace, "ytsub", "seen")
     until(
         "its series are gone",
-        lambda: _sample(_fetch(operator, "/metrics"), "trawler_videos", **mine),
+        lambda: operator.metric("trawler_videos", **mine),
         lambda value: value is None,
     )
 
 
 def test_probes_answer(operator: OperatorPod) -> None:
     """The operator says that it lives and that it is ready."""
-    assert _fetch(operator, "/livez") != ""
-    assert _fetch(operator, "/readyz") != ""
+    assert operator.fetch("/livez") != ""
+    assert operator.fetch("/readyz") != ""
 
 
 def test_columns_say_what_is_wrong(place: Place) -> None:

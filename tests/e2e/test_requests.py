@@ -6,6 +6,7 @@ from typing import Any
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import throughout, until
 
@@ -31,19 +32,23 @@ def _state(place: Place, video: str) -> str:
     return str(place.ledger("asked").get(f"youtube.{video}", {}).get("state"))
 
 
-def test_dead_letter_is_retried(place: Place, site: StandIn, handle: str) -> None:
-    """Given up while the site said that it was removed; asked for again, it is downloaded. The id counts once."""
+def test_dead_letter_is_retried(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
+    """Given up while the site said that it was removed, and counted by reason; asked for again, it is downloaded."""
     site.add_channel(handle=handle, videos=1)
     video = site.videos(handle)[0]["id"]
     fault = site.fault(video=video, kind="removed")
     place.subscribe("asked", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
     until("it is given up", lambda: _state(place, video), lambda state: state == "DeadLetter", timeout=240)
     assert place.status("asked")["counts"]["deadLetter"] == 1
+    reason = place.ledger("asked")[f"youtube.{video}"]["reason"]
+    mine = {"namespace": place.namespace, "name": "asked", "reason": reason}
+    until("metrics show it", lambda: operator.metric("trawler_dead_letters", **mine), lambda value: value == 1)
     site.clear_faults(fault)
     handled = _ask(place, "retry", "1")
     assert (handled["accepted"], handled["unknown"]) == (1, 0)
     place.wait_up_to_date("asked", 1)
     assert place.launches("asked") == 2
+    until("metrics do not", lambda: operator.metric("trawler_dead_letters", **mine), lambda value: value is None)
 
 
 def test_old_video_is_asked_for_by_name(place: Place, site: StandIn, handle: str) -> None:
