@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes.client import V1Job
 
 from builders import ledger_entry, subscription
 from chart.pod_security import restricted_violations
+from nas_page import PAGE, self_test_job
 from trawler_downloader.contract.outcomes import VOLUME_REASONS
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.selftest.checks import CHECKS
 from trawler_operator.domain.download_job import build_download_job
 from trawler_operator.domain.job_settings import JobDefaults
 
-PAGE = (Path(__file__).parents[2] / "docs" / "nas.md").read_text(encoding="utf-8")
-
-
-def _manifest() -> dict[str, Any]:
-    match = re.search(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert match is not None
-    manifest: dict[str, Any] = yaml.safe_load(match[1])
-    return manifest
-
 
 def _pod() -> dict[str, Any]:
-    pod: dict[str, Any] = _manifest()["spec"]["template"]["spec"]
+    pod: dict[str, Any] = self_test_job()["spec"]["template"]["spec"]
     return pod
 
 
 def test_the_jobs_every_field_is_known() -> None:
     """The client's models refuse what Kubernetes does not know."""
-    assert V1Job.model_validate(_manifest()).spec.backoff_limit == 0
+    assert V1Job.model_validate(self_test_job()).spec.backoff_limit == 0
 
 
 def test_the_job_runs_where_pods_must_be_restricted() -> None:
