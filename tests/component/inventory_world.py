@@ -48,9 +48,9 @@ class Volume:
         (path,) = self.root.glob(f"A channel/*/On {name} *.mp4")
         return path
 
-    def write_manifests(self, count: int) -> set[str]:
+    def write_manifests(self, count: int, owner: SubscriptionRef = OWNER) -> set[str]:
         """As many videos, all of whose files are gone."""
-        paths = ClaimPaths(self.root, OWNER)
+        paths = ClaimPaths(self.root, owner)
         paths.state.mkdir()
         paths.marker.write_text(json.dumps({"id": "v-1"}))
         for number in range(count):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import Any
 
+import pytest
+
 from client import StandIn
+from component.inventory_world import Volume
 from e2e import kubectl as k
+from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
+from trawler_downloader.contract.download import SubscriptionRef
 
 
 def _spec(handle: str) -> dict[str, Any]:
@@ -82,3 +89,33 @@ def test_a_ledger_deleted_under_a_living_subscription(place: Place, site: StandI
     _wait_rebuilt(place, "alive", 3)
     assert place.launches("alive") == launches
     assert _downloads(site, handle) == 3
+
+
+@pytest.mark.disruptive
+def test_a_history_of_several_chunks_survives_the_operator(
+    place: Place, site: StandIn, handle: str, operator: OperatorPod
+) -> None:
+    """2,500 videos, every second one removed by hand; the operator dies after the first chunk, and none is missing."""
+    site.add_channel(handle=handle, videos=1)
+    keys = Volume(place.library).write_manifests(2500, SubscriptionRef(namespace=place.namespace, name="large"))
+    kept = sorted(keys)[::2]
+    (place.library / "c").mkdir()
+    for key in kept:
+        (place.library / f"c/{key}.mp4").write_bytes(b"0123456789")
+    subprocess.run(["chmod", "-R", "a+rwX", place.library], check=True)
+    place.subscribe("large", _spec(handle))
+    until("the first chunk is in the ledger", lambda: _last_read(place, "large"), bool)
+    operator.kill()
+    place.wait_up_to_date("large", len(kept) + 1, timeout=400)
+    ledger = place.ledger("large")
+    assert {key for key, entry in ledger.items() if entry.get("path", "").startswith("c/")} == keys
+    assert {key for key in keys if ledger[key]["state"] == "Succeeded"} == set(kept)
+    assert {ledger[key]["reason"] for key in keys.difference(kept)} == {"RemovedByUser"}
+    assert len(place.jobs("large")) == 1
+
+
+def _last_read(place: Place, name: str) -> str | None:
+    """The key up to which an unfinished inventory has come."""
+    shards = k.items("-n", place.namespace, "configmaps", "-l", f"trawler.dev/subscription={name}")
+    marks = [shard["metadata"].get("annotations", {}).get("trawler.dev/inventory", "") for shard in shards]
+    return next((json.loads(mark).get("after") for mark in marks if mark.startswith("{")), None)
