@@ -38,7 +38,7 @@ def test_a_deleted_subscription_comes_back_without_a_download(place: Place, site
 
 
 def test_a_lost_ledger_is_rebuilt_from_the_volume(place: Place, site: StandIn, handle: str) -> None:
-    """With the ledger deleted as well each Job finds its manifest: the same files, zero downloads."""
+    """With the ledger deleted as well the manifests tell: the same files, zero downloads, and no Job for any video."""
     site.add_channel(handle=handle, videos=40)
     place.subscribe("lost", _spec(handle))
     place.wait_up_to_date("lost", 3)
@@ -46,8 +46,10 @@ def test_a_lost_ledger_is_rebuilt_from_the_volume(place: Place, site: StandIn, h
 
     k.delete("-n", place.namespace, "ytsub", "lost")
     k.delete("-n", place.namespace, "configmap", "-l", "trawler.dev/subscription=lost")
+    until("its Jobs are gone", lambda: place.jobs("lost"), lambda jobs: jobs == [])
     place.subscribe("lost", _spec(handle))
     place.wait_up_to_date("lost", 3)
+    assert place.jobs("lost") == []
     assert place.files() == files
     assert _downloads(site, handle) == 3
     assert {entry["reason"] for entry in place.ledger("lost").values() if entry["state"] == "Succeeded"} == {
