@@ -196,3 +196,13 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int,
 
 def _is_second_look(entry: LedgerEntry) -> bool:
     return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS
+
+
+def test_what_is_put_off_beyond_a_moment() -> None:
+    """Not what is ready, and not what comes up to then."""
+    entries = {
+        "queued": ledger_entry(LedgerState.PENDING),
+        "soon": ledger_entry(LedgerState.FAILED, retry_at=LATER),
+        "in a year": ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=365)),
+    }
+    assert backlog(entries).put_off_beyond(LATER) == ["in a year"]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, ledger_entry
+from builders import NOON, ledger_entry, subscription
 from trawler_downloader.contract.download import DownloadResult, StepTimes
 from trawler_downloader.contract.outcomes import FREE_OUTCOMES, LedgerState, OutcomeClass
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.subscription import Backoff
 from trawler_operator.domain.job_outcome import ObservedOutcome
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
-from trawler_operator.domain.retry import next_backoff, settle
+from trawler_operator.domain.retry import next_backoff, paused_until, settle, standing_pause
 
 KEY = "youtube.abcdefghijk"
 SEC, MIN, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -369,6 +369,30 @@ def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
             for reason in ("VolumeMarkerMissing", "VolumeMarkerMismatch")
         ),
         pytest.param(
+            _paused(5, OVER, "BelowMinFree"),
+            _ended(OutcomeClass.TRANSIENT, volume_id="v"),
+            None,
+            id="BelowMinFree: there is room again, and the site failed",
+        ),
+        pytest.param(
+            _paused(5, OVER, "BelowMinFree"),
+            _ended(ENVIRONMENT, "BelowMinFree", volume_id="v"),
+            _paused(6, NOON + 32 * MIN, "BelowMinFree"),
+            id="BelowMinFree: there is none",
+        ),
+        pytest.param(
+            _paused(5, OVER, "RequestInvalid"),
+            _ended(OutcomeClass.TRANSIENT, volume_id="v"),
+            None,
+            id="RequestInvalid: it was understood",
+        ),
+        pytest.param(
+            _paused(5, NOON + 365 * DAY, "PermissionDenied"),
+            _ended(ENVIRONMENT, "PermissionDenied"),
+            _paused(6, NOON + 32 * MIN, "PermissionDenied"),
+            id="written by a clock that ran ahead, and met again",
+        ),
+        pytest.param(
             _paused(5, OVER, "VolumeMarkerMissing"),
             _ended(OutcomeClass.TERMINAL, retry_at=1),
             _paused(5, OVER, "VolumeMarkerMissing"),
@@ -403,3 +427,29 @@ def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
 def test_next_backoff(previous: Backoff | None, observed: ObservedOutcome, expected: Backoff | None) -> None:
     """When a Subscription's downloads pause, and what ends the pause."""
     assert next_backoff(previous, observed, NOON) == expected
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param(_paused(1, OVER), None, id="over"),
+        pytest.param(_paused(1, NOON), None, id="over just now"),
+        pytest.param(_paused(1, ONGOING), ONGOING, id="goes on"),
+        pytest.param(_paused(9, NOON + HOUR), NOON + HOUR, id="the longest"),
+        pytest.param(_paused(9, NOON + HOUR + 5 * MIN), NOON + HOUR + 5 * MIN, id="of a clock a little ahead"),
+        pytest.param(_paused(9, NOON + 2 * HOUR), None, id="of a clock that ran ahead"),
+    ],
+)
+def test_paused_until(pause: Backoff | None, expected: datetime | None) -> None:
+    """A pause ends by its time, however the clock is set meanwhile."""
+    assert paused_until(pause, NOON) == expected
+
+
+@pytest.mark.parametrize(("observed", "stands"), [(3, True), (2, False), (None, False)])
+def test_a_new_generation_of_the_spec_ends_the_pause(observed: int | None, stands: bool) -> None:
+    """It may be what mends the trouble."""
+    pause = _paused(5, ONGOING)
+    status = {"backoff": pause.model_dump(mode="json", by_alias=True), "observedGeneration": observed}
+    found = subscription(status=status, generation=3)
+    assert standing_pause(found) == (pause if stands else None)

@@ -112,6 +112,10 @@ class Backlog:
         ahead = self._timed_until(now)
         return self._timed[ahead][0] if ahead < len(self._timed) else None
 
+    def put_off_beyond(self, moment: datetime) -> list[str]:
+        """Keys of the entries whose time comes after that moment."""
+        return [place.key for _, place in self._timed[self._timed_until(moment) :]]
+
     def _move_to(self, generation: int, now: datetime) -> None:
         before, after = self._timed_until(self._now), self._timed_until(now)
         for _, place in self._timed[before:after]:

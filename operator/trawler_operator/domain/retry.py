@@ -28,7 +28,8 @@ from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, V
 from trawler_downloader.contract.reasons import Reason as DownloaderReason
 from trawler_operator.api.reasons import NEVER_STARTED, EndReason, Reason, message
 from trawler_operator.api.spec import Retry
-from trawler_operator.api.subscription import Backoff
+from trawler_operator.api.subscription import Backoff, Subscription
+from trawler_operator.domain.egress import CLOCK_TOLERANCE
 from trawler_operator.domain.jitter import jitter
 from trawler_operator.domain.job_outcome import ObservedOutcome
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
@@ -39,6 +40,8 @@ MAX_SITE_WAIT = timedelta(days=14)
 """A premiere may be moved, and a site may say anything: looked at again by then."""
 AFTER_ANNOUNCED = timedelta(minutes=1)
 """Sites are never ready on the second."""
+LONGEST_WAIT = MAX_SITE_WAIT * (1 + RETRY_JITTER_SHARE)
+"""No entry is put off for longer: what lies further ahead was written by a clock that ran ahead."""
 MAX_BACKOFF_TEXT = 512
 
 
@@ -60,8 +63,17 @@ DEFERRED_PAUSES = {
 }
 _NOT_STARTING = NEVER_STARTED | {Reason.JOB_REJECTED}
 """Reasons of a pause that ends with the first launch which starts again."""
-_WRONG_VOLUME = frozenset({DownloaderReason.VOLUME_MARKER_MISSING, DownloaderReason.VOLUME_MARKER_MISMATCH})
-"""Reasons of a pause that ends with the first launch which finds the right volume."""
+_BEFORE_THE_SITE = frozenset(
+    {
+        DownloaderReason.REQUEST_MISSING,
+        DownloaderReason.REQUEST_INVALID,
+        DownloaderReason.VOLUME_MARKER_MISSING,
+        DownloaderReason.VOLUME_MARKER_MISMATCH,
+        DownloaderReason.BELOW_MIN_FREE,
+    }
+)
+"""Reasons of a pause that ends with the first launch which finds the right volume, as its report's volume id shows; the
+floor of free space is looked at right after that."""
 _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
@@ -138,7 +150,7 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
         return None
     if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed) or observed.reason in VIDEO_REASONS:
         return None if _is_over(previous, observed, now) else previous
-    if previous is not None and now < previous.until_time:
+    if paused_until(previous, now) is not None:
         return previous
     step = previous.step + 1 if previous is not None else 1
     pause = DEFERRED_PAUSES[outcome]
@@ -151,16 +163,33 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     )
 
 
+def paused_until(pause: Backoff | None, now: datetime) -> datetime | None:
+    """Until when a Subscription creates no Jobs; None: it may.
+
+    A pause that lies further ahead than the longest lasts is of a clock that ran ahead: it counts as past.
+    """
+    if pause is None:
+        return None
+    longest = DEFERRED_PAUSES[OutcomeClass.ENVIRONMENT].longest + CLOCK_TOLERANCE
+    return pause.until_time if now < pause.until_time <= now + longest else None
+
+
+def standing_pause(subscription: Subscription) -> Backoff | None:
+    """The pause that a pass begins with: a new generation of the spec ends it, since it may mend the trouble."""
+    status = subscription.status
+    return status.backoff if status.observed_generation == subscription.generation else None
+
+
 def _is_over(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> bool:
     """The report of a launch after the pause shows that its cause is gone, whatever became of the video.
 
-    Where launches did not start, one did, since only those report; where the volume was not the right one, it is, since
-    only then does a report bear its id.
+    Where launches did not start, one did, since only those report; where one did not get as far as the site, one did,
+    since only then does a report bear the volume's id.
     """
-    if previous is None or now < previous.until_time or observed.result is None:
+    if previous is None or paused_until(previous, now) is not None or observed.result is None:
         return False
     return previous.reason in _NOT_STARTING or (
-        previous.reason in _WRONG_VOLUME and observed.result.volume_id is not None
+        previous.reason in _BEFORE_THE_SITE and observed.result.volume_id is not None
     )
 
 

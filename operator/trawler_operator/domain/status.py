@@ -47,6 +47,7 @@ from trawler_operator.api.subscription import (
 from trawler_operator.domain.cookies import CookiesVerdict, cookies_condition
 from trawler_operator.domain.job_settings import cookies_secret
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.retry import paused_until
 from trawler_operator.domain.schedule import GONE_AFTER
 
 MAX_BROKEN_NAMED = 5
@@ -226,7 +227,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
 
 def _is_moot(backoff: Backoff, counts: Mapping[LedgerState, int], now: datetime) -> bool:
     """A pause is over and no download is left that could prove it right or wrong."""
-    return now >= backoff.until_time and not any(counts.get(state) for state in UNFINISHED_STATES)
+    return paused_until(backoff, now) is None and not any(counts.get(state) for state in UNFINISHED_STATES)
 
 
 def _counts(states: Mapping[LedgerState, int]) -> Counts:

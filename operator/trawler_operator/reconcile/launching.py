@@ -25,6 +25,7 @@ from trawler_operator.domain.plan import (
     give_back,
     judge_launch,
 )
+from trawler_operator.domain.retry import paused_until
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy
@@ -62,7 +63,7 @@ class Launcher:
     async def launch(self, current: Pass, source_title: str | None) -> None:
         """Create the Jobs of claims whose Job is missing, then claim and create what admission grants."""
         await self._create_missing(current, source_title)
-        if current.backoff is not None and current.now < current.backoff.until_time:
+        if paused_until(current.backoff, current.now) is not None:
             self._admission.withdraw(current.key)
             return
         ledger, busy = current.ledger, current.busy

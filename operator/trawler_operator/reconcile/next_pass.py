@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
 from trawler_operator.domain.requests import is_handled
+from trawler_operator.domain.retry import paused_until
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.observation import Pass
@@ -89,8 +90,8 @@ class NextPasses:
                 # The gate's opening wakes it; if nothing else can probe, it is this check that does.
                 times.append(max(self._gatekeeper.book.passable_at(current.listing_route, now), now + LOOK_AT_RUNNING))
             retry = current.ledger.backlog.next_retry(current.subscription.generation, now)
-            resume = current.backoff.until_time if current.backoff else now
-            if resume > now:
+            resume = paused_until(current.backoff, now)
+            if resume is not None:
                 times.append(resume)
             elif retry is not None:
                 times.append(retry)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
@@ -16,6 +17,8 @@ from trawler_operator.api.subscription import Backoff, InvalidSpecError, Subscri
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.ledger import Changes, Ledger
+from trawler_operator.domain.retry import LONGEST_WAIT, standing_pause
 from trawler_operator.reconcile.checking import Checker, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
@@ -136,7 +139,7 @@ class Reconciler:
         """Bring the ledger up to date."""
         key, status = (subscription.namespace, subscription.name), subscription.status
         ledger = await self._store.open(subscription)
-        backoff = self._unsaved_backoffs.get(key, status.backoff)
+        backoff = self._unsaved_backoffs.get(key, standing_pause(subscription))
         current = Pass(subscription, ledger, self._clock.now(), self._policy, backoff)
         if status.observed_generation is None and len(ledger):
             text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
@@ -163,6 +166,7 @@ class Reconciler:
         may_launch = may_launch and has_history
         if has_history:  # before that nobody knows what is meant
             await handle_requests(current, self._api, self._store)
+        await self._set_times_right(current)
         await self._gatekeeper.release_lost(current)
         self._hold(current)
         if may_launch and status.source is not None:
@@ -181,6 +185,8 @@ class Reconciler:
             self._admission.come_back(key)
             current.now = self._clock.now()
             may_launch = may_launch and current.blocker is None
+            if current.check is not None and current.check.requested is not None:
+                current.backoff = None  # who asks for a check has mended something, most likely
         if may_launch:
             title = current.check.source_title if current.check else None
             await self._launcher.launch(current, title or (status.source.title if status.source else None))
@@ -188,6 +194,17 @@ class Reconciler:
         self._hold(current)
         if not current.busy and not current.ledger.running():
             self._looked_at[key] = subscription.uid
+
+    async def _set_times_right(self, current: Pass) -> None:
+        """What waits for longer than anything is put off was put off by a clock that ran ahead: its time has come."""
+        latest = current.now + LONGEST_WAIT
+
+        def compute(ledger: Ledger) -> Changes:
+            late = ledger.backlog.put_off_beyond(latest)
+            return Changes({key: replace(ledger.active[key], retry_at=None) for key in late})
+
+        if compute(current.ledger):
+            await self._store.commit(current.subscription, current.ledger, compute)
 
     def _hold(self, current: Pass) -> None:
         """Tell admission how many slots are really taken: claims whose Job is missing take one once it is created."""

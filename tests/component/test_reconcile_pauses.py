@@ -1,0 +1,78 @@
+"""A Subscription's own pause: what ends it, besides its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from component.cluster import KEY, publish
+from component.gate_world import ask_for_check, ended
+from component.world import Operator, World, world_with_a_channel
+from trawler_downloader.contract.outcomes import OutcomeClass
+
+DENIED = ended(OutcomeClass.ENVIRONMENT, "PermissionDenied")
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+async def paused(world: World) -> Operator:
+    """An operator whose first launch of two met trouble of the Subscription's own."""
+    world.downloader = lambda request: DENIED
+    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert world.cluster.running_jobs() == []
+    world.downloader = publish
+    return operator
+
+
+async def test_a_new_generation_of_the_spec_ends_it(world: World) -> None:
+    """It may be another user, or another folder."""
+    operator = await paused(world)
+    world.cluster.merge("Subscription", *KEY, {"spec": {"job": {"runAsUser": 1000}}, "metadata": {"generation": 2}})
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
+
+
+async def test_a_check_that_is_asked_for_ends_it(world: World) -> None:
+    """Once: what it meets then pauses again."""
+    operator = await paused(world)
+    ask_for_check(world, "1")
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
+    world.downloader = lambda request: DENIED
+    world.finish_jobs()
+    await operator.reconcile()
+    assert world.cluster.running_jobs() == []
+
+
+async def test_a_clock_that_ran_ahead_holds_nothing_back_once_it_is_set_right(world: World) -> None:
+    """Neither the Subscription nor the video that met the trouble."""
+    world.clock.advance(timedelta(days=365))
+    operator = await paused(world)
+    world.clock.advance(-timedelta(days=365))
+    await world.settle(operator)
+    assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 2
+
+
+async def test_room_on_the_volume_ends_it_whatever_the_site_answers(world: World) -> None:
+    """Nothing but launches that passed the floor: no word of a pause is left, though none of them was published."""
+    floor = ended(OutcomeClass.ENVIRONMENT, "BelowMinFree", volume_id="v-1")
+    world.downloader = lambda request: (
+        floor if len(world.launches) == 1 else ended(OutcomeClass.TRANSIENT, "ServerError", volume_id="v-1")
+    )
+    world.cluster.subscribe({"select": {"newest": 8}})
+    operator = world.operator()
+    for _ in range(10):
+        await operator.reconcile()
+        world.finish_jobs()
+        world.clock.advance(timedelta(minutes=1))
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("True", "Watching")
