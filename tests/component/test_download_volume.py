@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from component.landing import MEDIA, CountingFiles, FakeEngine, land, launch_of, next_launch, request_for, tree
-from trawler_downloader.contract.download import SubscriptionRef
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.download import LibraryPlace, SubscriptionRef
+from trawler_downloader.contract.outcomes import VOLUME_REASONS, OutcomeClass
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import program
 from trawler_downloader.download import staging as staging_module
 from trawler_downloader.download.errors import LaunchError
@@ -278,6 +279,37 @@ def test_what_the_volume_refuses_is_the_environments_fault_and_the_next_launch_l
     assert refused(REQUEST, tmp_path, files) == (OutcomeClass.ENVIRONMENT, reason)
     assert [name for name in tree(tmp_path) if name.endswith(".mp4")] == []
     assert land(next_launch(REQUEST), tmp_path).path == "A channel/Season 24/A title (S24E1225).mp4"
+
+
+def test_a_file_where_a_folder_of_the_library_belongs_is_one_subscriptions_trouble(tmp_path):
+    """It is named, others on the claim go on, and what was downloaded is published once it is moved away."""
+    for place, file in (
+        (LibraryPlace(path="tim"), "tim"),
+        (LibraryPlace(path="a/b"), "a"),
+        (LibraryPlace(folder="A show"), "A show"),
+    ):
+        (tmp_path / file).write_text("x")
+        request = request_for(place=place)
+        with pytest.raises(LaunchError) as raised:
+            land(request, tmp_path)
+        assert raised.value.reason is Reason.LIBRARY_PATH_INVALID
+        assert f"{tmp_path / file}: something else stands there: move it away" in raised.value.message
+        (tmp_path / file).unlink()
+    assert Reason.LIBRARY_PATH_INVALID not in VOLUME_REASONS
+    assert land(next_launch(request), tmp_path).reason == "Published"
+
+
+def test_a_folder_where_the_video_belongs_is_named(tmp_path):
+    final = tmp_path / "A channel/Season 24/A title (S24E1225).mp4"
+    files = FailingFiles("rename", final.name, errno.EISDIR)
+    with pytest.raises(LaunchError) as raised:
+        land(REQUEST, tmp_path, files=files)
+    assert raised.value.reason is Reason.LIBRARY_PATH_INVALID
+
+
+def test_a_file_where_the_state_folder_belongs_is_everybodys_trouble(tmp_path):
+    files = FailingFiles("heartbeat", "1-pod-one-1", errno.ENOTDIR)
+    assert refused(REQUEST, tmp_path, files) == (OutcomeClass.ENVIRONMENT, "VolumeError")
 
 
 def test_a_full_volume_is_seen_before_the_site_is_asked(tmp_path):

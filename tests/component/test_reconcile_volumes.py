@@ -231,3 +231,23 @@ async def test_the_only_one_left_behind_a_closed_gate_has_no_history(world: Worl
     await run(world, operator)
     assert closed(world) == set()
     assert set(world.cluster.states("other").values()) == {LedgerState.SUCCEEDED, LedgerState.SKIPPED}
+
+
+async def test_one_whose_volume_does_not_mount_waits_by_itself(world: World) -> None:
+    """On a node without the mount it closes the gate for all; ever more rarely, so that the others go on."""
+    unmounted = ended(OutcomeClass.ENVIRONMENT, "MountFailed")
+    world.downloader = lambda request: unmounted if request.subscription.name == "other" else publish(request)
+    for name in (KEY[1], "other"):
+        world.cluster.subscribe({"select": {"newest": 8}, "job": {"parallelism": 1}}, name=name)
+    operator = world.operator()
+    began: list[datetime] = []
+
+    def watch() -> None:
+        began.extend(world.clock.now() for job in world.cluster.running_jobs() if owner(job) == "other")
+
+    await run(world, operator, until=lambda: len(began) >= 6, watch=watch)
+    pauses = [later - sooner for sooner, later in pairwise(began)]
+    assert [pause >= 2**step * MINUTE for step, pause in enumerate(pauses)] == [True] * 5
+    assert tally(world)[LedgerState.SUCCEEDED] == 8
+    assert world.cluster.subscription(OTHER)["status"]["backoff"]["reason"] == "MountFailed"
+    assert all(entry.failures == 0 for entry in world.cluster.ledger("other").values())

@@ -68,6 +68,6 @@ def test_every_reason_of_a_volume_is_explained() -> None:
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
     named = {reason for cell in cells for reason in re.findall(r"`(\w+)`", cell)}
     own = {"PermissionDenied", "VolumeMarkerMissing", "VolumeMarkerMismatch", "BelowMinFree", "NotEnoughSpace"}
-    own |= {"NameRefused", "FileTooLarge"}
+    own |= {"NameRefused", "FileTooLarge", "LibraryPathInvalid"}
     assert named == (VOLUME_REASONS - {"MountFailed"}) | own
     assert named <= set(Reason)

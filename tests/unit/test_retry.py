@@ -344,6 +344,18 @@ def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
         pytest.param(_paused(50, OVER), _ended(ENVIRONMENT), _paused(51, NOON + HOUR), id="for days"),
         pytest.param(_paused(1, ONGOING), _ended(ENVIRONMENT), _paused(1, ONGOING), id="several met it together"),
         pytest.param(None, _ended(ENVIRONMENT, "NoSpace"), None, id="a full volume is its gate's"),
+        pytest.param(
+            None,
+            _ended(ENVIRONMENT, "MountFailed"),
+            _paused(1, NOON + MIN, "MountFailed"),
+            id="a volume that does not mount may be its node's",
+        ),
+        pytest.param(
+            None,
+            _ended(ENVIRONMENT, "LibraryPathInvalid"),
+            _paused(1, NOON + MIN, "LibraryPathInvalid"),
+            id="a file in the way of its folder",
+        ),
         pytest.param(None, _ended(ENVIRONMENT, "NotEnoughSpace"), None, id="too large: smaller ones may fit"),
         pytest.param(None, _ended(ENVIRONMENT, "NameRefused"), None, id="a name of one video"),
         pytest.param(None, _ended(OutcomeClass.RATE_LIMITED), None, id="a limit is its gate's"),

@@ -125,6 +125,8 @@ class Reason(StrEnum):
     RESERVATION_UNREADABLE = "ReservationUnreadable", OutcomeClass.ENVIRONMENT
     NO_FREE_NAME = "NoFreeName", OutcomeClass.ENVIRONMENT
     OUTSIDE_LIBRARY = "OutsideLibrary", OutcomeClass.ENVIRONMENT
+    LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.ENVIRONMENT
+    """Of one Subscription's library.path or folder: it cannot be a folder on the claim, or a file stands there."""
     NOTHING_STAGED = "NothingStaged", OutcomeClass.ENVIRONMENT
     """`publish` was run without a `fetch` before."""
     PROXY_REFUSED = "ProxyRefused", OutcomeClass.ENVIRONMENT
@@ -147,7 +149,6 @@ class Reason(StrEnum):
     """For the volume's file system, or for a limit of its server."""
     TLS_NOT_TRUSTED = "TlsNotTrusted", OutcomeClass.CONFIGURATION
     CA_BUNDLE_INVALID = "CaBundleInvalid", OutcomeClass.CONFIGURATION
-    LIBRARY_PATH_INVALID = "LibraryPathInvalid", OutcomeClass.CONFIGURATION
 
     TERMINATED = "Terminated", OutcomeClass.TERMINATED
 

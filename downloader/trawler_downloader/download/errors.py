@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
+from pathlib import Path
 from typing import NoReturn
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.library.layouts import STATE_FOLDER
 from trawler_downloader.volume_errors import VOLUME_ERRORS
 
 _REFUSED_NAMES = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 """What a server answers to a name that it cannot hold. Of an operation on an open file they mean something else."""
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+"""Of a name in the library: a file stands where a folder belongs, or the other way round."""
 
 
 class LaunchError(Exception):
@@ -41,5 +46,14 @@ def raise_volume_error(error: OSError) -> NoReturn:
             Reason.NAME_REFUSED,
             "the volume refuses this name; see the mount's character set, or library.folder",
         )
+    path = error.filename2 or error.filename
+    if error.errno in _IN_THE_WAY and _is_of_the_library(path):
+        advice = "something else stands there: move it away, or change library.path or library.folder"
+        reason, words = Reason.LIBRARY_PATH_INVALID, f"{os.fsdecode(path)}: {advice}"
     where = f" ({error.strerror}: {error.filename})" if error.filename else f" ({error})"
     raise LaunchError(reason, words + where) from error
+
+
+def _is_of_the_library(path: str | bytes | int | None) -> bool:
+    """Whether the path is one that people chose, by library.path and folder, and not of the state folder."""
+    return isinstance(path, str | bytes) and STATE_FOLDER not in Path(os.fsdecode(path)).parts

@@ -150,7 +150,7 @@ def library_folder(place: LibraryPlace, facts: VideoFacts, source_title: str | N
     """`layouts.folder_of`, with its error as the end of a launch.
 
     Raises:
-        LaunchError: Configuration.
+        LaunchError: Environment.
     """
     try:
         return folder_of(place, facts.channel, source_title, facts.extractor)

@@ -74,6 +74,7 @@ _BEFORE_THE_SITE = frozenset(
 )
 """Reasons of a pause that ends with the first launch which finds the right volume, as its report's volume id shows; the
 floor of free space is looked at right after that."""
+_NOT_ITS_OWN = (VOLUME_REASONS | VIDEO_REASONS) - {EndReason.MOUNT_FAILED}
 _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
@@ -132,9 +133,10 @@ def is_held_by_a_gate(observed: ObservedOutcome) -> bool:
 def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datetime) -> Backoff | None:
     """How long a Subscription creates no Jobs, after one of its launches ended.
 
-    For trouble that is its own and that no gate covers: a Job that is refused, an image that cannot be pulled, a volume
-    that it may not write to, or another one than its history is about. Its other videos would meet the same, unlike
-    what is wrong with one video's size or name.
+    For trouble that is its own: a Job that is refused, an image that cannot be pulled, a volume that it may not write
+    to, or another one than its history is about. Its other videos would meet the same, unlike what is wrong with one
+    video's size or name. No trouble that a gate covers, but for a volume that does not mount: it may be its node that
+    has none, and the next probe of another Subscription opens the gate for it to close it again.
     Several launches that meet the same trouble together count once: an ending within the pause does not lengthen it.
 
     Args:
@@ -148,7 +150,7 @@ def next_backoff(previous: Backoff | None, observed: ObservedOutcome, now: datet
     outcome = observed.outcome
     if outcome is OutcomeClass.PUBLISHED:
         return None
-    if outcome is not OutcomeClass.ENVIRONMENT or is_held_by_a_gate(observed) or observed.reason in VIDEO_REASONS:
+    if outcome is not OutcomeClass.ENVIRONMENT or observed.reason in _NOT_ITS_OWN:
         return None if _is_over(previous, observed, now) else previous
     if paused_until(previous, now) is not None:
         return previous
