@@ -127,6 +127,18 @@ async def test_cookies_that_are_not_needed_are_not_sent(lister: Lister, standin:
     assert not listing.trailer.cookies_used
 
 
+async def test_malformed_cookies_that_are_not_needed_stop_no_listing(lister: Lister, standin: Standin) -> None:
+    """They are told all the same; where they are always to be sent, nothing is listed without them."""
+    standin.load(SEA)
+    listing = await lister.list(SEA_VIDEOS, cookies="MEMBER=x")
+    assert (len(listing.entries), listing.end) == (5, "complete")
+    assert listing.trailer is not None
+    assert (listing.reason, listing.trailer.outcome) == ("CookiesMalformed", None)
+    assert "line 1 has 1 fields" in str(listing.trailer.message)
+    always = await lister.list(SEA_VIDEOS, cookies="MEMBER=x", cookies_mode=CookiesMode.ALWAYS)
+    assert (always.entries, always.end, always.reason) == ([], "error", "CookiesMalformed")
+
+
 @pytest.mark.parametrize(
     ("cookies", "said"),
     [

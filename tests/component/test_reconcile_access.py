@@ -178,3 +178,21 @@ async def test_cookies_that_a_launch_could_not_read_are_told_in_its_words(world:
     world.finish_jobs()
     await operator.reconcile()
     assert world.cluster.condition("CookiesValid") == ("False", "CookiesMalformed")
+
+
+async def test_cookies_that_a_listing_did_not_need_and_could_not_read_are_told_alone(world: World) -> None:
+    """The check went well; and once a listing has nothing to say of them, they are not checked yet."""
+    secret = {"metadata": {"namespace": "media", "name": "my-cookies"}, "data": {"cookies.txt": "TUVNQkVSPXg="}}
+    world.cluster.put("Secret", secret)
+    well = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="1")
+    world.site.trailer = well.model_copy(update={"reason": "CookiesMalformed", "message": "line 1 has 1 fields"})
+    world.cluster.subscribe({**WITH_COOKIES, "select": {"newest": 1}})
+    operator = world.operator(read_secrets=True)
+    await operator.reconcile()
+    assert world.cluster.condition("CookiesValid") == ("False", "CookiesMalformed")
+    assert world.cluster.condition("SourceReachable") == ("True", "Listed")
+    assert len(world.cluster.running_jobs()) == 1
+    world.site.trailer = well
+    world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {"trawler.dev/check": "1"}}})
+    await operator.reconcile()
+    assert world.cluster.condition("CookiesValid") == ("Unknown", "NotCheckedYet")

@@ -13,7 +13,13 @@ from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.conditions import Condition, ConditionStatus
 from trawler_operator.api.reasons import Reason
-from trawler_operator.domain.cookies import CookiesVerdict, cookies_condition, cookies_found, cookies_verdict
+from trawler_operator.domain.cookies import (
+    CookiesVerdict,
+    cookies_condition,
+    cookies_found,
+    cookies_read,
+    cookies_verdict,
+)
 
 ACCEPTED = CookiesVerdict(Reason.COOKIES_ACCEPTED)
 REJECTED = CookiesVerdict(Reason.COOKIES_REJECTED)
@@ -48,6 +54,11 @@ def condition(
             TrailerLine(end=ListingEnd.ERROR, reason="CookiesMalformed", message="line 3", engine="1"),
             CookiesVerdict(Reason.COOKIES_MALFORMED, "line 3"),
             id="a listing that could not read them",
+        ),
+        pytest.param(
+            TrailerLine(end=ListingEnd.COMPLETE, reason="CookiesMalformed", message="line 3", engine="1"),
+            CookiesVerdict(Reason.COOKIES_MALFORMED, "line 3"),
+            id="a listing that could not read them and did not need them",
         ),
         pytest.param(
             TrailerLine(end=ListingEnd.COMPLETE, cookies_used=True, engine="1"), ACCEPTED, id="a listing with cookies"
@@ -90,3 +101,11 @@ def test_a_secret_that_is_there_again_ends_missing_and_nothing_else() -> None:
     assert cookies_found([condition(CookiesVerdict(Reason.COOKIES_MISSING))]) == CookiesVerdict(Reason.NOT_CHECKED_YET)
     assert cookies_found([condition(REJECTED)]) is None
     assert cookies_found([]) is None
+
+
+def test_a_listing_that_has_nothing_to_say_of_them_ends_malformed_and_nothing_else() -> None:
+    listed, failed = (TrailerLine(end=end, engine="1") for end in (ListingEnd.COMPLETE, ListingEnd.ERROR))
+    malformed = condition(CookiesVerdict(Reason.COOKIES_MALFORMED))
+    assert cookies_read(listed, [malformed]) == CookiesVerdict(Reason.NOT_CHECKED_YET)
+    assert cookies_read(failed, [malformed]) is None
+    assert cookies_read(listed, [condition(REJECTED)]) is None

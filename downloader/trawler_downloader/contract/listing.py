@@ -129,7 +129,8 @@ class TrailerLine(Message):
     end: ListingEnd
     outcome: OutcomeClass | None = None
     reason: str | None = None
-    """CamelCase, e.g. `RateLimited`, `Unreachable`, `UnsupportedUrl`, `NotFound`."""
+    """CamelCase, e.g. `RateLimited`, `Unreachable`, `UnsupportedUrl`, `NotFound`. Of a listing that went well,
+    `CookiesMalformed` where it needed no cookies and those that it was given cannot be read."""
     message: str | None = None
     """For people, at most 500 characters."""
     retry_at: int | None = None

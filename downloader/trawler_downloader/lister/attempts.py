@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http.cookiejar import CookieJar
 
 from trawler_downloader.access.cookies import jar_of, may_help, tells_of_refused_cookies
+from trawler_downloader.access.errors import AccessError
 from trawler_downloader.access.proxy import plain_value, with_credentials
 from trawler_downloader.access.redaction import Redactor
 from trawler_downloader.contract.listing import CookiesMode, EntryLine, ListingEnd, ListRequest, SourceLine
@@ -27,6 +28,8 @@ class Attempts:
         self.redact = Redactor()
         """Knows the request's secrets."""
         self.cookies_used = False
+        self.unreadable_cookies: AccessError | None = None
+        """Why cookies that were not needed so far cannot be used."""
         self._request = request
         self._emit = emit
         self._before_request = before_request
@@ -52,12 +55,12 @@ class Attempts:
         """List.
 
         Raises:
-            AccessError: cookies, or the proxy's user and password, are malformed.
+            AccessError: the proxy's user and password are malformed, or cookies that the site or the request asks for.
             Exception: whatever `walk` raises.
         """
         proxy = self._proxy()
         cookies = self._cookies()
-        if cookies is None or self._request.cookies_mode is CookiesMode.ALWAYS:
+        if self._request.cookies is None or self._request.cookies_mode is CookiesMode.ALWAYS:
             return self._attempt(proxy, cookies)
         try:
             return self._attempt(proxy, None)
@@ -66,6 +69,8 @@ class Attempts:
             # Once something was told, a second telling would be another listing behind the first.
             if self._lines or not may_help(found.reason):
                 raise
+            if self.unreadable_cookies is not None:
+                raise self.unreadable_cookies from None
         return self._attempt(proxy, cookies)
 
     def _attempt(self, proxy: str | None, cookies: CookieJar | None) -> ListingEnd:
@@ -88,6 +93,12 @@ class Attempts:
     def _cookies(self) -> CookieJar | None:
         if self._request.cookies is None:
             return None
-        jar = jar_of(self._request.cookies.encode())
+        try:
+            jar = jar_of(self._request.cookies.encode())
+        except AccessError as error:
+            if self._request.cookies_mode is CookiesMode.ALWAYS:
+                raise
+            self.unreadable_cookies = error
+            return None
         self.redact.add_cookies(jar)
         return jar

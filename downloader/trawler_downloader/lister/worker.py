@@ -66,11 +66,13 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> Traile
         raise
     except Exception as error:  # noqa: BLE001 - whatever a site makes yt-dlp raise is an outcome of this listing
         end, found = ListingEnd.ERROR, _meaning(error, attempts.engine, request.proxy)
+    unread = attempts.unreadable_cookies
+    told = found or (unread and Classified(unread.reason, unread.message))
     return TrailerLine(
         end=end,
         outcome=found.outcome if found else None,
-        reason=found.reason if found else None,
-        message=attempts.redact(found.message) if found else None,
+        reason=told.reason if told else None,
+        message=attempts.redact(told.message) if told else None,
         retry_at=found.retry_at if found and found.outcome is OutcomeClass.RATE_LIMITED else None,
         requests=attempts.requests,
         cookies_used=attempts.cookies_used,

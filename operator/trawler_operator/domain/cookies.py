@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trawler_downloader.contract.download import DownloadResult
-from trawler_downloader.contract.listing import TrailerLine
+from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.reasons import Reason as EndingReason
 from trawler_operator.api.conditions import Condition, ConditionStatus, ConditionType, make_condition
 from trawler_operator.api.reasons import Reason, message
@@ -44,8 +44,17 @@ def cookies_verdict(told: DownloadResult | TrailerLine | None) -> CookiesVerdict
 
 def cookies_found(previous: Iterable[Condition]) -> CookiesVerdict | None:
     """What it means that the Secret can be read: if it was missing, that is over and nothing is known."""
-    missing = (ConditionType.COOKIES_VALID, Reason.COOKIES_MISSING)
-    return CookiesVerdict(Reason.NOT_CHECKED_YET) if any((c.type, c.reason) == missing for c in previous) else None
+    return _no_longer(Reason.COOKIES_MISSING, previous)
+
+
+def cookies_read(trailer: TrailerLine, previous: Iterable[Condition]) -> CookiesVerdict | None:
+    """What it means that a listing was given cookies and says nothing of them: if they were malformed, that is over."""
+    return None if trailer.end is ListingEnd.ERROR else _no_longer(Reason.COOKIES_MALFORMED, previous)
+
+
+def _no_longer(trouble: Reason, previous: Iterable[Condition]) -> CookiesVerdict | None:
+    said = (ConditionType.COOKIES_VALID, trouble)
+    return CookiesVerdict(Reason.NOT_CHECKED_YET) if any((c.type, c.reason) == said for c in previous) else None
 
 
 def cookies_condition(

@@ -16,7 +16,7 @@ from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
-from trawler_operator.domain.cookies import cookies_verdict
+from trawler_operator.domain.cookies import cookies_read, cookies_verdict
 from trawler_operator.domain.gates import LISTING, Finding, listing_finding
 from trawler_operator.domain.job_settings import cookies_mode, cookies_secret, proxy
 from trawler_operator.domain.ledger import Changes, Ledger
@@ -110,7 +110,8 @@ class Checker:
             logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
             return CheckReport(at, end=None, detail=str(listing), requested=requested)
         trailer = listing.trailer
-        current.cookies = cookies_verdict(trailer) or current.cookies
+        read = cookies_read(trailer, current.subscription.status.conditions) if request.cookies is not None else None
+        current.cookies = cookies_verdict(trailer) or read or current.cookies
         if trailer.end is ListingEnd.ERROR:
             detail = trailer.message or trailer.reason or "no reason given"
             logger.warning("the source of %s/%s cannot be listed: %s: %s", *current.key, trailer.reason, detail)
