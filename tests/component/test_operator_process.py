@@ -169,6 +169,7 @@ def test_job_whose_subscription_is_gone(server: ApiServer, tmp_path: Path) -> No
     """It was deleted while the operator was away: its Jobs go, and their events may come before the watch."""
     server.missing = {"/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/gone"}
     metadata = {"namespace": "media", "name": "gone-1", "labels": {"trawler.dev/subscription": "gone"}}
+    metadata["ownerReferences"] = [{"kind": "Subscription", "name": "gone", "uid": "1"}]
     server.stored["jobs"] = [{"metadata": metadata}]
     process = Process(server.kubeconfig(tmp_path), tmp_path / "log")
     try:

@@ -11,6 +11,7 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.admission import AdmissionLimits
 from trawler_operator.reconcile.gating import CLAIM_GRACE
+from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING
 
 
 @pytest.fixture
@@ -88,6 +89,21 @@ async def test_a_claim_that_finds_its_slot_free_gets_its_job(world: World) -> No
     await die_before_the_job(world, limits)
     await world.operator(limits=limits).reconcile()
     assert [job["metadata"]["labels"][labels.LAUNCH_LABEL] for job in world.cluster.running_jobs()] == ["1"]
+
+
+async def test_jobs_without_an_owner_pass_no_cap(world: World) -> None:
+    """Deleted with --cascade=orphan: what runs on of a Subscription that is gone holds its slot to its end."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    world.cluster.subscribe({"select": {"newest": 1}}, name=OTHER[1])
+    operator = world.operator(limits=make_limits(1, 1))
+    await operator.reconcile()
+    world.cluster.delete("Subscription", *KEY, propagation="Orphan")
+    assert await operator.reconcile() == LOOK_AT_RUNNING
+    await operator.reconcile(OTHER)
+    no_more_than(world, 1)
+    world.finish_jobs()
+    assert await operator.reconcile() is None
+    assert OTHER in operator.woken
 
 
 def no_more_than(world: World, count: int) -> None:

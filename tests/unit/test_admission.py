@@ -138,7 +138,7 @@ def test_one_that_withdraws_does_not_hold_up_the_line() -> None:
     desk.slots.hold(C, {})
     desk.slots.withdraw(A)
     assert Turn(B, NOON) == desk.slots.next_turn(NOON)
-    desk.slots.forget(B)
+    desk.slots.withdraw(B)
     assert desk.slots.next_turn(NOON) is None
 
 

@@ -93,11 +93,6 @@ class Admission:
         else:
             self._held.pop(key, None)
 
-    def forget(self, key: Key) -> None:
-        """The Subscription is gone, and its Jobs with it."""
-        self._held.pop(key, None)
-        self.withdraw(key)
-
     def withdraw(self, key: Key) -> None:
         """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
         self.come_back(key)

@@ -25,7 +25,7 @@ from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
 from trawler_operator.reconcile.inventory import Historian
 from trawler_operator.reconcile.launching import Launcher
 from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
-from trawler_operator.reconcile.next_pass import NextPasses, decide_check
+from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING, NextPasses, decide_check
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import Clock, Event, EventRecorder, Key, KubernetesApi, Lister, Measurements
@@ -113,8 +113,7 @@ class Reconciler:
         try:
             body = await self._api.get_subscription(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
-                await self._forget(key)
-                return None
+                return await self._forget(key)
             try:
                 subscription = parse_subscription(body)
             except InvalidSpecError as error:
@@ -237,13 +236,22 @@ class Reconciler:
             self._places.leave(key)
         self._wake_next()
 
-    async def _forget(self, key: Key) -> None:
-        """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said."""
+    async def _forget(self, key: Key) -> timedelta | None:
+        """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said.
+
+        Jobs that were left without an owner run on, and hold their slots until they end.
+
+        Returns:
+            When to look at those again.
+        """
+        jobs = [job for job in await self._api.list_jobs(*key) if not is_finished(job)]
+        orphans = [job for job in jobs if not job["metadata"].get("ownerReferences")]
+        self._admission.hold(key, Counter(egress_name(job) for job in orphans))
         self._store.forget(key)
         self._checker.forget(key)
-        self._admission.forget(key)
         self._looked_at.pop(key, None)
         self._next_passes.forget(key)
         self._unsaved_backoffs.pop(key, None)
         self._measurements.subscription_gone(key)
         await self._gatekeeper.forget(key, self._clock.now())
+        return LOOK_AT_RUNNING if orphans else None
