@@ -232,7 +232,7 @@ def test_a_folder_that_leads_out_of_the_claim_is_refused(tmp_path):
 def test_a_library_path_out_of_the_root_names_the_field(tmp_path):
     with pytest.raises(LaunchError, match=r"library\.path") as raised:
         land(plain(place=LibraryPlace(path="../other")), tmp_path, bare())
-    assert raised.value.outcome is OutcomeClass.CONFIGURATION
+    assert raised.value.reason is Reason.LIBRARY_PATH_INVALID
 
 
 def test_an_unreadable_manifest_is_left_alone(tmp_path):
