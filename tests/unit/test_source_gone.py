@@ -91,7 +91,7 @@ def decide(gone: int, schedule: Schedule | None = None, **changes: Any) -> PollD
     return poll_decision(
         schedule or Schedule(),
         history,
-        started_at=datetime.fromisoformat("2026-11-01T00:00Z"),
+        open_since=datetime.fromisoformat("2026-11-01T00:00Z"),
         now=NOON + HOUR / 2,
         **facts | changes,
     )
