@@ -41,10 +41,29 @@ def api_answers() -> str:
 
 @contextlib.contextmanager
 def without_api_server() -> Iterator[None]:
-    """No API server inside the context; afterwards it answers again."""
+    """No API server from the context's beginning to its end; afterwards it answers again.
+
+    Raises:
+        AssertionError: it did not stop, or one ran at the end.
+    """
     on_node("mv", API_SERVER_MANIFEST, _ASIDE)
     try:
+        until("the API server has ended", _kill_api_server, lambda killed: killed == [])
         yield
+        assert _api_servers() == [], "the API server is there again"
     finally:
         on_node("mv", _ASIDE, API_SERVER_MANIFEST)
         until("the API server answers again", api_answers, lambda text: text == "ok", timeout=180)
+
+
+def _api_servers() -> list[str]:
+    """Process ids; its readiness would say no while it still answers others."""
+    return on_node("sh", "-c", "pidof kube-apiserver || true").split()
+
+
+def _kill_api_server() -> list[str]:
+    """End it now, and whatever the kubelet may have started in its place: by itself it takes half a minute."""
+    pids = _api_servers()
+    if pids:
+        on_node("sh", "-c", f"kill -9 {' '.join(pids)} || true")
+    return pids
