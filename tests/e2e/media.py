@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +24,33 @@ def probe(path: Path) -> Probe:
     Raises:
         subprocess.CalledProcessError: the file is broken; stderr says how.
     """
-    run = [
-        os.environ["DOCKER"], "run", "--rm", "--network=none", "-v", f"{path.parent}:/media:ro", "--entrypoint",
-    ]  # fmt: skip
-    image, name = "trawler-downloader:dev", f"/media/{path.name}"
-    shown = subprocess.run(
-        [*run, "ffprobe", image, "-v", "error", "-show_entries", "stream=codec_type:format=duration",
-         "-of", "json", name],
-        capture_output=True, text=True, check=True, timeout=120,
-    ).stdout  # fmt: skip
-    subprocess.run(
-        [*run, "ffmpeg", image, "-v", "error", "-xerror", "-i", name, "-f", "null", "-"],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+    name = f"/media/{path.name}"
+    shown = _run(path.parent, "ffprobe", "-v", "error", "-show_entries", "stream=codec_type:format=duration",
+                 "-of", "json", name)  # fmt: skip
+    _run(path.parent, "ffmpeg", "-v", "error", "-xerror", "-i", name, "-f", "null", "-")
     parsed = json.loads(shown)
     return Probe(
         streams=frozenset(stream["codec_type"] for stream in parsed["streams"]) - {"data"},
         seconds=float(parsed["format"]["duration"]),
     )
+
+
+_DECODE_EACH = """
+while IFS= read -r name; do
+  ffmpeg -nostdin -v error -xerror -i "/media/$name" -map 0:v -map 0:a -f null - 2>&1 || echo "broken: $name"
+done
+"""
+
+
+def broken(root: Path, files: Iterable[Path]) -> str:
+    """Decode picture and sound of many files, relative to a folder; what ffmpeg says of those that are not whole."""
+    return _run(root, "sh", "-c", _DECODE_EACH, stdin="".join(f"{file}\n" for file in files))
+
+
+def _run(folder: Path, program: str, *args: str, stdin: str = "") -> str:
+    """Run a program of the image with that folder as /media."""
+    run = [
+        os.environ["DOCKER"], "run", "--rm", "-i", "--network=none", "-v", f"{folder}:/media:ro",
+        "--entrypoint", program, "trawler-downloader:dev", *args,
+    ]  # fmt: skip
+    return subprocess.run(run, input=stdin, capture_output=True, text=True, check=True, timeout=240).stdout
