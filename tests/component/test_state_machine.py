@@ -11,6 +11,7 @@ as a `@reproduce_failure` line that repeats it.
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from component.simulation.node import Ending
 from component.simulation.process import Fault
-from component.simulation.run import KEYS, SPECS, Ending, Run
+from component.simulation.rest import check_the_end, come_to_rest, compare_with_an_undisturbed_run, end_trouble
+from component.simulation.run import KEYS, SPECS, Run
 from component.simulation.truth import Fate, Trouble
 from trawler_operator.api import labels
 from trawler_operator.domain import ledger
@@ -36,41 +39,51 @@ Act = tuple[str, dict[str, Any]]
 
 
 def act(name: str, /, **values: st.SearchStrategy[Any]) -> st.SearchStrategy[Act]:
-    """A method of `Run` with its arguments."""
-    assert callable(getattr(Run, name))
+    """A method of a `Run` or of one of its parts, as `part.method`, with its arguments."""
     return st.tuples(st.just(name), st.fixed_dictionaries(values))
 
 
-PUBLISHING = act("publish", channel=NAMES, fate=st.sampled_from(Fate), number=HOURS)
+PUBLISHING = act("outside.publish", channel=NAMES, fate=st.sampled_from(Fate), number=HOURS)
 MOODS = (
-    act("rate_limit", on=st.booleans()),
-    act("upset_listings", trouble=st.sampled_from(Trouble)),
-    act("take_volume_away", on=st.booleans()),
-    act("open", number=FEW),
-    act("take_down", number=MANY),
+    act("outside.rate_limit", on=st.booleans()),
+    act("outside.upset_listings", trouble=st.sampled_from(Trouble)),
+    act("outside.take_volume_away", on=st.booleans()),
+    act("outside.open", number=FEW),
+    act("outside.take_down", number=MANY),
 )
 USERS = (
-    act("apply", name=NAMES),
-    act("delete", name=NAMES, propagation=PROPAGATION, again=st.booleans()),
-    act("set", name=NAMES, field=st.just("ledgerPolicy"), value=st.sampled_from(["Retain", "Delete"])),
-    act("set", name=NAMES, field=st.just("suspend"), value=st.booleans()),
-    act("set", name=NAMES, field=st.just("media"), value=st.sampled_from([{"maxHeight": 480}, {"maxHeight": 720}])),
-    act("annotate", name=NAMES, annotation=st.just(labels.CHECK_ANNOTATION), value=FEW),
-    act("annotate", name=NAMES, annotation=st.just(labels.RETRY_ANNOTATION), value=FEW.map("{};state=Waiting".format)),
+    act("hands.apply", name=NAMES),
+    act("hands.delete", name=NAMES, propagation=PROPAGATION, again=st.booleans()),
+    act("hands.set", name=NAMES, field=st.just("ledgerPolicy"), value=st.sampled_from(["Retain", "Delete"])),
+    act("hands.set", name=NAMES, field=st.just("suspend"), value=st.booleans()),
+    act(
+        "hands.set", name=NAMES, field=st.just("media"), value=st.sampled_from([{"maxHeight": 480}, {"maxHeight": 720}])
+    ),
+    act("hands.annotate", name=NAMES, annotation=st.just(labels.CHECK_ANNOTATION), value=FEW),
+    act(
+        "hands.annotate",
+        name=NAMES,
+        annotation=st.just(labels.RETRY_ANNOTATION),
+        value=FEW.map("{};state=Waiting".format),
+    ),
 )
 HANDS = (
-    act("delete_job", number=FEW, propagation=PROPAGATION),
-    act("orphan_job", number=FEW),
-    act("touch_shard", number=FEW),
-    act("delete_shard", number=FEW),
-    act("delete_entry", number=MANY),
-    act("break_entry", number=MANY),
-    act("mend_entries"),
+    act("hands.delete_job", number=FEW, propagation=PROPAGATION),
+    act("hands.orphan_job", number=FEW),
+    act("hands.touch_shard", number=FEW),
+    act("hands.delete_shard", number=FEW),
+    act("hands.delete_entry", number=MANY),
+    act("hands.break_entry", number=MANY),
+    act("hands.mend_entries"),
 )
 SURROUNDINGS = (
     act("collect_garbage"),
-    act("limit", what=st.sampled_from(["count/jobs.batch", "count/configmaps"]), hard=st.sampled_from([None, 0, 1])),
-    act("have_claim", there=st.booleans()),
+    act(
+        "hands.limit",
+        what=st.sampled_from(["count/jobs.batch", "count/configmaps"]),
+        hard=st.sampled_from([None, 0, 1]),
+    ),
+    act("hands.have_claim", there=st.booleans()),
     act("silence_watches", on=st.booleans()),
     act("overlap", on=st.booleans()),
     act("restart", number=FEW),
@@ -87,13 +100,13 @@ class Everything(RuleBasedStateMachine):
 
     def do(self, what: Act) -> None:
         name, values = what
-        getattr(self.run, name)(**values)
+        attrgetter(name)(self.run)(**values)
 
     @initialize(videos=FEW)
     def some_videos(self, videos: int) -> None:
         for name in SPECS:
             for _ in range(videos):
-                self.run.publish(name, Fate.GOOD, 0)
+                self.run.outside.publish(name, Fate.GOOD, 0)
 
     @rule(number=FEW, key=st.sampled_from(KEYS), calls=MANY, fault=st.sampled_from(Fault), finish=st.booleans())
     def trouble_at_a_call(self, number: int, key: tuple[str, str], calls: int, fault: Fault, finish: bool) -> None:
@@ -121,11 +134,11 @@ class Everything(RuleBasedStateMachine):
 
     @rule(number=FEW)
     def a_job_ends(self, number: int) -> None:
-        self.run.end(number, Ending.TRUTH)
+        self.run.node.end(number, Ending.TRUTH)
 
     @rule(number=FEW, ending=st.sampled_from(Ending))
     def a_job_ends_badly(self, number: int, ending: Ending) -> None:
-        self.run.end(number, ending)
+        self.run.node.end(number, ending)
 
     @rule(what=PUBLISHING)
     def a_video_is_published(self, what: Act) -> None:
@@ -149,10 +162,10 @@ class Everything(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.run.end_trouble()
-            self.run.come_to_rest()
-            self.run.check_the_end()
-            self.run.compare_with_an_undisturbed_run()
+            end_trouble(self.run)
+            come_to_rest(self.run)
+            check_the_end(self.run)
+            compare_with_an_undisturbed_run(self.run)
         finally:
             self.run.close()
 
