@@ -23,6 +23,9 @@ SPECS: dict[str, Object] = {
 }
 KEYS: tuple[Key, ...] = tuple(("media", name) for name in SPECS)
 MOST_PASSES = 600
+"""Until everything is downloaded."""
+IDLE_SECONDS = 300.0
+"""Between two times at which a process has something to do, when nothing happens."""
 MOST_CALLS = 40
 
 
@@ -148,7 +151,7 @@ class Run:
 
     def _work_until(self, until: float, after: Callable[[], None]) -> None:
         process = self.processes[0]
-        for _ in range(MOST_PASSES):
+        for _ in range(MOST_PASSES + math.ceil((until - self.monotonic) / IDLE_SECONDS)):
             if process.next_due() > until:
                 break
             self.advance(max(0.0, process.next_due() - self.monotonic))
