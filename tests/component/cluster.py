@@ -26,7 +26,7 @@ from trawler_operator.api import labels
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.reconcile.ports import ConflictError, NotFoundError
+from trawler_operator.reconcile.ports import ConflictError, NotFoundError, RejectedError
 
 KEY = ("media", "numberline")
 DOWNLOAD_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
@@ -289,9 +289,12 @@ class FakeApi:
 
     async def read_log(self, namespace: str, pod: str, container: str, max_bytes: int) -> bytes:
         def read() -> bytes:
-            if (namespace, pod) not in self._cluster.logs:
-                raise NotFoundError(pod)
-            return self._cluster.logs[namespace, pod][:max_bytes]
+            body = self._cluster.get("Pod", namespace, pod)
+            if body is None:
+                raise NotFoundError(f'pods "{pod}" not found')
+            if container not in {found["name"] for found in body["spec"]["containers"]}:
+                raise RejectedError(f"container {container} is not valid for pod {pod}")
+            return self._cluster.logs.get((namespace, pod), b"")[:max_bytes]
 
         return await self._call("read log", read)
 

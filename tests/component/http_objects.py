@@ -54,6 +54,8 @@ class HttpObjects:
         self.oldest = 0
         """What happened before this version is forgotten."""
         self._events: list[tuple[int, Object]] = []
+        self._before: dict[tuple[str, str], Object] = {}
+        """Namespace and name → metadata as they were last."""
         self._streams: set[asyncio.Queue[Object | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         cluster.watchers.append(self._note)
@@ -146,16 +148,17 @@ class HttpObjects:
         namespace: str | None,
     ) -> None:
         while (event := await stream.get()) is not None:
-            body = event["object"]
+            shown = event if event["type"] == "ERROR" else _as_seen(request, event)
             failed = event["type"] == "ERROR"
-            here = namespace is None or failed or body["metadata"]["namespace"] == namespace
-            if here and (failed or _is_selected(request, body)):
-                await response.write(json.dumps(event).encode() + b"\n")
+            if shown and (namespace is None or failed or shown["object"]["metadata"]["namespace"] == namespace):
+                await response.write(json.dumps(shown).encode() + b"\n")
 
     def _note(self, happened: str, kind: str, metadata: Object) -> None:
         if kind != "ConfigMap":
             return
-        event: Object = {"type": happened, "object": {"metadata": metadata}}
+        place = (metadata["namespace"], metadata["name"])
+        event: Object = {"type": happened, "object": {"metadata": metadata}, "before": self._before.get(place)}
+        self._before[place] = metadata
         self._in_its_loop(self._remember, int(metadata["resourceVersion"]), event)
 
     def _in_its_loop(self, act: Callable[..., None], *given: Any) -> None:
@@ -182,6 +185,17 @@ def _one(request: web.Request, body: Object | None, name: str) -> web.Response:
 
 def _wants_metadata(request: web.Request) -> bool:
     return "PartialObjectMetadata" in request.headers.get("Accept", "")
+
+
+def _as_seen(request: web.Request, event: Object) -> Object | None:
+    """A change as one sees it who watches what a selector matches: what ceases to match is deleted, as it was then."""
+    body, before = event["object"], event["before"]
+    if _is_selected(request, body):
+        return {"type": event["type"], "object": body}
+    if event["type"] != "MODIFIED" or before is None or not _is_selected(request, {"metadata": before}):
+        return None
+    version = body["metadata"]["resourceVersion"]
+    return {"type": "DELETED", "object": {"metadata": {**before, "resourceVersion": version}}}
 
 
 def _is_selected(request: web.Request, body: Object) -> bool:

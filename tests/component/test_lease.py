@@ -9,47 +9,10 @@ from kubernetes.aio import client
 
 from component.cluster import Cluster
 from component.http_objects import HttpObjects, serve_objects
+from component.lease_candidate import DURATION, Candidate
 from trawler_operator.adapters.kubernetes_client import KubernetesClient
-from trawler_operator.adapters.lease import Lease, LeaseLostError
-from trawler_operator.domain.leadership import LeaseTerms
+from trawler_operator.adapters.lease import LeaseLostError
 from trawler_operator.reconcile.ports import NotLeadingError
-
-DURATION = 15
-
-
-class EnoughError(Exception):
-    """Ends a loop that would go on for ever."""
-
-
-class Candidate:
-    """An operator's Lease, with a clock that moves as it waits; its loops end after some pauses."""
-
-    def __init__(self, requests: KubernetesClient, name: str, now: float) -> None:
-        self.now = now
-        self.pauses = 0
-        self.lease = Lease(requests, "trawler", "trawler", name, LeaseTerms(DURATION), lambda: self.now, self._sleep)
-
-    async def _sleep(self, seconds: float) -> None:
-        if self.pauses == 0:
-            raise EnoughError
-        self.pauses -= 1
-        self.now += seconds
-
-    async def acquire(self, pauses: int = 0) -> bool:
-        """Try, with so many pauses in between."""
-        self.pauses = pauses
-        try:
-            await self.lease.acquire()
-        except EnoughError:
-            return False
-        return True
-
-    async def keep(self, pauses: int = 1) -> None:
-        self.pauses = pauses
-        try:
-            await self.lease.keep()
-        except EnoughError:
-            return
 
 
 @pytest.fixture

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from kubernetes.aio import client
+
+from chart.pod_security import restricted_violations
 from component import job_controller
 from component.cluster import Cluster, FakeApi
+from component.http_objects import HttpObjects, serve_objects
 from component.object_store import Object
 from conformance.stage import ENDING
+from trawler_operator.adapters.kubernetes_client import KubernetesClient
 from trawler_operator.domain.job_outcome import is_finished
 
 STEPS = 20
@@ -20,10 +26,11 @@ STEP = timedelta(seconds=5)
 class InMemoryStage:
     """`stage.Stage` on a Cluster."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster, requests: KubernetesClient) -> None:
         self.namespace = "conformance"
-        self.cluster = Cluster()
-        self.api = FakeApi(self.cluster)
+        self.cluster = cluster
+        self.api = FakeApi(cluster)
+        self.requests = requests
 
     async def create(self, kind: str, manifest: Object) -> Object:
         metadata = {**manifest["metadata"], "namespace": self.namespace}
@@ -67,22 +74,31 @@ class InMemoryStage:
         return self.cluster.get("Job", self.namespace, body["metadata"]["labels"][job_controller.JOB_NAME_LABEL])
 
     def _step(self) -> None:
-        for job in self.cluster.running_jobs():
-            self._run(job)
+        for job in self.cluster.list("Job", self.namespace):
+            if not is_finished(job):
+                self._run(job)
         self.cluster.collect_garbage()
         self.cluster.clock.advance(STEP)
 
     def _run(self, job: Object) -> None:
-        assert not is_finished(job)
         spec, status = job["spec"], job.get("status") or {}
-        wish = json.loads(
-            next(v["value"] for v in spec["template"]["spec"]["containers"][0]["env"] if v["name"] == ENDING)
-        )
+        pod = spec["template"]["spec"]
         if spec.get("suspend"):
             job_controller.suspend(self.cluster, job)
         elif not status.get("active"):
-            job_controller.start_pod(self.cluster, job)
-        elif wish["eats_memory"]:
+            # Admission refuses the pod, not the Job.
+            if not restricted_violations(pod):
+                job_controller.start_pod(self.cluster, job)
+        elif not any("persistentVolumeClaim" in volume for volume in pod.get("volumes", ())):
+            self._go_on(job, json.loads(next(v["value"] for v in pod["containers"][0]["env"] if v["name"] == ENDING)))
+
+    def _go_on(self, job: Object, wish: Object) -> None:
+        """What a test's program does; a pod that waits for its claim does nothing."""
+        spec, status = job["spec"], job["status"]
+        for pod in self.cluster.list("Pod", self.namespace, **{job_controller.JOB_NAME_LABEL: job["metadata"]["name"]}):
+            text = wish["prints"] * wish["times"]
+            self.cluster.logs[self.namespace, pod["metadata"]["name"]] = text.encode()
+        if wish["eats_memory"]:
             job_controller.end_pod(self.cluster, job, 137, wish["message"], "OOMKilled")
         elif wish["code"] is not None:
             job_controller.end_pod(self.cluster, job, wish["code"], wish["message"])
@@ -90,3 +106,15 @@ class InMemoryStage:
             self.cluster.clock.now()
         ):
             job_controller.exceed_deadline(self.cluster, job)
+
+
+@asynccontextmanager
+async def in_memory_stage() -> AsyncIterator[InMemoryStage]:
+    """A stage of its own, with its cluster behind HTTP as well."""
+    cluster = Cluster()
+    with serve_objects(HttpObjects(cluster)) as url:
+        requests = KubernetesClient(client.Configuration(host=url))
+        try:
+            yield InMemoryStage(cluster, requests)
+        finally:
+            await requests.close()

@@ -19,6 +19,7 @@ PATHS = {
     "Subscription": "/apis/trawler.dev/v1alpha1/namespaces/{}/subscriptions",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "Pod": "/api/v1/namespaces/{}/pods",
     "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
 }
@@ -29,7 +30,7 @@ class ClusterStage:
     """`stage.Stage` on a real cluster."""
 
     def __init__(self, client: KubernetesClient, namespace: str) -> None:
-        self._client = client
+        self._client = self.requests = client
         self.namespace = namespace
         self.api = KubernetesAdapter(client, (namespace,))
 

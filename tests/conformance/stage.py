@@ -7,18 +7,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from builders import ledger_entry, subscription
+from trawler_operator.adapters.kubernetes_client import KubernetesClient
 from trawler_operator.api import labels
 from trawler_operator.domain.download_job import build_download_job
+from trawler_operator.domain.inventory import Progress, build_inventory_job
 from trawler_operator.domain.job_settings import JobDefaults
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 
 URL = "https://www.youtube.com/@numberline/videos"
 ENDING = "ENDING"
 """Environment variable of a test's Job: JSON of what its container shall do."""
+CLAIM = "library"
+DEFAULTS = JobDefaults(image="trawler-downloader:dev", claim_name=CLAIM)
 _PROGRAM = """
 import json, os, signal, sys, time
 wish = json.loads(os.environ["ENDING"])
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+for _ in range(wish["times"]):
+    sys.stdout.write(wish["prints"])
+sys.stdout.flush()
 if wish["message"] is not None:
     with open("/dev/termination-log", "w") as log:
         log.write(wish["message"])
@@ -36,6 +43,8 @@ class Stage(Protocol):
     namespace: str
     api: KubernetesApi
     """The port: what the tests are about."""
+    requests: KubernetesClient
+    """What the adapters without a port make their requests with."""
 
     async def create(self, kind: str, manifest: Manifest) -> Manifest:
         """As a user does; raises what the port would."""
@@ -116,6 +125,8 @@ def job(
     message: str | None = None,
     deadline: int = 3600,
     eats_memory: bool = False,
+    prints: str = "",
+    times: int = 1,
 ) -> Manifest:
     """A download Job as the operator makes it, with another program in it and no claim.
 
@@ -127,7 +138,23 @@ def job(
         message: termination message.
         deadline: activeDeadlineSeconds.
         eats_memory: until it is killed for it.
+        prints: to its log.
+        times: over and over.
     """
+    wish = {"code": code, "message": message, "eats_memory": eats_memory, "prints": prints, "times": times}
+    manifest = _with_program(download_job(stage, owner, video), wish)
+    manifest["spec"]["activeDeadlineSeconds"] = deadline
+    return manifest
+
+
+def printing_inventory(stage: Stage, owner: Manifest, prints: str) -> Manifest:
+    """An inventory Job as the operator makes it, with a program that prints and no claim."""
+    wish = {"code": 0, "message": None, "eats_memory": False, "prints": prints, "times": 1}
+    return _with_program(inventory_job(stage, owner), wish)
+
+
+def download_job(stage: Stage, owner: Manifest | None = None, video: str = "youtube.abcdefghijk") -> Manifest:
+    """A download Job just as the operator makes it, but for the owner, where there is none."""
     metadata = (owner or {}).get("metadata") or {"uid": "none", "name": "numberline"}
     manifest = build_download_job(
         subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"]),
@@ -136,16 +163,25 @@ def job(
         launch=1,
         shard=0,
         gates={},
-        defaults=JobDefaults(image="trawler-downloader:dev", claim_name="library"),
+        defaults=DEFAULTS,
     )
     if owner is None:
         del manifest["metadata"]["ownerReferences"]
-    manifest["spec"]["activeDeadlineSeconds"] = deadline
+    return manifest
+
+
+def inventory_job(stage: Stage, owner: Manifest) -> Manifest:
+    """The first inventory Job of a Subscription, just as the operator makes it."""
+    metadata = owner["metadata"]
+    owned_by = subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"])
+    return build_inventory_job(owned_by, Progress(claim=CLAIM), 1, DEFAULTS)
+
+
+def _with_program(manifest: Manifest, wish: dict[str, Any]) -> Manifest:
     pod = manifest["spec"]["template"]["spec"]
     container = pod["containers"][0]
     pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "library"]
     pod["terminationGracePeriodSeconds"] = 5
-    wish = {"code": code, "message": message, "eats_memory": eats_memory}
     container |= {
         "command": ["python", "-c", _PROGRAM],
         "env": [{"name": ENDING, "value": json.dumps(wish)}],
