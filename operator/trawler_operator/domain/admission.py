@@ -145,7 +145,7 @@ class Admission:
     def resume(self, key: Key, route: Route, parallelism: int) -> bool:
         """Ask for the slot of a launch that was granted before, and whose Job is not there.
 
-        It has had its turn and is charged to the budget: only caps keep it from its slot.
+        It has had its turn: only caps keep it from its slot.
 
         Args:
             key: who asks.

@@ -85,28 +85,42 @@ class Launcher:
                     self._admission.decline(current.key, route, granted)
 
     async def _create_missing(self, current: Pass, source_title: str | None) -> None:
-        """Create the Jobs of claims that have none, unless a gate has closed since or the slot is another's by now.
+        """Create the Jobs of claims that have none, as far as gates, slots and budgets let them begin now.
 
-        Such a launch has not begun, and would be one more that meets a site which asked to stop, or that passes a cap:
-        its claim is given back. Not a fresh one, whose Job another operator may be about to create.
+        Such a launch has not begun: the slot that it was granted may be another's by now, its gate may have closed, and
+        what it was charged for may be long ago. Where it cannot begin its claim is given back, and it stands in line
+        again. Not a fresh one, whose Job another operator may be about to create: that one waits.
         """
-        parallelism = current.subscription.spec.job.parallelism
         missing, current.missing = current.missing, []
         returned: dict[str, LedgerEntry] = {}
         for video in missing:
             entry = current.ledger.active[video]
-            route = current.download_route(entry.url)
-            closed = self._gatekeeper.book.closed(route.gates)
-            if not closed and self._admission.resume(current.key, route, parallelism):
-                await self._create(current, video, source_title, self._gatekeeper.book.epochs(route))
-            elif entry.times.claimed is None or current.now - entry.times.claimed >= CLAIM_GRACE:
-                returned[video] = entry
-            else:
+            claimed = entry.times.claimed
+            is_fresh = claimed is not None and abs(current.now - claimed) < CLAIM_GRACE
+            gates = await self._pass_again(current, video, entry, is_fresh=is_fresh)
+            if gates is not None:
+                await self._create(current, video, source_title, gates)
+            elif is_fresh:
                 current.missing.append(video)
+            else:
+                returned[video] = entry
         if returned:
             await self._store.commit(current.subscription, current.ledger, lambda ledger: _give_back(ledger, returned))
             tasks = [launch_task(video, entry.launches) for video, entry in returned.items()]
             await self._gatekeeper.release(current.key, tasks, current.now)
+
+    async def _pass_again(
+        self, current: Pass, video: str, entry: LedgerEntry, *, is_fresh: bool
+    ) -> Mapping[GateId, int] | None:
+        """What the Job of a claim that has none carries, if it may begin now. A fresh claim was charged just now."""
+        route, book = current.download_route(entry.url), self._gatekeeper.book
+        parallelism = current.subscription.spec.job.parallelism
+        if book.closed(route.gates) or not self._admission.resume(current.key, route, parallelism):
+            return None
+        if is_fresh:
+            return book.epochs(route)
+        task = launch_task(video, entry.launches)
+        return await self._gatekeeper.admit_downloads(current.key, route, [task], current.now)
 
     async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> bool:
         """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
