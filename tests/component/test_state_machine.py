@@ -1,8 +1,11 @@
 """Anything may happen in any order, at any API call: what must hold at every write, and what must be so in the end.
 
 At every write of an operator: ledgers lose no key, no video is worked on by two live Jobs, every Job has its claim, no
-launch is made twice, caps hold, and no try is counted that the video did not use up. In the end, once the trouble is
-over: every video is as the site's truth says, and as it would be had nothing ever gone wrong.
+launch is made twice, caps hold, no try is counted that the video did not use up, and what a user skipped stays skipped.
+At every Job and listing: what goes through a closed gate is its one probe, and budgets hold. A gate closes only for
+trouble of its own site or volume. In the end, first for what is behind sites and volumes that are well, then, once all
+are, for everybody: each video is as the site's truth says, a new one is downloaded, no gate is closed, and all is as it
+would be had nothing ever gone wrong.
 
 `TRAWLER_LONG=1` looks longer and elsewhere each time. What fails is printed as the calls that lead there, shrunk, and
 as a `@reproduce_failure` line that repeats it.
@@ -21,11 +24,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from component.simulation.node import Ending
 from component.simulation.process import Fault
-from component.simulation.rest import check_the_end, come_to_rest, compare_with_an_undisturbed_run, end_trouble
-from component.simulation.run import KEYS, SPECS, Run
+from component.simulation.rest import check_the_end, come_to_rest_in_turn, compare_with_an_undisturbed_run, end_trouble
+from component.simulation.run import CLAIMS, KEYS, SITES, SPECS, Run
 from component.simulation.truth import Fate, Trouble
 from trawler_operator.api import labels
 from trawler_operator.domain import ledger
+from trawler_operator.domain.requests import Verb
 
 LONG = bool(os.environ.get("TRAWLER_LONG"))
 SMALL_SHARDS = 4
@@ -33,6 +37,8 @@ SMALL_SHARDS = 4
 FEW = st.integers(0, 5)
 MANY = st.integers(0, 20)
 NAMES = st.sampled_from(sorted(SPECS))
+SITE_NAMES = st.sampled_from(sorted({*SITES.values()}))
+CLAIM_NAMES = st.sampled_from(sorted({*CLAIMS.values()}))
 PROPAGATION = st.sampled_from(["Background", "Orphan"])
 HOURS = st.sampled_from([1, 2, 5])
 Act = tuple[str, dict[str, Any]]
@@ -45,46 +51,49 @@ def act(name: str, /, **values: st.SearchStrategy[Any]) -> st.SearchStrategy[Act
 
 PUBLISHING = act("outside.publish", channel=NAMES, fate=st.sampled_from(Fate), number=HOURS)
 MOODS = (
-    act("outside.rate_limit", on=st.booleans()),
+    act("outside.limit", site=SITE_NAMES, reason=st.sampled_from([None, "RateLimited", "BotCheck"])),
+    act("outside.take_away", claim=CLAIM_NAMES, on=st.booleans()),
     act("outside.upset_listings", trouble=st.sampled_from(Trouble)),
-    act("outside.take_volume_away", on=st.booleans()),
     act("outside.open", number=FEW),
     act("outside.take_down", number=MANY),
+    act("outside.remove_file", number=MANY),
+)
+SPEC_CHANGES: tuple[tuple[str, list[object]], ...] = (
+    ("ledgerPolicy", ["Retain", "Delete"]),
+    ("suspend", [True, False]),
+    ("media", [{"maxHeight": 480}, {"maxHeight": 720}]),
+    ("job", [{"parallelism": 1}, {"parallelism": 2}, {"parallelism": 9}]),
+    ("retry", [{"backoffSeconds": 1}, {"backoffSeconds": 7_200}]),
+    ("library", [{"path": "films"}, {"path": None}]),
+)
+WHICH_VIDEOS = st.sampled_from(
+    ["keys", "keys", "keys", "", "state=Waiting", "state=Pending", "class=Transient", "nonsense"]
 )
 USERS = (
     act("hands.apply", name=NAMES),
     act("hands.delete", name=NAMES, propagation=PROPAGATION, again=st.booleans()),
-    act("hands.set", name=NAMES, field=st.just("ledgerPolicy"), value=st.sampled_from(["Retain", "Delete"])),
-    act("hands.set", name=NAMES, field=st.just("suspend"), value=st.booleans()),
-    act(
-        "hands.set", name=NAMES, field=st.just("media"), value=st.sampled_from([{"maxHeight": 480}, {"maxHeight": 720}])
-    ),
+    *(act("hands.set", name=NAMES, field=st.just(f), value=st.sampled_from(values)) for f, values in SPEC_CHANGES),
     act("hands.annotate", name=NAMES, annotation=st.just(labels.CHECK_ANNOTATION), value=FEW),
-    act(
-        "hands.annotate",
-        name=NAMES,
-        annotation=st.just(labels.RETRY_ANNOTATION),
-        value=FEW.map("{};state=Waiting".format),
-    ),
 )
+REQUEST = act("hands.request", name=NAMES, verb=st.sampled_from(Verb), number=FEW, what=WHICH_VIDEOS, first=FEW)
 HANDS = (
     act("hands.delete_job", number=FEW, propagation=PROPAGATION),
     act("hands.orphan_job", number=FEW),
     act("hands.touch_shard", number=FEW),
     act("hands.delete_shard", number=FEW),
+    act("hands.lose_ledger", name=NAMES),
     act("hands.delete_entry", number=MANY),
     act("hands.break_entry", number=MANY),
     act("hands.mend_entries"),
+    act("hands.open_gate", number=FEW),
 )
+QUOTAS = st.sampled_from(["count/jobs.batch", "count/configmaps"])
 SURROUNDINGS = (
     act("collect_garbage"),
-    act(
-        "hands.limit",
-        what=st.sampled_from(["count/jobs.batch", "count/configmaps"]),
-        hard=st.sampled_from([None, 0, 1]),
-    ),
-    act("hands.have_claim", there=st.booleans()),
+    act("hands.limit", what=QUOTAS, hard=st.sampled_from([None, 0, 1])),
+    act("hands.have_claim", claim=CLAIM_NAMES, there=st.booleans()),
     act("silence_watches", on=st.booleans()),
+    act("hang_inventories", on=st.booleans()),
     act("overlap", on=st.booleans()),
     act("restart", number=FEW),
     act("jump", seconds=st.sampled_from([-90_000, -600, -2, 600, 90_000])),
@@ -152,6 +161,10 @@ class Everything(RuleBasedStateMachine):
     def a_user_changes_a_subscription(self, what: Act) -> None:
         self.do(what)
 
+    @rule(what=REQUEST)
+    def a_user_asks_for_something(self, what: Act) -> None:
+        self.do(what)
+
     @rule(what=st.one_of(HANDS))
     def a_hand_is_in_it(self, what: Act) -> None:
         self.do(what)
@@ -163,7 +176,7 @@ class Everything(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             end_trouble(self.run)
-            come_to_rest(self.run)
+            come_to_rest_in_turn(self.run)
             check_the_end(self.run)
             compare_with_an_undisturbed_run(self.run)
         finally:
@@ -177,8 +190,8 @@ def test_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(
         Everything,
         settings=settings(
-            max_examples=5_000 if LONG else 60,
-            stateful_step_count=80 if LONG else 40,
+            max_examples=2_000 if LONG else 20,
+            stateful_step_count=100,
             derandomize=not LONG,
             database=None,
             deadline=None,

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from component.cluster import DOWNLOAD_JOBS, Cluster
 from component.object_store import Object
 from component.simulation.process import subscription_of
+from component.simulation.truth import Internet
 from component.simulation.watchdog import MAX_ATTEMPTS, Watchdog
+from component.world import GATES
 from trawler_operator.api import labels
+from trawler_operator.domain.requests import Verb
 
 INTERVAL_SECONDS = 21_600
 
@@ -18,15 +21,22 @@ class Hands:
 
     Args:
         cluster: what they act upon.
+        internet: has the videos that they name.
         specs: by Subscription, what its spec says beside what all of them do.
         watchdog: is told what they change.
         tell: the watches tell of a change that concerns a Subscription.
     """
 
     def __init__(
-        self, cluster: Cluster, specs: Mapping[str, Object], watchdog: Watchdog, tell: Callable[[str], None]
+        self,
+        cluster: Cluster,
+        internet: Internet,
+        specs: Mapping[str, Object],
+        watchdog: Watchdog,
+        tell: Callable[[str], None],
     ) -> None:
         self._cluster = cluster
+        self._internet = internet
         self._specs = specs
         self._watchdog = watchdog
         self._tell = tell
@@ -39,7 +49,6 @@ class Hands:
         if self._cluster.get("Subscription", "media", name) is not None:
             return
         spec = {
-            "url": f"https://www.youtube.com/@{name}/videos",
             "schedule": {"intervalSeconds": INTERVAL_SECONDS},
             "retry": {"maxAttempts": MAX_ATTEMPTS},
             **self._specs[name],
@@ -49,6 +58,9 @@ class Hands:
 
     def delete(self, name: str, propagation: str, *, again: bool) -> None:
         """A user deletes a Subscription, and may apply it again at once."""
+        if propagation == "Orphan":
+            jobs = self._cluster.select("Job", **DOWNLOAD_JOBS, **{labels.SUBSCRIPTION_LABEL: name})
+            self._watchdog.let_go |= {job["metadata"]["uid"] for job in jobs}
         self._cluster.delete("Subscription", "media", name, propagation=propagation)
         if again:
             self.apply(name)
@@ -59,6 +71,17 @@ class Hands:
 
     def annotate(self, name: str, annotation: str, value: object) -> None:
         self._change(name, {"metadata": {"annotations": {annotation: str(value)}}})
+
+    def request(self, name: str, verb: Verb, number: int, what: str, first: int) -> None:
+        """A user asks for something about videos: those that `what` says, or two of the channel's from `first` on."""
+        rows = {(name, video.key) for video in self._internet.channels[name]}
+        if what == "keys":
+            named = sorted(rows)[first : first + 2]
+            what = "keys=" + ",".join(key for _, key in named)
+            rows = {*named}
+        marks = self._watchdog.retried if verb is Verb.RETRY else self._watchdog.unwanted
+        marks |= rows
+        self.annotate(name, verb.annotation, f"{number};{what}" if what else number)
 
     def _change(self, name: str, patch: Object) -> None:
         """A user patches a Subscription."""
@@ -90,6 +113,12 @@ class Hands:
         if shards:
             self._cluster.delete("ConfigMap", "media", shards[number % len(shards)]["metadata"]["name"])
             self._watchdog.forget_lost()
+
+    def lose_ledger(self, name: str) -> None:
+        """All of it: `kubectl delete configmap -l trawler.dev/subscription=...`."""
+        for shard in self._cluster.shards(name):
+            self._cluster.delete("ConfigMap", "media", shard["metadata"]["name"])
+        self._watchdog.forget_lost()
 
     def delete_entry(self, number: int) -> None:
         self._edit(number, lambda _: None)
@@ -139,15 +168,24 @@ class Hands:
             metadata = {"namespace": "media", "name": "tight"}
             self._cluster.put("ResourceQuota", {"metadata": metadata, "spec": {"hard": {what: str(hard)}}})
 
-    def have_claim(self, *, there: bool) -> None:
-        self._cluster.delete("PersistentVolumeClaim", "media", "library")
+    def have_claim(self, claim: str, *, there: bool) -> None:
+        self._cluster.delete("PersistentVolumeClaim", "media", claim)
         if there:
-            self._cluster.claim()
+            self._cluster.claim(claim)
+
+    def open_gate(self, number: int) -> None:
+        """An admin removes a gate by hand."""
+        body = self._cluster.get("ConfigMap", *GATES)
+        names = sorted((body or {}).get("data") or {})
+        if names:
+            self._cluster.merge("ConfigMap", *GATES, {"data": {names[number % len(names)]: None}})
+            self._watchdog.gates.gate_removed()
 
     def put_right(self) -> None:
         """Nothing is in the way any more, and nobody wants anything else than all Subscriptions at work."""
         self.limit("", None)
-        self.have_claim(there=True)
+        for claim in sorted({spec["library"]["claimName"] for spec in self._specs.values()}):
+            self.have_claim(claim, there=True)
         self.mend_entries()
         for name in self._specs:
             self.apply(name)

@@ -54,6 +54,7 @@ class Node:
                 result = self._nas.download(request_of(job))
                 if result.outcome is OutcomeClass.TRANSIENT:
                     self._watchdog.burns[name, key] += 1
+                    self._watchdog.spared[name, key] += self._watchdog.gates.is_probe(job)
                 lost = ending is Ending.REPORT_LOST and result.outcome is OutcomeClass.PUBLISHED
                 end_job(self._cluster, job, 0 if lost else result)
             case Ending.KILLED:

@@ -1,4 +1,4 @@
-"""What sites and volumes do by themselves: videos come, open and go, and nothing may answer for a while."""
+"""What sites and volumes do by themselves: videos come, open and go, and some answer nobody for a while."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Wish:
 
 
 class Outside:
-    """The site and the NAS, as they change.
+    """Sites and volumes, as they change.
 
     Args:
-        internet: the site.
-        nas: the volume.
-        watchdog: is told what a video's end cannot be foreseen for.
+        internet: the sites.
+        nas: the volumes.
+        watchdog: is told of trouble, and of videos whose end cannot be foreseen.
         monotonic: seconds.
     """
 
@@ -61,18 +61,40 @@ class Outside:
             video.fate = Fate.REMOVED
             self._watchdog.edited |= {(name, video.key) for name in self._internet.channels}
 
-    def rate_limit(self, *, on: bool) -> None:
-        self._internet.rate_limited = on
+    def limit(self, site: str, reason: str | None) -> None:
+        """A site asks everybody to slow down, or does so no more."""
+        if reason is None:
+            self._internet.limits.pop(site, None)
+        else:
+            self._internet.limits[site] = reason
+            self._watchdog.gates.troubled.add(site)
 
     def upset_listings(self, trouble: Trouble) -> None:
         self._internet.trouble = trouble
+        if trouble is Trouble.UNREACHABLE:
+            self._watchdog.gates.troubled |= {*self._internet.sites.values()}
 
-    def take_volume_away(self, *, on: bool) -> None:
-        self._nas.away = on
+    def take_away(self, claim: str, *, on: bool) -> None:
+        """A volume answers no more, or again."""
+        if on:
+            self._nas.away.add(claim)
+            self._watchdog.gates.troubled.add(claim)
+        else:
+            self._nas.away.discard(claim)
+
+    def remove_file(self, number: int) -> None:
+        """Somebody takes a video off the volume; its manifest stays."""
+        standing = [identity for identity in self._nas.landed if self._nas.has(identity)]
+        if standing:
+            identity = standing[number % len(standing)]
+            self._nas.landed[identity].stands = False
+            self._watchdog.removed.add(identity[1:])
 
     def recover(self) -> None:
         """All is well from now on."""
-        self._internet.trouble, self._internet.rate_limited, self._nas.away = Trouble.NONE, False, False
+        self._internet.trouble = Trouble.NONE
+        self._internet.limits.clear()
+        self._nas.away.clear()
 
     def _videos(self) -> list[Video]:
         return [video for videos in self._internet.channels.values() for video in videos]

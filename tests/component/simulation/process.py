@@ -7,8 +7,10 @@ until `step` says what becomes of the call, so that others' calls, edits and cra
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -21,9 +23,11 @@ from trawler_operator.reconcile.ledger_store import LedgerBusyError
 from trawler_operator.reconcile.ports import ApiError, Key, Lister, UnavailableError
 from trawler_operator.reconcile.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS
 
-LIMITS = make_limits(total=2, each=2, spacing=timedelta(seconds=5))
+LIMITS = make_limits(total=3, each=2, parallel=2, per_hour=8, spacing=timedelta(seconds=5))
 RESYNC_SECONDS = 900.0
 _pass: ContextVar[Key] = ContextVar("pass")
+_number: ContextVar[int] = ContextVar("number")
+_numbers = itertools.count()
 
 
 class Fault(StrEnum):
@@ -46,15 +50,30 @@ class Fault(StrEnum):
     CRASH_DONE = "crash, done"
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """A pass under way.
+
+    Args:
+        key: of its Subscription.
+        since: when it began, in seconds as `monotonic` counts them.
+        parallelism: that the Subscription asked for then.
+    """
+
+    key: Key
+    since: float
+    parallelism: int
+
+
 class SteppedApi(FakeApi):
     """`ports.KubernetesApi` whose calls wait to be stepped.
 
     Args:
         cluster: shared by all processes.
-        wrote: is told of every write that took effect.
+        wrote: is told of every write that took effect, by the number of its pass.
     """
 
-    def __init__(self, cluster: Cluster, wrote: Callable[[], None]) -> None:
+    def __init__(self, cluster: Cluster, wrote: Callable[[int], None]) -> None:
         super().__init__(cluster)
         self._wrote = wrote
         self.waiting: dict[Key, list[tuple[bool, asyncio.Future[Fault]]]] = {}
@@ -107,7 +126,7 @@ class SteppedApi(FakeApi):
             return act()
         finally:
             if write:
-                self._wrote()
+                self._wrote(_number.get())
 
 
 class Process:
@@ -117,7 +136,7 @@ class Process:
         cluster: shared.
         lister: shared.
         loop: turned by this class alone.
-        wrote: is told of every write that took effect.
+        wrote: is told of every write that took effect, by the number of its pass.
         monotonic: seconds, as the event loop of a real process counts them.
     """
 
@@ -126,7 +145,7 @@ class Process:
         cluster: Cluster,
         lister: Lister,
         loop: asyncio.AbstractEventLoop,
-        wrote: Callable[[], None],
+        wrote: Callable[[int], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._cluster = cluster
@@ -138,6 +157,8 @@ class Process:
         self._asked_meanwhile: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._tasks: dict[Key, asyncio.Task[timedelta | None]] = {}
+        self._numbers: dict[Key, int] = {}
+        self._under_way: dict[int, UnderWay] = {}
         self._next_resync = monotonic() + RESYNC_SECONDS
         for key in {*_subscriptions(cluster), *_owners(cluster)}:
             self.ask(key)
@@ -166,6 +187,11 @@ class Process:
     # -- passes --------------------------------------------------------------------------------------------------
 
     @property
+    def under_way(self) -> dict[int, UnderWay]:
+        """Passes by their number."""
+        return {} if self.dead else self._under_way
+
+    @property
     def dead(self) -> bool:
         return self.api.dead
 
@@ -177,7 +203,11 @@ class Process:
         if key in self._tasks:
             return
         self.due.pop(key, None)
-        self._tasks[key] = self._loop.create_task(self._reconcile(key))
+        number = self._numbers[key] = next(_numbers)
+        body = self._cluster.get("Subscription", *key)
+        parallelism = body["spec"]["job"]["parallelism"] if body is not None else 0
+        self._under_way[number] = UnderWay(key, self._monotonic(), parallelism)
+        self._tasks[key] = self._loop.create_task(self._reconcile(key, number))
         self._turn(key)
 
     def is_about_to_write(self, key: Key) -> bool:
@@ -221,8 +251,9 @@ class Process:
             self._turn_once()
         self._tasks.clear()
 
-    async def _reconcile(self, key: Key) -> timedelta | None:
+    async def _reconcile(self, key: Key, number: int) -> timedelta | None:
         _pass.set(key)
+        _number.set(number)
         return await self.operator.reconcile(key)
 
     def _turn(self, key: Key) -> None:
@@ -242,6 +273,7 @@ class Process:
     def _end(self, key: Key, task: asyncio.Task[timedelta | None]) -> None:
         """As the worker does."""
         del self._tasks[key]
+        del self._under_way[self._numbers.pop(key)]
         self.api.waiting.pop(key, None)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, Killed):
@@ -264,6 +296,11 @@ class Process:
     def _turn_once(self) -> None:
         self._loop.call_soon(self._loop.stop)
         self._loop.run_forever()
+
+
+def mark_time() -> int:
+    """A number greater than those of all passes so far, and less than those of all that are to come."""
+    return next(_numbers)
 
 
 def _subscriptions(cluster: Cluster) -> set[Key]:

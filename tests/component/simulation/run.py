@@ -9,18 +9,24 @@ from datetime import timedelta
 
 from component.cluster import Cluster
 from component.object_store import Object
+from component.simulation.gatewatch import GateWatch
 from component.simulation.hands import Hands
 from component.simulation.node import Node
 from component.simulation.outside import Outside
-from component.simulation.process import Fault, Process
+from component.simulation.process import Fault, Process, UnderWay
 from component.simulation.truth import Internet, Nas
 from component.simulation.watchdog import Watchdog
 from trawler_operator.reconcile.ports import Key
 
+SITES = {"numberline": "youtube.com", "fugues": "youtube.com", "clips": "example.com"}
+CLAIMS = {"numberline": "library", "fugues": "library", "clips": "attic"}
 SPECS: dict[str, Object] = {
     "numberline": {"select": {"newest": 50}, "job": {"parallelism": 2}},
     "fugues": {"select": {"newest": 3}, "job": {"parallelism": 1}},
+    "clips": {"select": {"newest": 50}, "job": {"parallelism": 2}},
 }
+for name, spec in SPECS.items():
+    spec |= {"url": f"https://www.{SITES[name]}/@{name}/videos", "library": {"claimName": CLAIMS[name]}}
 KEYS: tuple[Key, ...] = tuple(("media", name) for name in SPECS)
 MOST_PASSES = 600
 """Until everything is downloaded."""
@@ -30,7 +36,7 @@ MOST_CALLS = 40
 
 
 class Run:
-    """A cluster, a site, a NAS, and operator processes.
+    """A cluster, sites, volumes, and operator processes.
 
     Call `close` at the end.
     """
@@ -38,19 +44,23 @@ class Run:
     def __init__(self) -> None:
         self.cluster = Cluster()
         self.clock = self.cluster.clock
-        self.internet = Internet(self.clock)
-        self.nas = Nas(self.internet, self.clock)
-        newest = {name: spec["select"]["newest"] for name, spec in SPECS.items()}
-        self.watchdog = Watchdog(self.cluster, self.internet, self.nas, newest)
         self.monotonic = 0.0
+        self.internet = Internet(self.clock, SITES)
+        self.nas = Nas(self.internet, self.clock, CLAIMS)
+        gates = GateWatch(self.cluster, self.internet, self.nas, lambda: self.monotonic, self._under_way)
+        newest = {name: spec["select"]["newest"] for name, spec in SPECS.items()}
+        self.watchdog = Watchdog(self.cluster, self.internet, self.nas, gates, newest)
+        self.internet.asked = self.watchdog.look_at_listing
+        self.cluster.inventory = self.nas.print
         self.outside = Outside(self.internet, self.nas, self.watchdog, lambda: self.monotonic)
         self.node = Node(self.cluster, self.nas, self.watchdog, self.tell)
-        self.hands = Hands(self.cluster, SPECS, self.watchdog, self.tell)
+        self.hands = Hands(self.cluster, self.internet, SPECS, self.watchdog, self.tell)
         self.processes: list[Process] = []
         self.deaf = False
         """The watches of all processes are silent."""
         self._loop = asyncio.new_event_loop()
-        self.cluster.claim()
+        for claim in sorted({*CLAIMS.values()}):
+            self.cluster.claim(claim)
         for name in SPECS:
             self.internet.channels[name] = []
             self.hands.apply(name)
@@ -111,6 +121,13 @@ class Run:
             self.processes.pop().die()
             self.watchdog.draining = True
 
+    def hang_inventories(self, *, on: bool) -> None:
+        """Inventories go on and on, or end again."""
+        self.cluster.inventory = None if on else self.nas.print
+
+    def _under_way(self) -> dict[int, UnderWay]:
+        return {number: one for process in self.processes for number, one in process.under_way.items()}
+
     def _replace_dead(self) -> None:
         self.processes = [self.start() if process.dead else process for process in self.processes]
 
@@ -143,6 +160,7 @@ class Run:
 
     def jump(self, seconds: int) -> None:
         """The wall clock is set."""
+        self.watchdog.gates.clock_jumped()
         self.clock.advance(timedelta(seconds=seconds))
 
     def work_undisturbed(self, until: float) -> None:

@@ -1,21 +1,23 @@
-"""What is true outside the cluster: channels with videos of every fate, a site's moods, and the NAS.
+"""What is true outside the cluster: channels with videos of every fate, sites with their moods, and volumes.
 
 The downloader is modelled by what it promises: a file is published once per Subscription and video, whoever asks again
-is told that it stands there, and a volume that is away is noticed before the site is asked.
+is told that it stands there, a volume that is away is noticed before the site is asked, and an inventory prints what
+has landed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from builders import entry_line, source_line
-from component.cluster import Clock
+from component.cluster import Clock, print_records
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
+from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
 from trawler_downloader.contract.listing import (
     CONSECUTIVE_KNOWN_TO_STOP,
     EntryLine,
@@ -27,7 +29,8 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.reconcile.ports import ListerError, RawListing
 
 ENGINE = "2026.10.26"
-VOLUME = "volume-1"
+CHUNK = 3
+"""Records that an inventory prints at most, so that a dozen videos make several chunks."""
 Identity = tuple[str, str, str]
 """(namespace, Subscription, video key): whose file it is."""
 
@@ -66,22 +69,28 @@ class Trouble(StrEnum):
     LISTER_DOWN = "lister down"
     CUT = "cut"
     """The stream ends without its trailer."""
-    RATE_LIMITED = "rate limited"
     UNREACHABLE = "unreachable"
 
 
 @dataclass
 class Internet:
-    """The site, with its channels newest first; `reconcile.ports.Lister` in front of it."""
+    """Sites, with their channels newest first; `reconcile.ports.Lister` in front of them.
+
+    Args:
+        clock: the time.
+        sites: channel → registrable domain of its site.
+    """
 
     clock: Clock
+    sites: Mapping[str, str]
     channels: dict[str, list[Video]] = field(default_factory=dict)
     trouble: Trouble = Trouble.NONE
-    rate_limited: bool = False
-    """Downloads are told to slow down."""
+    limits: dict[str, str] = field(default_factory=dict)
+    """Site → with which reason it tells everybody to slow down."""
     shown: dict[str, list[str]] = field(default_factory=dict)
     """Channel → keys of its last complete walk, newest first."""
-    between: Callable[[], None] = lambda: None
+    asked: Callable[[str], None] = lambda _: None
+    """Is told of the channel of every listing that begins."""
 
     def publish(self, channel: str, video: Video) -> None:
         self.channels.setdefault(channel, []).insert(0, video)
@@ -93,30 +102,31 @@ class Internet:
         """What the lister's workers do: newest first, to five known in a row or to the end."""
         channel = urlsplit(request.url).path.split("/")[1].removeprefix("@")
         source = f"youtubetab.{channel}.videos"
+        self.asked(channel)
         await asyncio.sleep(0)
         if self.trouble in {Trouble.LISTER_DOWN, Trouble.CUT}:
             raise ListerError(self.trouble)
-        if self.trouble is not Trouble.NONE:
-            limited = self.trouble is Trouble.RATE_LIMITED
-            return RawListing(
-                (),
-                TrailerLine(
-                    end=ListingEnd.ERROR,
-                    outcome=OutcomeClass.RATE_LIMITED if limited else OutcomeClass.TRANSIENT,
-                    reason="RateLimited" if limited else "Unreachable",
-                    engine=ENGINE,
-                ),
-            )
+        limit = self.limits.get(self.sites[channel])
+        if limit is not None:
+            return _failed(OutcomeClass.RATE_LIMITED, limit)
+        if self.trouble is Trouble.UNREACHABLE:
+            return _failed(OutcomeClass.TRANSIENT, "Unreachable")
         walked = _walk(self.channels.get(channel, []), None if request.audit else request.known.get(source))
         if source not in request.known:
             self.shown[channel] = [video.key for video in walked]
-        entries = tuple(self._line(source, video) for video in walked)
+        entries = tuple(self._line(channel, source, video) for video in walked)
         await asyncio.sleep(0)
         line = source_line(source).model_copy(update={"id": f"UC{channel}", "title": channel.title()})
         return RawListing(((line, entries),), TrailerLine(end=ListingEnd.STOPPED, requests=1, engine=ENGINE))
 
-    def _line(self, source: str, video: Video) -> EntryLine:
-        return entry_line(video.name).model_copy(update={"source": source})
+    def _line(self, channel: str, source: str, video: Video) -> EntryLine:
+        url = f"https://www.{self.sites[channel]}/watch?v={video.name}"
+        return entry_line(video.name).model_copy(update={"source": source, "url": url})
+
+
+def _failed(outcome: OutcomeClass, reason: str) -> RawListing:
+    trailer = TrailerLine(end=ListingEnd.ERROR, requests=1, outcome=outcome, reason=reason, engine=ENGINE)
+    return RawListing((), trailer)
 
 
 def _walk(videos: Sequence[Video], known: Sequence[str] | None) -> list[Video]:
@@ -131,43 +141,114 @@ def _walk(videos: Sequence[Video], known: Sequence[str] | None) -> list[Video]:
 
 
 @dataclass
+class Landed:
+    """A file, and the manifest beside it.
+
+    Args:
+        record: what an inventory prints of it.
+        stands: nobody has removed the file.
+    """
+
+    record: RecordLine
+    stands: bool = True
+
+
+@dataclass
 class Nas:
-    """The volume, and what download pods do with it."""
+    """The volumes, and what download and inventory pods do with them.
+
+    Args:
+        internet: where downloads come from.
+        clock: the time.
+        claims: Subscription → claim that it writes to.
+    """
 
     internet: Internet
     clock: Clock
-    away: bool = False
-    files: dict[Identity, str] = field(default_factory=dict)
+    claims: Mapping[str, str]
+    away: set[str] = field(default_factory=set)
+    """Claims whose volume does not answer."""
+    marked: set[str] = field(default_factory=set)
+    """Claims whose volume has been written to."""
+    landed: dict[Identity, Landed] = field(default_factory=dict)
+
+    def has(self, identity: Identity) -> bool:
+        """Whether its file stands there."""
+        return identity in self.landed and self.landed[identity].stands
 
     def download(self, request: DownloadRequest) -> DownloadResult:
         """One launch, to its end."""
         reference = request.subscription
+        claim = self.claims[reference.name]
         identity = (reference.namespace, reference.name, request.video.key)
-        if self.away:
+        if claim in self.away:
             return DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="VolumeMissing", engine=ENGINE)
-        if identity in self.files:
+        self.marked.add(claim)
+        if self.has(identity):
             return self._published(identity, "AlreadyPublished")
-        if self.internet.rate_limited:
-            return self._ended(OutcomeClass.RATE_LIMITED, "BotCheck")
+        limit = self.internet.limits.get(self.internet.sites[reference.name])
+        if limit is not None:
+            return self._ended(claim, OutcomeClass.RATE_LIMITED, limit)
         video = self.internet.find(request.video.key)
         match video.fate:
             case Fate.REMOVED:
-                return self._ended(OutcomeClass.TERMINAL, "Removed")
+                return self._ended(claim, OutcomeClass.TERMINAL, "Removed")
             case Fate.MEMBERS:
-                return self._ended(OutcomeClass.NEEDS_ACCESS, "MembersOnly")
+                return self._ended(claim, OutcomeClass.NEEDS_ACCESS, "MembersOnly")
             case Fate.PREMIERE if video.ready_at is not None and self.clock.now() < video.ready_at:
                 at = int(video.ready_at.timestamp())
-                return self._ended(OutcomeClass.NOT_YET, "Premiere").model_copy(update={"retry_at": at})
+                return self._ended(claim, OutcomeClass.NOT_YET, "Premiere").model_copy(update={"retry_at": at})
             case Fate.FLAKY if video.failures_left > 0:
                 video.failures_left -= 1
-                return self._ended(OutcomeClass.TRANSIENT, "Unreachable")
+                return self._ended(claim, OutcomeClass.TRANSIENT, "ServerError")
             case _:
-                self.files[identity] = f"{reference.name}/{request.video.id}.mp4"
+                self.landed[identity] = Landed(self._record(request))
                 return self._published(identity, "Published")
 
-    def _published(self, identity: Identity, reason: str) -> DownloadResult:
-        result = self._ended(OutcomeClass.PUBLISHED, reason)
-        return result.model_copy(update={"path": self.files[identity], "bytes": 1000})
+    def print(self, request: InventoryRequest) -> bytes | DownloadResult:
+        """One inventory, to its end."""
+        reference = request.subscription
+        claim = self.claims[reference.name]
+        if claim in self.away:
+            return DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="VolumeMissing", engine=ENGINE)
+        cursors = {
+            f"00/{key}": landed
+            for (namespace, name, key), landed in sorted(self.landed.items())
+            if (namespace, name) == (reference.namespace, reference.name)
+        }
+        left = [cursor for cursor in cursors if cursor > request.after]
+        chunk = left[: min(CHUNK, request.limit)]
+        records = [
+            landed.record.model_copy(update={"present_bytes": landed.record.bytes if landed.stands else None})
+            for landed in (cursors[cursor] for cursor in chunk)
+        ]
+        volume = _volume(claim) if claim in self.marked else None
+        return print_records(request, records, volume, chunk[-1] if len(left) > len(chunk) else None)
 
-    def _ended(self, outcome: OutcomeClass, reason: str) -> DownloadResult:
-        return DownloadResult(outcome=outcome, reason=reason, volume_id=VOLUME, engine=ENGINE)
+    def _record(self, request: DownloadRequest) -> RecordLine:
+        video = request.video
+        return RecordLine(
+            key=video.key,
+            extractor=video.extractor,
+            id=video.id,
+            url=video.url,
+            source=video.source,
+            title=video.title or video.id,
+            launch=request.launch,
+            path=f"{request.subscription.name}/{video.id}.mp4",
+            bytes=1000,
+            engine=ENGINE,
+            landed_at=int(self.clock.now().timestamp()),
+        )
+
+    def _published(self, identity: Identity, reason: str) -> DownloadResult:
+        record = self.landed[identity].record
+        result = self._ended(self.claims[identity[1]], OutcomeClass.PUBLISHED, reason)
+        return result.model_copy(update={"path": record.path, "bytes": record.bytes})
+
+    def _ended(self, claim: str, outcome: OutcomeClass, reason: str) -> DownloadResult:
+        return DownloadResult(outcome=outcome, reason=reason, volume_id=_volume(claim), engine=ENGINE)
+
+
+def _volume(claim: str) -> str:
+    return f"volume-of-{claim}"
