@@ -18,7 +18,7 @@ from trawler_downloader.contract.inventory import (
 )
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
-from trawler_operator.api.reasons import EndReason
+from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.domain.inventory import (
     EMPTY_VOLUME,
     Progress,
@@ -36,6 +36,7 @@ from trawler_operator.domain.ledger import Changes, Ledger, Shard
 
 DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
 FRESH = Progress(claim="library")
+LATE = message(EndReason.DEADLINE_EXCEEDED)
 HALFWAY = Progress(claim="library", volume_id="v-1", after="3f/youtube.a")
 
 
@@ -167,18 +168,26 @@ def test_every_chunk_and_try_has_a_name_of_its_own():
 
 
 def test_the_present_try_is_told_from_what_is_left_over():
-    """The highest number of this chunk counts; Jobs of an earlier Subscription and those being deleted are not ours."""
+    """The highest number of this chunk counts; Jobs of an earlier Subscription are not ours."""
     first, second, chunk_before = job(), job(attempt=2), job(HALFWAY)
     foreign = job(ownerReferences=[{"uid": "another"}])
-    dying = job(attempt=3, deletionTimestamp="2026-11-21T12:00:00Z")
     renamed = job(annotations={}, name="numberline-inventory-0")
     for jobs in ([first, second], [second, first]):
-        sorted_out = sort_jobs([*jobs, chunk_before, foreign, dying, renamed], subscription(), FRESH)
+        sorted_out = sort_jobs([*jobs, chunk_before, foreign, renamed], subscription(), FRESH)
         assert (sorted_out.attempt, sorted_out.present) == (2, second)
         assert sorted(j["metadata"]["name"] for j in sorted_out.stale) == sorted(
             j["metadata"]["name"] for j in (first, chunk_before, renamed)
         )
     assert sort_jobs([], subscription(), FRESH).present is None
+
+
+def test_a_try_that_is_being_deleted_keeps_its_number():
+    """Its name is free once its pod is gone, which may take for ever."""
+    leaving = {"deletionTimestamp": "2026-11-21T12:00:00Z"}
+    first, dying, chunk_before = job(), job(attempt=3, **leaving), job(HALFWAY, **leaving)
+    for jobs in ([first, dying], [dying, first]):
+        sorted_out = sort_jobs([*jobs, chunk_before], subscription(), FRESH)
+        assert (sorted_out.attempt, sorted_out.present, sorted_out.stale) == (3, None, (first,))
 
 
 @pytest.mark.parametrize(
@@ -200,14 +209,25 @@ def test_a_job_that_does_not_say_when_it_ended_is_tried_again_at_once():
 
 
 @pytest.mark.parametrize(
-    ("reason", "text"),
+    ("reason", "said", "text"),
     [
-        ("StaleVolume", "StaleVolume: the volume is away"),
-        (EndReason.DEADLINE_EXCEEDED, "DeadlineExceeded: its Job did not end within 600 s"),
+        pytest.param("StaleVolume", "the volume is away", "StaleVolume: the volume is away", id="its own words"),
+        pytest.param(
+            EndReason.DEADLINE_EXCEEDED,
+            LATE,
+            "DeadlineExceeded: its Job did not end within 600 s",
+            id="a deadline that no spec names",
+        ),
+        pytest.param(
+            EndReason.DEADLINE_EXCEEDED,
+            f"{LATE}; pod a should have ended",
+            "DeadlineExceeded: its Job did not end within 600 s; pod a should have ended",
+            id="and a pod that does not end",
+        ),
     ],
 )
-def test_why_a_job_failed(reason: str, text: str):
-    assert describe_failure(ObservedOutcome(OutcomeClass.ENVIRONMENT, reason, "the volume is away")) == text
+def test_why_a_job_failed(reason: str, said: str, text: str):
+    assert describe_failure(ObservedOutcome(OutcomeClass.ENVIRONMENT, reason, said)) == text
 
 
 DOWNLOADED = {"counts": {"downloaded": 3}, "library": {"claimName": "library", "path": "", "layout": "Show"}}

@@ -80,8 +80,8 @@ class InventoryJobs:
     """The Jobs that bear a Subscription's inventory labels, sorted out.
 
     Args:
-        attempt: number of the present try; 0: there is none.
-        present: its Job.
+        attempt: number of the last try; 0: there was none.
+        present: its Job; None: there is none, or it is being deleted.
         stale: Jobs of earlier tries and chunks.
     """
 
@@ -147,21 +147,24 @@ def build_inventory_job(
 def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progress) -> InventoryJobs:
     """Find the present try among the Subscription's inventory Jobs.
 
-    Those of an earlier Subscription of the name, and those on their way out, are nobody's business here.
+    Those of an earlier Subscription of the name are nobody's business here. One on its way out keeps its name for as
+    long as its pod takes, so its number counts as tried.
     """
     attempt, present = 0, None
     stale: list[_Job] = []
     for job in jobs:
-        if job["metadata"].get("deletionTimestamp") or not is_owned(job, subscription.uid):
+        if not is_owned(job, subscription.uid):
             continue
         number = str((job["metadata"].get("annotations") or {}).get(labels.LAUNCH_ANNOTATION, ""))
         tried = int(number) if number.isdecimal() else 0
+        leaving = bool(job["metadata"].get("deletionTimestamp"))
         if job["metadata"]["name"] != _job_name(subscription, progress, tried) or tried < attempt:
-            stale.append(job)
+            if not leaving:
+                stale.append(job)
             continue
         if present is not None:
             stale.append(present)
-        attempt, present = tried, job
+        attempt, present = tried, None if leaving else job
     return InventoryJobs(attempt, present, tuple(stale))
 
 
@@ -171,7 +174,7 @@ def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: S
     Args:
         job: that failed.
         attempt: its number.
-        ended_at: when, as far as it says.
+        ended_at: when, as far as it says; of one that does not end: since when nobody waits for that.
         subscription: as it is now.
     """
     annotations = job["metadata"].get("annotations") or {}
@@ -181,9 +184,10 @@ def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: S
 
 
 def describe_failure(observed: ObservedOutcome) -> str:
-    """Why a Job failed, for people."""
-    if observed.reason == EndReason.DEADLINE_EXCEEDED:
-        return f"{observed.reason}: its Job did not end within {DEADLINE_SECONDS} s"
+    """Why a Job failed, or was given up, for people."""
+    if observed.reason == EndReason.DEADLINE_EXCEEDED:  # not that of downloads
+        more = observed.message.removeprefix(message(EndReason.DEADLINE_EXCEEDED))
+        return f"{observed.reason}: its Job did not end within {DEADLINE_SECONDS} s{more}"
     return f"{observed.reason}: {observed.message}"
 
 

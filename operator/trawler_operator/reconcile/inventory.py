@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.labels import DOWNLOAD_CONTAINER
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, Reason, message
+from trawler_operator.domain.egress import GateId
 from trawler_operator.domain.inventory import (
     InventoryJobs,
     Progress,
@@ -52,9 +54,11 @@ from trawler_operator.reconcile.settling import look_for_trouble
 logger = logging.getLogger(__name__)
 
 MAX_RUNNING = 4
-"""Inventory Jobs at a time: short and small, but a new cluster asks for one per Subscription. After a restart those
-that run are counted as their Subscriptions are looked at, so for a moment there may be more."""
+"""Inventory Jobs at a time on one volume: short and small, but a new cluster asks for one per Subscription. Per volume,
+so that one that is sick holds up no other. After a restart those that run are counted as their Subscriptions are looked
+at, so for a moment there may be more."""
 MAX_NAMED = 5
+_OTHERS_ENDED = "other inventories of its volume have ended"
 
 
 class Historian:
@@ -80,11 +84,24 @@ class Historian:
         self._store = store
         self._gatekeeper = gatekeeper
         self._policy = policy
-        self._places = Places(MAX_RUNNING, wake)
+        self._wake = wake
+        self._places: dict[GateId, Places] = {}
+        self._volumes: dict[Key, GateId] = {}
+        """At whose places each Subscription is, or stands in line."""
 
     def withdraw(self, key: Key) -> None:
-        """It is gone, or its spec is broken: no line waits for it."""
-        self._places.leave(key)
+        """It has no inventory, or must not have one (done, gone, suspended, broken, failed): no line waits for it."""
+        volume = self._volumes.pop(key, None)
+        if volume is not None:
+            self._places[volume].leave(key)
+
+    def _places_for(self, current: Pass) -> Places:
+        """Those of the Subscription's volume: the one that its spec names now."""
+        key, volume = current.key, current.volume
+        if self._volumes.get(key) != volume:
+            self.withdraw(key)
+        self._volumes[key] = volume
+        return self._places.setdefault(volume, Places(MAX_RUNNING, self._wake))
 
     async def restore(self, current: Pass, *, may_run: bool) -> bool:
         """Go one step further towards a whole ledger.
@@ -100,7 +117,7 @@ class Historian:
         progress = find_progress(current.ledger, claim)
         current.history_missing = progress is not None
         if progress is None or not may_run:
-            self._places.leave(current.key)
+            self.withdraw(current.key)
             return progress is None
         jobs = sort_jobs(await self._api.list_inventory_jobs(*current.key), current.subscription, progress)
         while True:
@@ -112,11 +129,12 @@ class Historian:
             try:
                 chunk = await self._read(current, progress, jobs.present)
             except UnusableChunkError as error:
-                await self._try_again(current, progress, jobs, str(error))
+                ended_at = observe_outcome(jobs.present, None).finished_at
+                await self._try_again(current, progress, jobs, str(error), ended_at)
                 return False
             except UnavailableError as error:
                 # The chunk may be fine, so it is kept; nothing but asking again helps.
-                self._places.leave(current.key)
+                self.withdraw(current.key)
                 self._say(current, Reason.INVENTORY_FAILED, f"the log of its Job cannot be read: {error}")
                 return False
             await self._write(current, progress, chunk)
@@ -129,17 +147,22 @@ class Historian:
     async def _run(self, current: Pass, progress: Progress, jobs: InventoryJobs) -> None:
         """See that the Job of the next chunk runs."""
         if jobs.present is not None:
-            self._places.hold(current.key)
-            # Only shown: its deadline ends it, and a volume that comes back lets it run.
             trouble = await look_for_trouble(current, self._api, jobs.present, self._policy)
+            if trouble is not None and trouble.ends_at <= current.now:
+                # Its deadline need not end it: a pod stays for as long as its node is away, or its volume hangs.
+                why = describe_failure(trouble.ending(current.now))
+                await self._try_again(current, progress, jobs, why, trouble.ends_at)
+                return
+            self._places_for(current).hold(current.key)
+            # Until then only shown: a volume that comes back lets it run.
             detail = trouble.message if trouble is not None else f"{len(current.ledger)} videos so far"
             self._say(current, Reason.REBUILDING_HISTORY, detail)
         elif self._gatekeeper.holds_inventory(current):
-            self._places.leave(current.key)
-        elif self._places.take(current.key):
-            await self._create(current, progress, 1)
+            self.withdraw(current.key)
+        elif self._places_for(current).take(current.key):
+            await self._create(current, progress, jobs.attempt + 1)
         else:
-            self._say(current, Reason.REBUILDING_HISTORY, "waits until inventories of other Subscriptions have ended")
+            self._say(current, Reason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
 
     async def _create(self, current: Pass, progress: Progress, attempt: int) -> None:
         namespace = current.key[0]
@@ -150,7 +173,7 @@ class Historian:
         except AlreadyExistsError:
             return  # of an attempt whose answer was lost: its name is nobody else's
         except RejectedError as error:
-            self._places.leave(current.key)
+            self.withdraw(current.key)
             self._say(current, Reason.JOB_REJECTED, str(error))
         else:
             logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
@@ -178,19 +201,21 @@ class Historian:
             raise UnusableChunkError(f"the log of pod {pod_name} is of no use: {error}") from error
         return chunk
 
-    async def _try_again(self, current: Pass, progress: Progress, jobs: InventoryJobs, why: str) -> None:
-        """A Job was of no use: the next try after a pause, then away with this one."""
+    async def _try_again(
+        self, current: Pass, progress: Progress, jobs: InventoryJobs, why: str, ended_at: datetime | None
+    ) -> None:
+        """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
         failed = jobs.present
         assert failed is not None
-        at = retry_at(failed, jobs.attempt, observe_outcome(failed, None).finished_at, current.subscription)
-        self._places.leave(current.key)
+        at = retry_at(failed, jobs.attempt, ended_at, current.subscription)
+        self.withdraw(current.key)
         if at is not None and current.now < at:
             self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}")
             return
         if self._gatekeeper.holds_inventory(current):
             return
-        self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again as soon as other inventories have ended")
-        if self._places.take(current.key):
+        self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
+        if self._places_for(current).take(current.key):
             await self._create(current, progress, jobs.attempt + 1)
             await self._delete(failed)
 
@@ -226,7 +251,7 @@ class Historian:
 
     def _finish(self, current: Pass) -> bool:
         current.history_missing = False
-        self._places.leave(current.key)
+        self.withdraw(current.key)
         counts = current.ledger.counts
         if len(current.ledger):
             text = message(
