@@ -63,7 +63,9 @@ def _wait_transfer(place: Place) -> None:
 def test_out_of_memory(place: Place, site: StandIn, handle: str) -> None:
     """The kernel kills it: costs a try, and the message names the field that gives it more."""
     resources = {"requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}
-    key = _subscribe(place, site, handle, job={"resources": resources}, retry={"maxAttempts": 1})
+    _established(place, site, handle)  # with so little its history might not come back
+    _subscribe_again(place, handle, job={"resources": resources}, retry={"maxAttempts": 1})
+    key = _publish(place, site, handle)
     entry = _wait_reason(place, key, "OutOfMemory")
     assert (entry["state"], entry["failures"]) == ("DeadLetter", 1)
     assert "spec.job.resources.limits.memory" in entry["message"]

@@ -97,7 +97,7 @@ def test_the_mark_is_read_back_as_it_was_written():
 
 
 def test_the_job_of_a_plain_subscription():
-    """Whole: what a cluster is asked for. The volume is mounted read-only, the program gets next to nothing."""
+    """Whole: what a cluster is asked for. The volume is mounted read-only."""
     made = build_inventory_job(subscription(annotations={labels.CHECK_ANNOTATION: "now"}), HALFWAY, 1, DEFAULTS)
     container = made["spec"]["template"]["spec"]["containers"][0]
     request = InventoryRequest.model_validate_json(container["env"][0].pop("value"))
@@ -135,8 +135,8 @@ def test_the_job_of_a_plain_subscription():
                         "command": ["python", "-m", "trawler_downloader.inventory"],
                         "env": [{"name": REQUEST_ENV}],
                         "resources": {
-                            "requests": {"cpu": "10m", "memory": "48Mi"},
-                            "limits": {"memory": "256Mi"},
+                            "requests": {"cpu": "100m", "memory": "256Mi"},
+                            "limits": {"memory": "1Gi"},
                         },
                         "volumeMounts": [
                             {
@@ -152,6 +152,18 @@ def test_the_job_of_a_plain_subscription():
             },
         },
     }
+
+
+def test_it_asks_for_what_downloads_ask_for():
+    """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
+    limits = {"cpu": "1", "memory": "512Mi"}
+    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources={"limits": limits})
+    by_spec = subscription({"job": {"resources": {"requests": limits, "limits": limits}}})
+    for made, expected in (
+        (build_inventory_job(subscription(), FRESH, 1, by_operator), {"limits": limits}),
+        (build_inventory_job(by_spec, FRESH, 1, by_operator), {"requests": limits, "limits": limits}),
+    ):
+        assert made["spec"]["template"]["spec"]["containers"][0]["resources"] == expected
 
 
 @pytest.mark.parametrize(("attempt", "records"), [(1, 2000), (2, 1000), (3, 500), (5, 125), (6, 100), (40, 100)])

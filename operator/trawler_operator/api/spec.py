@@ -157,7 +157,7 @@ class Library(SpecModel):
 
 
 class Resources(SpecModel):
-    """Compute resources of the download pod, as in a container."""
+    """Compute resources of a Job's pod, as in a container."""
 
     requests: Annotated[dict[ResourceName, Quantity], Field(max_length=16)] = Field(default_factory=dict)
     """What is reserved for it."""
@@ -205,7 +205,7 @@ class JobOptions(SpecModel):
     stall_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = DEFAULT_STALL_TIMEOUT_SECONDS
     """A download in which nothing moves for that long is ended and tried again. Default: 600."""
     resources: Resources | None = None
-    """Compute resources. Default: the operator's."""
+    """Compute resources of downloads, and of the Job that reads a lost history back. Default: the operator's."""
     node_selector: Annotated[
         dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]], Field(max_length=32)
     ] = Field(default_factory=dict)

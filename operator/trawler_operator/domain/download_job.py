@@ -17,7 +17,7 @@ from trawler_downloader.contract.download import (
     VideoRef,
 )
 from trawler_operator.api import labels
-from trawler_operator.api.spec import JobOptions, SubscriptionSpec
+from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.egress import GateId
 from trawler_operator.domain.gate_codec import encode_epochs
@@ -148,7 +148,7 @@ def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defa
             {"name": "ca", "configMap": {"name": config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
         )
     volumes += _secret_volumes(spec)
-    return build_pod(spec, defaults, container=_container(spec.job, request, defaults), volumes=volumes)
+    return build_pod(spec, defaults, container=_container(spec, request, defaults), volumes=volumes)
 
 
 def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
@@ -169,7 +169,7 @@ def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
     ]
 
 
-def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults) -> dict[str, Any]:
+def _container(spec: SubscriptionSpec, request: DownloadRequest, defaults: JobDefaults) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [library_mount(), {"name": "scratch", "mountPath": SCRATCH_MOUNT}]
     if request.ca_bundle:
         mounts.append({"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True})
@@ -178,6 +178,7 @@ def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults)
     if request.proxy_credentials:
         mounts.append({"name": "proxy", "mountPath": PROXY_CREDENTIALS, "readOnly": True})
     return build_container(
+        spec,
         defaults,
         command=COMMAND,
         env={
@@ -187,6 +188,5 @@ def _container(job: JobOptions, request: DownloadRequest, defaults: JobDefaults)
             "DENO_DIR": f"{SCRATCH_MOUNT}/deno",
             "YTDLP_NO_PLUGINS": "1",
         },
-        resources=job.resources.model_dump(exclude_defaults=True) if job.resources else defaults.resources,
         mounts=mounts,
     )

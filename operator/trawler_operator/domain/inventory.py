@@ -43,8 +43,6 @@ from trawler_operator.domain.schedule import backoff
 from trawler_operator.domain.status import LedgerFacts
 
 COMMAND = ("python", "-m", "trawler_downloader.inventory")
-RESOURCES = {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}}
-"""It takes 42 MiB (measured), however many manifests there are."""
 DEADLINE_SECONDS = 600
 """From its creation on: an image to pull, a volume to attach, and a chunk that ends itself after two minutes."""
 KEPT_SECONDS = 86_400
@@ -126,10 +124,10 @@ def build_inventory_job(
         volume_id=progress.volume_id,
     )
     container = build_container(
+        subscription.spec,
         defaults,
         command=COMMAND,
         env={REQUEST_ENV: request.to_json()},
-        resources=RESOURCES,
         mounts=[{**library_mount(), "readOnly": True}],
     )
     job = build_job(

@@ -15,7 +15,7 @@ from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
 from trawler_operator.api import labels
 from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
 from trawler_operator.api.subscription import Subscription
-from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.domain.job_settings import JobDefaults, resources
 
 TERMINATION_GRACE_SECONDS = 30
 FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
@@ -93,20 +93,20 @@ def build_pod(
 
 
 def build_container(
+    spec: SubscriptionSpec,
     defaults: JobDefaults,
     *,
     command: tuple[str, ...],
     env: dict[str, str],
-    resources: dict[str, Any],
     mounts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The only container of a pod: the downloader's image, without rights.
 
     Args:
+        spec: of the Subscription.
         defaults: the operator's settings.
         command: program and arguments.
         env: environment variables.
-        resources: requests and limits.
         mounts: volume mounts.
     """
     container: dict[str, Any] = {
@@ -114,7 +114,7 @@ def build_container(
         "image": defaults.image,
         "command": list(command),
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "resources": resources,
+        "resources": resources(spec, defaults),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from trawler_downloader.contract.listing import CookiesMode
 from trawler_operator.api.spec import SubscriptionSpec
@@ -31,7 +32,7 @@ class JobDefaults:
         run_as_user: user id.
         run_as_group: group id.
         fs_group: group id.
-        resources: of the download container, as Kubernetes takes them.
+        resources: of a Job's container, as Kubernetes takes them.
     """
 
     image: str
@@ -47,6 +48,17 @@ class JobDefaults:
     resources: dict[str, dict[str, str]] = field(
         default_factory=lambda: {"requests": dict(DEFAULT_REQUESTS), "limits": dict(DEFAULT_LIMITS)}
     )
+
+
+def resources(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
+    """What every Job of a Subscription asks for, be it a download or an inventory.
+
+    An inventory needs far less than a download. But what a namespace demands of its pods (a quota's limits, a
+    LimitRange's least) shows in these settings alone: with a value of our own it might be refused, and nothing that a
+    person sets could change that.
+    """
+    own = spec.job.resources
+    return own.model_dump(exclude_defaults=True) if own else defaults.resources
 
 
 def claim_name(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
