@@ -8,7 +8,8 @@ pass; a pass reads for itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import kopf
@@ -21,6 +22,19 @@ WATCHED_JOBS = (
     f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL} in ({','.join(_WATCHED_COMPONENTS)})"
 )
 CONNECT_TIMEOUT_SECONDS = 10
+FIRST_PAUSES_SECONDS = (1, 1, 2, 3, 5, 8, 13, 21)
+"""After requests of kopf's that fail; those that it has by itself."""
+LONGEST_PAUSE_SECONDS = 60
+
+
+class EndlessPauses:
+    """Between kopf's attempts: it would give up after the last, and end with all its watches for the sake of one.
+
+    A namespace that was deleted, and our rights in it with it, would end those of all others.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain(FIRST_PAUSES_SECONDS, itertools.repeat(LONGEST_PAUSE_SECONDS))
 
 
 async def watch(
@@ -58,6 +72,7 @@ def build_settings() -> kopf.OperatorSettings:
     # No watch of namespaces and CRDs: the namespaces are fixed, and the CRD is there or we would not have come here.
     settings.scanning.disabled = True
     settings.networking.connect_timeout = CONNECT_TIMEOUT_SECONDS
+    settings.networking.error_backoffs = EndlessPauses()
     settings.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
     # Chosen by the server: other people's Jobs never reach our memory.
     settings.watching.label_selectors["batch", "jobs"] = WATCHED_JOBS

@@ -81,6 +81,8 @@ class ApiServer:
         """For paths that are neither discovery nor lists, in order."""
         self.missing: set[str] = set()
         """Paths of objects that are not there."""
+        self.forbidden: set[str] = set()
+        """Namespaces in which nothing is allowed, as where our Role is gone with the namespace."""
         self.objects = HttpObjects(Cluster())
         """What is behind ConfigMaps and Leases."""
         self.url = ""
@@ -132,6 +134,9 @@ class ApiServer:
         found = self._discover(request.path)
         if found is not None:
             return web.json_response(found)
+        if self.forbidden & set(request.path.split("/")):
+            text = f'{request.path.rsplit("/", 1)[-1]} is forbidden: User "trawler" cannot do that'
+            return web.json_response({"reason": "Forbidden", "message": text}, status=403)
         if request.path in self.missing:
             return web.json_response({"reason": "NotFound", "message": "not found"}, status=404)
         plural = request.path.rsplit("/", 1)[-1]

@@ -66,6 +66,43 @@ async def test_missing_objects(server: ApiServer, api: KubernetesAdapter) -> Non
     ]
 
 
+async def test_a_namespace_that_may_not_be_read(
+    server: ApiServer, requests: KubernetesClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Left out, and said; its Subscriptions count as gone until it may be read again, those of others never do."""
+    api = KubernetesAdapter(requests, ("media", "gone"))
+    server.stored["subscriptions"] = [subscription_body(None, None, name="a")]
+    server.stored["jobs"] = [{"metadata": {"namespace": "media", "name": "job"}}]
+    server.forbidden = {"gone"}
+    for reading in (api.get_subscription(("gone", "b")), api.list_jobs("gone", "b")):
+        with pytest.raises(RejectedError):
+            await reading
+    assert await api.list_subscriptions() == [("media", "a")]
+    assert [job["metadata"]["name"] for job in await api.list_all_jobs()] == ["job"]
+    assert "namespace gone is not served, its subscriptions may not be listed" in caplog.text
+    assert (await api.get_subscription(("gone", "b")), await api.list_jobs("gone", "b")) == (None, [])
+    server.forbidden = set()
+    await api.list_subscriptions()
+    server.forbidden = {"gone"}
+    with pytest.raises(RejectedError):
+        await api.get_subscription(("gone", "b"))
+
+
+async def test_none_of_the_namespaces_may_be_read(server: ApiServer, requests: KubernetesClient) -> None:
+    """Then it is our rights that miss, and nothing begins."""
+    server.forbidden = {"media", "gone"}
+    for listing in (KubernetesAdapter.list_subscriptions, KubernetesAdapter.list_all_jobs):
+        with pytest.raises(RejectedError):
+            await listing(KubernetesAdapter(requests, ("media", "gone")))
+
+
+async def test_a_namespace_that_cannot_be_read_now(server: ApiServer, requests: KubernetesClient) -> None:
+    """No answer is no refusal: a list without it would pass its Subscriptions off as gone, and its Jobs."""
+    server.answers = [Answer(500)] * 2 * ATTEMPTS
+    with pytest.raises(UnavailableError):
+        await KubernetesAdapter(requests, ("media", "other")).list_subscriptions()
+
+
 async def test_status_patch(server: ApiServer, api: KubernetesAdapter) -> None:
     """One merge patch of the status subresource, tied to a resourceVersion."""
     server.answers = [Answer()]

@@ -104,6 +104,18 @@ def test_from_start_to_stop(server: ApiServer, tmp_path: Path) -> None:
     assert "stopping" in messages
 
 
+def test_deleted_namespace(server: ApiServer, tmp_path: Path) -> None:
+    """Nothing is allowed in it any more: the others are served."""
+    server.forbidden = {"gone"}
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", TRAWLER_WATCH_NAMESPACES="gone,media")
+    try:
+        process.until(lambda: process.get("/readyz") == 200)
+        assert any("namespace gone is not served" in message for message in process.messages())
+        assert process.stop() == 0
+    finally:
+        process.end()
+
+
 def test_second_operator(server: ApiServer, tmp_path: Path) -> None:
     """It stands by, ready and idle; it leads as soon as the first one has ended."""
     kubeconfig = server.kubeconfig(tmp_path)

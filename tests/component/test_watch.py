@@ -133,6 +133,23 @@ async def test_namespaced(server: ApiServer) -> None:
     }
 
 
+async def test_a_namespace_that_may_not_be_watched(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted, with our rights in it: the others are watched, however long that lasts, and it is once it is back."""
+    monkeypatch.setattr("trawler_operator.watch.FIRST_PAUSES_SECONDS", (0.01,) * 8)
+    monkeypatch.setattr("trawler_operator.watch.LONGEST_PAUSE_SECONDS", 0.02)
+    server.forbidden = {"gone"}
+    path = "/apis/trawler.dev/v1alpha1/namespaces/gone/subscriptions"
+    async with watching(server, namespaces=("media", "gone")) as keys:
+        async with asyncio.timeout(30):
+            while [request.path for request in server.seen].count(path) < 20:  # noqa: ASYNC110 - another thread's list
+                await asyncio.sleep(0.02)
+        server.emit("subscriptions", "ADDED", subscription("a"))
+        assert await next_key(keys) == ("media", "a")
+        server.stored["subscriptions"] = [subscription("b", namespace="gone")]
+        server.forbidden = set()
+        assert await next_key(keys) == ("gone", "b")
+
+
 async def test_tasks_begun_before_outlive_it(server: ApiServer) -> None:
     """Workers that exist before kopf starts are not cancelled when it ends."""
     release = asyncio.Event()

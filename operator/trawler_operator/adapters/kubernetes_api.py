@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, METADATA_LIST, KubernetesClient
 from trawler_operator.api import labels
-from trawler_operator.reconcile.ports import ApiError, ConflictError, Key, Manifest, NotFoundError
+from trawler_operator.reconcile.ports import ApiError, ConflictError, Key, Manifest, NotFoundError, RejectedError
+
+logger = logging.getLogger(__name__)
 
 _GROUP = f"/apis/{labels.API_VERSION}"
 _SUBSCRIPTIONS = f"{_GROUP}/namespaces/{{}}/{labels.PLURAL}/{{}}"
-_JOBS = "/apis/batch/v1/namespaces/{}/jobs"
+_BATCH = "/apis/batch/v1"
+_JOBS = f"{_BATCH}/namespaces/{{}}/jobs"
 _CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 _OUR_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}"
 _DOWNLOAD_JOBS = f"{_OUR_JOBS}={labels.COMPONENT_DOWNLOAD}"
@@ -35,6 +39,8 @@ class KubernetesAdapter:
     def __init__(self, client: KubernetesClient, namespaces: Sequence[str]) -> None:
         self._client = client
         self._namespaces = tuple(namespaces)
+        self._refused: frozenset[str] = frozenset()
+        """Namespaces whose Subscriptions might not be listed when that was last tried."""
 
     async def answers(self) -> bool:
         """Whether the API server answers."""
@@ -45,16 +51,18 @@ class KubernetesAdapter:
         return True
 
     async def list_subscriptions(self) -> list[Key]:
-        """All Subscriptions in all watched namespaces."""
-        paths = [f"{_GROUP}/namespaces/{namespace}/{labels.PLURAL}" for namespace in self._namespaces]
-        lists = await asyncio.gather(
-            *(self._list(path, {}, accept=METADATA_LIST) for path in paths or [f"{_GROUP}/{labels.PLURAL}"])
-        )
-        return [(head["metadata"]["namespace"], head["metadata"]["name"]) for heads in lists for head in heads]
+        """All Subscriptions in all watched namespaces that may be read; see `_list_everywhere`."""
+        heads, self._refused = await self._list_everywhere(_GROUP, labels.PLURAL, {}, METADATA_LIST)
+        return [(head["metadata"]["namespace"], head["metadata"]["name"]) for head in heads]
 
     async def get_subscription(self, key: Key) -> Manifest | None:
-        """The Subscription as it is now."""
-        return await self._get(_SUBSCRIPTIONS.format(*key))
+        """The Subscription as it is now; of a namespace that may not be read it counts as gone."""
+        try:
+            return await self._get(_SUBSCRIPTIONS.format(*key))
+        except RejectedError:
+            if key[0] in self._refused:
+                return None
+            raise
 
     async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> None:
         """Merge into the status subresource."""
@@ -63,15 +71,19 @@ class KubernetesAdapter:
         await self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
-        """A Subscription's download Jobs."""
+        """A Subscription's download Jobs; in a namespace that may not be read there are none."""
         selector = f"{_DOWNLOAD_JOBS},{labels.SUBSCRIPTION_LABEL}={subscription}"
-        return await self._list(_JOBS.format(namespace), {"labelSelector": selector})
+        try:
+            return await self._list(_JOBS.format(namespace), {"labelSelector": selector})
+        except RejectedError:
+            if namespace in self._refused:
+                return []
+            raise
 
     async def list_all_jobs(self) -> list[Manifest]:
-        """All download Jobs in all watched namespaces."""
-        paths = [_JOBS.format(namespace) for namespace in self._namespaces] or ["/apis/batch/v1/jobs"]
-        lists = await asyncio.gather(*(self._list(path, {"labelSelector": _DOWNLOAD_JOBS}) for path in paths))
-        return [job for jobs in lists for job in jobs]
+        """All download Jobs in all watched namespaces that may be read; see `_list_everywhere`."""
+        jobs, _ = await self._list_everywhere(_BATCH, "jobs", {"labelSelector": _DOWNLOAD_JOBS})
+        return jobs
 
     async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
         """A Subscription's inventory Jobs."""
@@ -149,6 +161,38 @@ class KubernetesAdapter:
             return await self._client.request("GET", path)
         except NotFoundError:
             return None
+
+    async def _list_everywhere(
+        self, group: str, plural: str, query: Mapping[str, str], accept: str = "application/json"
+    ) -> tuple[list[Manifest], frozenset[str]]:
+        """What is in all watched namespaces, and those of them that may not be read.
+
+        Our rights in a namespace go when it is deleted, and the others are served all the same.
+
+        Raises:
+            ApiError: one of them could not be read for another reason.
+            RejectedError: none of them may be read.
+        """
+        if not self._namespaces:
+            return await self._list(f"{group}/{plural}", query, accept), frozenset()
+        paths = {namespace: f"{group}/namespaces/{namespace}/{plural}" for namespace in self._namespaces}
+        answers = await asyncio.gather(
+            *(self._list(path, query, accept) for path in paths.values()), return_exceptions=True
+        )
+        found: list[Manifest] = []
+        refused: dict[str, RejectedError] = {}
+        for namespace, answer in zip(paths, answers, strict=True):
+            if isinstance(answer, RejectedError):
+                refused[namespace] = answer
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found.extend(answer)
+        if len(refused) == len(paths):
+            raise next(iter(refused.values()))
+        for namespace, error in refused.items():
+            logger.warning("namespace %s is not served, its %s may not be listed: %s", namespace, plural, error)
+        return found, frozenset(refused)
 
     async def _list(self, path: str, query: Mapping[str, str], accept: str = "application/json") -> list[Manifest]:
         return [item async for item in self._pages(path, query, limit=PER_PAGE, accept=accept)]
