@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date
+from hashlib import sha256
 
 import pytest
 
@@ -25,6 +26,7 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download import program
 from trawler_downloader.download.errors import LaunchError
+from trawler_downloader.library.layouts import reservation_name
 from trawler_downloader.library.manifest import decode_manifest
 from trawler_downloader.library.state import ClaimPaths
 
@@ -289,6 +291,34 @@ def test_a_folder_keeps_the_case_that_it_was_made_with(tmp_path):
     again = land(next_launch(request_for()), tmp_path, FakeEngine(channel="A CHANNEL"))
     assert (again.reason, again.path) == ("Published", first.path)
     assert {name.split("/")[0] for name in tree(tmp_path)} == {"A channel"}
+
+
+def age_reservation(root, video_id):
+    """The name that older releases gave to a video's own reservation: without a hash of the video."""
+    reservation, layout, folder = ClaimPaths(root, plain().subscription).reservation, Layout.SHOW.value, "A channel"
+    key = f"youtube.{video_id}"
+    present = reservation(reservation_name("video", folder, layout, sha256(key.encode()).hexdigest())).parent
+    old = reservation(reservation_name("video", folder, layout, key)).parent
+    old.parent.mkdir(exist_ok=True)
+    present.rename(old)
+
+
+def test_a_reservation_of_an_older_release_counts(tmp_path):
+    """The video has got another title since: another Subscription finds it where it is."""
+    first = land(plain(), tmp_path, bare())
+    age_reservation(tmp_path, "aaaaaaaaaaa")
+    second = land(plain(subscription="other"), tmp_path, bare(title="Another title"))
+    assert (second.reason, second.path) == ("AlreadyPublished", first.path)
+    assert tree(tmp_path) == [first.path]
+
+
+def test_a_reservation_of_an_older_release_may_be_another_videos(tmp_path):
+    """Ids that differ in case alone shared its name: the video gets a place of its own."""
+    first = land(plain(), tmp_path, bare())
+    age_reservation(tmp_path, "aaaaaaaaaaa")
+    second = land(plain("AAAAAAAAAAA"), tmp_path, bare("AAAAAAAAAAA", title="Another title"))
+    assert second.reason == "Published"
+    assert tree(tmp_path) == sorted([first.path, second.path])
 
 
 def test_a_reservation_that_was_broken_by_hand_is_left_to_a_person(tmp_path):

@@ -66,14 +66,18 @@ class Reservations:
     @property
     def _video_path(self) -> Path:
         # The names of reservations know no case, ids of videos do: hashed before.
-        holder = sha256(self._holder.encode()).hexdigest()
-        return self._path("video", str(self.folder), self.layout.value, holder)
+        return self._path_for(sha256(self._holder.encode()).hexdigest())
 
     def find(self) -> Placement | None:
         """The place that this video already has in this folder, by whichever Subscription."""
-        path = self._video_path
+        # Older releases did not hash: under such a name may stand a video whose id differs in case alone.
+        return self._read(self._video_path) or self._read(self._path_for(self._holder))
+
+    def _read(self, path: Path) -> Placement | None:
         try:
             stored = json.loads(path.read_bytes())
+            if stored["video"] != self._holder:
+                return None
             stem, number = PurePosixPath(stored["stem"]), stored.get("number")
             return Placement(
                 # As it was written then: the channel's name may have changed its case since.
@@ -136,6 +140,9 @@ class Reservations:
         # Among the staging folders, where it is swept when this launch dies.
         prepared = self.paths.stagings / f"{CLAIM}{os.urandom(8).hex()}"
         return self.files.create(path, self._content(**about), prepared)
+
+    def _path_for(self, holder: str) -> Path:
+        return self._path("video", str(self.folder), self.layout.value, holder)
 
     def _path(self, kind: str, *subject: str) -> Path:
         return self.paths.reservation(reservation_name(kind, *subject))
