@@ -24,12 +24,10 @@ OPERATOR = {
     ("", "configmaps", "watch"),
     ("", "configmaps", "create"),
     ("", "configmaps", "patch"),
-    ("", "pods", "get"),
     ("", "pods", "list"),
     ("", "pods/log", "get"),
     ("", "persistentvolumeclaims", "get"),
     ("events.k8s.io", "events", "create"),
-    ("events.k8s.io", "events", "patch"),
 }
 
 LEASE = {

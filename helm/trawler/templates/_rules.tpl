@@ -19,7 +19,7 @@ on, and no change of a Subscription but of its status. Checked line by line by t
 # How a download ended, where the Job itself does not tell.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list]
+  verbs: [list]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
@@ -34,5 +34,5 @@ on, and no change of a Subscription but of its status. Checked line by line by t
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
