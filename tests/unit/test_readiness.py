@@ -94,6 +94,12 @@ def test_entry_that_waits() -> None:
 
 LIVE = waiting(line(live_status="is_live"))
 PREMIERE = waiting(line(live_status="is_upcoming", release_at=AT + 3600))
+IN_A_YEAR = line(live_status="is_upcoming", release_at=AT + 365 * 86_400)
+
+
+def far_off(ahead: timedelta) -> LedgerEntry:
+    """A premiere in a year, as it waits when so much is left of its wait."""
+    return replace(waiting(IN_A_YEAR), retry_at=NOON + ahead)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +108,8 @@ PREMIERE = waiting(line(live_status="is_upcoming", release_at=AT + 3600))
         pytest.param(LIVE, line(live_status="is_live"), id="still live"),
         pytest.param(PREMIERE, line(live_status="is_upcoming", release_at=AT + 3600), id="the same time"),
         pytest.param(PREMIERE, line(live_status="is_upcoming"), id="no time any more"),
+        pytest.param(far_off(14 * DAY), IN_A_YEAR, id="in a year"),
+        pytest.param(far_off(7 * DAY + MIN), IN_A_YEAR, id="in a year, as it said less than a week ago"),
         pytest.param(replace(LIVE, launches=1), line(), id="a Job has looked at it"),
         pytest.param(ledger_entry(LedgerState.PENDING, launches=0), line(), id="queued"),
         pytest.param(None, line(), id="on disk, or new"),
@@ -129,6 +137,22 @@ def test_ready(entry: LedgerEntry, seen: EntryLine, has_cookies: bool) -> None:
     assert relisted([seen], {seen.key: entry}, NOON, has_cookies=has_cookies) == {
         seen.key: ledger_entry(LedgerState.PENDING, launches=0)
     }
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(PREMIERE, id="it was to be soon"),
+        pytest.param(far_off(7 * DAY), id="it said so a week ago"),
+        pytest.param(far_off(15 * DAY), id="the clock was ahead"),
+        pytest.param(replace(PREMIERE, retry_at=None), id="without a time, by hand"),
+    ],
+)
+def test_put_off_far(entry: LedgerEntry) -> None:
+    """A start beyond the longest wait: looked at by then at the latest, and no Job is spent on it before."""
+    moved = relisted([IN_A_YEAR], {IN_A_YEAR.key: entry}, NOON, has_cookies=False)
+
+    assert moved == {IN_A_YEAR.key: replace(entry, retry_at=NOON + 14 * DAY)}
 
 
 def test_moved() -> None:

@@ -8,7 +8,9 @@
 | `availability` subscriber_only, and no cookies | NeedsAccess, MembersOnly | the first pause of NeedsAccess |
 
 When its time comes a Job looks at it, and from then on Jobs' endings alone decide. As long as none has, a later listing
-that shows it ready sends it to the queue at once, and one that announces another time moves it there.
+that shows it ready sends it to the queue at once, and one that announces another time moves it there. A start further
+ahead than MAX_SITE_WAIT is put off again and again, without a Job: every time half of that has passed, and not at each
+listing.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.ledger_entry import LedgerEntry
 from trawler_operator.domain.plan import queue_anew
-from trawler_operator.domain.retry import announced_time, first_deferral
+from trawler_operator.domain.retry import MAX_SITE_WAIT, announced_time, first_deferral
 
 SEEN_BY_LISTING = "the listing says so; no download was tried"
 _BY_LIVE_STATUS = {"is_upcoming": Reason.PREMIERE, "is_live": Reason.LIVE, "post_live": Reason.POST_LIVE}
@@ -94,6 +96,13 @@ def relisted(
         wait = wait_of(line, now, has_cookies=has_cookies)
         if wait is None:
             changed[line.key] = queue_anew(entry)
-        elif wait.announced and wait.until != entry.retry_at:
+        elif wait.announced and not _waits_long_enough(entry, wait, now):
             changed[line.key] = replace(entry, reason=wait.reason.value, retry_at=wait.until)
     return changed
+
+
+def _waits_long_enough(entry: LedgerEntry, wait: Wait, now: datetime) -> bool:
+    """Whether the time at which it is looked at suits an announced start."""
+    if wait.until < now + MAX_SITE_WAIT or entry.retry_at is None:
+        return wait.until == entry.retry_at
+    return MAX_SITE_WAIT / 2 < entry.retry_at - now <= MAX_SITE_WAIT
