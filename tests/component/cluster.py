@@ -219,6 +219,7 @@ class FakeApi:
         self._kill_at = kill_at
         self._after = after
         self.calls = 0
+        self.clock_ahead = timedelta()
         self.fail: Callable[[str], Exception | None] = lambda _: None
 
     def disarm(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from kubernetes.aio import client
 
-from builders import subscription_body
+from builders import NOON, subscription_body
 from component.api_server import Answer, ApiServer, run_api_server
 from trawler_operator.adapters.event_recorder import MAX_PER_PASS, KubernetesEventRecorder
 from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
@@ -101,6 +103,25 @@ async def test_a_namespace_that_cannot_be_read_now(server: ApiServer, requests: 
     server.answers = [Answer(500)] * 2 * ATTEMPTS
     with pytest.raises(UnavailableError):
         await KubernetesAdapter(requests, ("media", "other")).list_subscriptions()
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        pytest.param(NOON - timedelta(minutes=7), timedelta(minutes=7), id="behind ours"),
+        pytest.param(NOON + timedelta(minutes=7), timedelta(minutes=-7), id="ahead of ours"),
+        pytest.param(NOON - timedelta(seconds=20), timedelta(), id="as the way takes"),
+    ],
+)
+async def test_clock_of_the_api_server(server: ApiServer, date: datetime, ahead: timedelta) -> None:
+    """Every answer tells its time; one that does not leaves what is known."""
+    requests = KubernetesClient(client.Configuration(host=server.url), now=lambda: NOON)
+    api = KubernetesAdapter(requests, ())
+    server.answers = [Answer(headers={"Date": format_datetime(date, usegmt=True)}), Answer(headers={"Date": "today"})]
+    for _ in range(2):
+        await api.get_claim("media", "library")
+        assert api.clock_ahead == ahead
+    await requests.close()
 
 
 async def test_status_patch(server: ApiServer, api: KubernetesAdapter) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,9 +25,9 @@ def world() -> World:
     return world_with_a_channel()
 
 
-def start(world: World, job: Object) -> None:
+def start(world: World, job: Object, at: datetime | None = None) -> None:
     """The Job controller takes the Job up."""
-    status = {"startTime": format_time(world.clock.now())}
+    status = {"startTime": format_time(at or world.clock.now())}
     world.cluster.merge("Job", "media", job["metadata"]["name"], {"status": status})
 
 
@@ -87,6 +87,21 @@ async def test_no_pod(world: World) -> None:
     assert [request_of(job).launch for job in world.cluster.running_jobs()] == [2]
     await world.settle(operator)
     assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+@pytest.mark.parametrize("ahead", [10 * MINUTE, -10 * MINUTE], ids=["ahead", "behind"])
+async def test_clock_that_differs_from_the_api_servers(world: World, ahead: timedelta) -> None:
+    """Patience is as long as ever: stamps are the API server's, and so is the time that they are compared with."""
+    operator, job = await launch(world)
+    operator.api.clock_ahead = ahead
+    start(world, job, at=world.clock.now() - ahead)
+    assert await operator.reconcile() == 2 * MINUTE
+    world.clock.advance(2 * MINUTE)
+    assert await operator.reconcile() == 3 * MINUTE
+    assert world.cluster.states()[VIDEO] is LedgerState.RUNNING
+    world.clock.advance(3 * MINUTE)
+    await operator.reconcile()
+    assert world.cluster.ledger()[VIDEO].reason == "PodNotCreated"
 
 
 async def test_volume_that_does_not_mount(world: World) -> None:

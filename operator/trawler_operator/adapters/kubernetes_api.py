@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, METADATA_LIST, KubernetesClient
@@ -41,6 +42,11 @@ class KubernetesAdapter:
         self._namespaces = tuple(namespaces)
         self._refused: frozenset[str] = frozenset()
         """Namespaces whose Subscriptions might not be listed when that was last tried."""
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock is ahead of the API server's."""
+        return self._client.clock_ahead
 
     async def answers(self) -> bool:
         """Whether the API server answers."""

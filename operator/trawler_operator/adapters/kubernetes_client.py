@@ -14,6 +14,8 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -40,6 +42,8 @@ number as in Kubernetes' own client."""
 PATIENCE_SECONDS = 60.0
 """What one request waits between its attempts, all together: a pass has two minutes beside its listing."""
 FIRST_PAUSE_SECONDS = 0.5
+SAME_TIME = timedelta(seconds=30)
+"""Clocks that differ by less, an answer's way included, show the same time."""
 JITTER_SHARE = 0.5
 """Pauses are up to this much longer: whoever was turned away together shall not return together."""
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -89,6 +93,7 @@ class KubernetesClient:
         sleep: waits between attempts; tests record it instead.
         jitter: 0 to 1, anew at each call.
         permitted: whether anything may be asked just now, looked at before each attempt.
+        now: the time here, UTC.
     """
 
     def __init__(
@@ -97,10 +102,14 @@ class KubernetesClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         permitted: Callable[[], bool] = lambda: True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sleep = sleep
         self._permitted = permitted
         self._jitter = jitter
+        self._now = now
+        self.clock_ahead = timedelta()
+        """How far our clock is ahead of the API server's, as its newest answer told."""
         # Retries are ours: the client's own cover neither PATCH nor POST. None and not False, which it takes for a
         # number of attempts and then tries a GET without end (seen with kubernetes 37.0.2).
         configuration.retries = None
@@ -173,6 +182,7 @@ class KubernetesClient:
             raw = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _AgainError(f"{type(error).__name__}: {error}", None) from error
+        self._compare_clocks(response.headers.get("Date"))
         if 200 <= response.status < 300:
             try:
                 document: Manifest = json.loads(raw)
@@ -180,6 +190,13 @@ class KubernetesClient:
                 raise _AgainError(f"an answer that is no JSON: {error}", None) from error
             return document
         raise _failure(str(call), response.status, raw, response.headers.get("Retry-After"))
+
+    def _compare_clocks(self, date: str | None) -> None:
+        try:
+            ahead = self._now() - parsedate_to_datetime(date or "")
+        except (ValueError, TypeError):  # something in between answered; TypeError: without a zone
+            return
+        self.clock_ahead = ahead if abs(ahead) > SAME_TIME else timedelta()
 
     @asynccontextmanager
     async def _content(

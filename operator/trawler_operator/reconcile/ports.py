@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from trawler_downloader.contract.listing import EntryLine, ListRequest, SourceLine, TrailerLine
@@ -92,6 +92,11 @@ class Clock(Protocol):
 
 class KubernetesApi(Protocol):
     """The few calls that the reconciler makes. Reads of a missing object answer None."""
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock is ahead of the one that stamps objects; negative: how far behind."""
+        ...
 
     async def get_subscription(self, key: Key) -> Manifest | None:
         """The Subscription as it is now."""

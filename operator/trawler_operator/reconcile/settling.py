@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
@@ -101,7 +101,7 @@ async def settle_launches(
                 endings[video] = await _ending(current, api, entry, job)
             case LaunchAction.WAIT:
                 current.wait_for_name(job)
-                trouble = find_stuck_deletion(job, policy.patience)
+                trouble = _by_our_clock(find_stuck_deletion(job, policy.patience), api)
                 if trouble is not None and trouble.ends_at <= current.now:
                     endings[video] = _end(current, entry, job, trouble.ending(current.now))
             case _:
@@ -121,14 +121,21 @@ async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, pol
     look = first_look(job, policy.patience)
     if look is None:
         return None
+    look += api.clock_ahead
     if current.now < look:
         current.look_at.append(look)
         return None
     metadata = job["metadata"]
-    trouble = find_trouble(job, await api.find_pod(metadata["namespace"], metadata["name"]), policy.patience)
+    pod = await api.find_pod(metadata["namespace"], metadata["name"])
+    trouble = _by_our_clock(find_trouble(job, pod, policy.patience), api)
     if trouble is not None and trouble.ends_at > current.now:
         current.look_at.append(trouble.ends_at)
     return trouble
+
+
+def _by_our_clock(trouble: Trouble | None, api: KubernetesApi) -> Trouble | None:
+    """Patience counts from stamps of the API server: it must not be over at first sight where our clock is ahead."""
+    return None if trouble is None else replace(trouble, ends_at=trouble.ends_at + api.clock_ahead)
 
 
 async def _delete_jobs(
