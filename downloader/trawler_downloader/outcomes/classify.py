@@ -6,6 +6,7 @@ yt-dlp wraps errors in several ways: `exc_info` of a DownloadError, `cause` of a
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import ssl
@@ -311,5 +312,5 @@ def _seconds(error: HTTPError, now: float) -> int | None:
         return None
     # "-0000" says that the zone is not known, and makes a time without one; HTTP's times are GMT.
     when = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.fromtimestamp(now, UTC)
-    seconds = int(when.total_seconds())
+    seconds = math.ceil(when.total_seconds())  # counted from the whole second that has begun: never before the date
     return seconds if seconds > 0 else None
