@@ -57,7 +57,7 @@ def test_wishes_are_preferences(wish, expected):
 
 def test_there_is_always_a_fallback():
     assert format_of(MediaWish()).split("/")[-1] == "bestvideo*"
-    assert format_of(MediaWish(type=AUDIO)).split("/")[-1] == "best"
+    assert format_of(MediaWish(type=AUDIO)).split("/")[-1] == "best[acodec!=?none]"
 
 
 def test_nothing_of_yt_dlp_reads_files_or_leaves_its_own_downloaders():

@@ -29,7 +29,8 @@ def container_of(wish: MediaWish) -> str:
 
 def format_of(wish: MediaWish) -> str:
     """The format expression: the best there is, with sound and picture where both exist."""
-    return "bestvideo*+bestaudio/best/bestvideo*" if wish.type is MediaType.VIDEO else "bestaudio/best"
+    # Of a silent film yt-dlp would take the picture for the best there is, and fail only when it takes out the sound.
+    return "bestvideo*+bestaudio/best/bestvideo*" if wish.type is MediaType.VIDEO else "bestaudio/best[acodec!=?none]"
 
 
 def format_sort_of(wish: MediaWish) -> list[str]:

@@ -131,7 +131,7 @@ SITUATIONS: tuple[Row, ...] = (
     _row(
         r"Requested format is not available",
         Reason.FORMAT_UNAVAILABLE,
-        "The site offers nothing that fits media.type; of a source of sound alone, take media.type Audio.",
+        "The site offers nothing that fits media.type: no sound, or neither sound nor picture.",
     ),
     _row(r"channel does not have a .+ tab", Reason.NO_SUCH_TAB, "The channel has no such tab."),
     # The source is gone. Before "copyright" and "violation", which its words may hold.
