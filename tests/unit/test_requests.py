@@ -11,7 +11,6 @@ from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.subscription import HandledRequest, LastHandled
 from trawler_operator.domain.requests import (
-    MAX_VALUE_BYTES,
     STATES,
     InvalidRequestError,
     Request,
@@ -35,6 +34,11 @@ DEAD, FAILED, WAITING, SKIPPED, PENDING, RUNNING, SUCCEEDED = (
     LedgerState.SUCCEEDED,
 )
 DONE = HandledRequest(id="7", time=NOON, accepted=3, unknown=1)
+
+
+SIX_HUNDRED = frozenset(f"youtube.abcdefgh{number:03}" for number in range(600))
+LARGEST = f"7;keys={','.join(SIX_HUNDRED)}".ljust(16_384)
+"""A value as large as is read."""
 
 
 def request(
@@ -86,6 +90,13 @@ def test_parse(verb: Verb, value: str, expected: Request) -> None:
     assert parse_request(verb, value) == expected
 
 
+def test_the_largest_value() -> None:
+    """Six hundred keys as the ledger has them, in 16 KiB to the byte."""
+    asked = parse_request(Verb.SKIP, LARGEST)
+
+    assert asked == request(Verb.SKIP, keys=SIX_HUNDRED)
+
+
 @pytest.mark.parametrize(
     ("verb", "value", "says"),
     [
@@ -105,7 +116,8 @@ def test_parse(verb: Verb, value: str, expected: Request) -> None:
         (Verb.SKIP, "7;class=Bad", "has class=Bad where one of Configuration,"),
         (Verb.SKIP, "7", "annotation trawler.dev/skip does not say which videos"),
         (Verb.CANCEL, "7", "annotation trawler.dev/cancel does not say which videos"),
-        (Verb.SKIP, f"7;keys={'a,' * MAX_VALUE_BYTES}", "is longer than 16384 bytes"),
+        (Verb.SKIP, LARGEST + " ", "is longer than 16384 bytes"),
+        (Verb.SKIP, LARGEST[:-1] + "é", "is longer than 16384 bytes"),
     ],
 )
 def test_refused(verb: Verb, value: str, says: str) -> None:
