@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from component.aftermath import A_MINUTE, NONE, Fate, prove
 from component.download_job import VIDEO, Job, job_on
 from component.lister_harness import Standin
 from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType, MediaWish, Sidecar
@@ -19,6 +21,7 @@ from trawler_downloader.contract.progress import Phase, Progress
 from trawler_downloader.download.media import probe
 
 pytestmark = pytest.mark.image
+MEDIA = {"match": {"endpoint": "media"}}
 
 
 @pytest.fixture
@@ -194,18 +197,24 @@ def test_sigkill_during_the_download_leaves_no_final_name(job):
     assert job.run(job.request()).told.reason == "Published"
 
 
-def test_media_that_break_off_are_not_published(job):
-    strike(job.site, "truncate", bytes=2000)
+@pytest.mark.parametrize(
+    ("fault", "says", "reason"),
+    [
+        pytest.param({**MEDIA, "kind": "truncate", "bytes": 2000}, "cut short", "Truncated", id="they break off"),
+        pytest.param({**MEDIA, "kind": "corrupt"}, "", "ProcessingFailed", id="they are garbage"),
+        pytest.param(
+            {"kind": "wrong_length"}, "4 s, the site announced 64 s", "VerificationFailed", id="a minute is missing"
+        ),
+    ],
+)
+async def test_media_that_are_not_the_video_are_not_published(job, fault, says, reason):
+    """Whoever notices, yt-dlp, ffmpeg or the verification: the video is downloaded anew."""
+    job.site.site.faults.add(fault, job.site.site.catalogue)
+    now = time.time()
     ended = job.run(job.request())
-    assert ended.told.outcome is OutcomeClass.TRANSIENT, ended.log
+    assert says in ended.told.message
     assert job.tree() == []
-
-
-def test_media_that_are_garbage_are_not_published(job):
-    strike(job.site, "corrupt")
-    ended = job.run(job.request())
-    assert ended.told.outcome is OutcomeClass.TRANSIENT, ended.log
-    assert job.tree() == []
+    await prove(ended, Fate(reason, "Transient", 44, "Failed", NONE, A_MINUTE), now)
 
 
 def test_two_videos_of_one_day_with_one_title_landing_at_once(job):

@@ -198,11 +198,12 @@ def _media(site: Site, call: Call, asked: Request, fault: Fault | None) -> Reply
 
 
 def _manifest(site: Site, call: Call, asked: Request, fault: Fault | None) -> Reply:
-    name = asked.path.rsplit("/", 1)[-1]
-    if name.endswith(".ts"):
-        return file_reply(site.media.segment(), "video/mp2t", asked.headers.get("Range"))
-    playlist = live.MASTER if name == "index.m3u8" else live.on_air(time.time())
+    playlist = live.playlist(asked.path.rsplit("/", 1)[-1], time.time())
     return Reply(200, "application/vnd.apple.mpegurl", playlist.encode())
+
+
+def _segment(site: Site, call: Call, asked: Request, fault: Fault | None) -> Reply:
+    return file_reply(site.media.segment(), "video/mp2t", asked.headers.get("Range"))
 
 
 def _thumbnail(site: Site, call: Call, asked: Request, fault: Fault | None) -> Reply:
@@ -237,6 +238,7 @@ _ANSWERS: dict[str, _Answer] = {
     "base_js": _base_js,
     "media": _media,
     "manifest": _manifest,
+    "segment": _segment,
     "thumbnail": _thumbnail,
     "picture": _channel_picture,
 }

@@ -19,7 +19,7 @@ from standin.pages import read_token
 
 ENDPOINTS = (
     "channel_page", "playlist_page", "browse", "resolve", "watch", "next", "player", "client_config", "base_js",
-    "media", "manifest", "thumbnail", "picture", "feed", "file", "other",
+    "media", "manifest", "segment", "thumbnail", "picture", "feed", "file", "other",
 )  # fmt: skip
 """Where a request can go."""
 LISTING = frozenset({"channel_page", "playlist_page", "browse", "resolve"})
@@ -106,7 +106,8 @@ def _media(asked: Request, catalogue: Catalogue) -> Call:
     video_id = asked.query.get("id")
     if asked.path.startswith("/api/manifest/"):
         video_id = asked.path.rstrip("/").rsplit("/", 2)[-2]
-        return Call("manifest", video=video_id, channel=channel_of_video(catalogue, video_id))
+        endpoint = "segment" if asked.path.endswith(".ts") else "manifest"
+        return Call(endpoint, video=video_id, channel=channel_of_video(catalogue, video_id))
     channel = channel_of_video(catalogue, video_id)
     return Call("media", video=video_id, channel=channel, stream=stream_name(asked.query.get("itag")))
 

@@ -17,7 +17,8 @@ UPLOADS_PREFIXES = {"UULF": ("videos",), "UUSH": ("shorts",), "UULV": ("streams"
 STATES = (
     "ok", "was_live", "premiere", "live_later", "live", "post_live", "private", "removed", "account_terminated",
     "copyright", "not_available", "geo", "members_only", "age", "bot_check", "rate_limit", "captcha", "wrong_video",
-    "payment", "drm", "no_formats",
+    "payment", "drm", "no_formats", "members_by_level", "sign_in", "processing", "no_recording", "picture_only",
+    "in_parts", "wrong_length",
 )  # fmt: skip
 """What the player says of a video; playability.py has the words."""
 

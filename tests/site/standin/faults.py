@@ -1,9 +1,9 @@
 """What goes wrong on purpose: a fault has something to match, a kind, and how often it strikes.
 
-Kinds are of three sorts. Transport faults (`status`, `redirect`, `hang`, `reset`, `truncate`, `slow`, `corrupt`) fit
-every endpoint. Listing faults change what a listing says. Player faults are states of a video (catalogue.STATES), lent
-for a while. One extraction asks the player several times, as different clients: so `times` of a player fault counts
-attempts (visits of the watch page) and of every other fault counts requests.
+Kinds are of three sorts. Transport faults (`status`, `redirect`, `hang`, `reset`, `truncate`, `slow`, `corrupt`,
+`blank`) fit every endpoint. Listing faults change what a listing says. Player faults are states of a video
+(catalogue.STATES), lent for a while. One extraction asks the player several times, as different clients: so `times` of
+a player fault counts attempts (visits of the watch page) and of every other fault counts requests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from standin.calls import ENDPOINTS, GROUPS, LISTING, Call
 from standin.catalogue import STATES, Catalogue
 
-TRANSPORT_KINDS = frozenset({"status", "redirect", "hang", "reset", "truncate", "slow", "corrupt", "sign_out"})
+TRANSPORT_KINDS = frozenset({"status", "redirect", "hang", "reset", "truncate", "slow", "corrupt", "blank", "sign_out"})
 LISTING_KINDS = frozenset({"incomplete", "empty", "alert", "redirect_home"})
 PLAYER_ENDPOINTS = frozenset({"watch", "player"})
 _MATCH_FIELDS = frozenset({"endpoint", "video", "channel", "tab", "playlist", "page", "stream", "client"})

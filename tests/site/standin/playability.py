@@ -9,7 +9,20 @@ from datetime import datetime
 from typing import Any
 
 Json = dict[str, Any]
-PLAYABLE = frozenset({"ok", "was_live", "live", "post_live", "wrong_video", "drm", "no_formats"})
+PLAYABLE = frozenset(
+    {
+        "ok",
+        "was_live",
+        "live",
+        "post_live",
+        "wrong_video",
+        "drm",
+        "no_formats",
+        "picture_only",
+        "in_parts",
+        "wrong_length",
+    }
+)
 """States in which the status is OK; what is wrong then, if anything, is in the rest of the response."""
 
 _UNAVAILABLE = {
@@ -22,6 +35,7 @@ _UNAVAILABLE = {
     "not_available": ("ERROR", "This video is not available"),
     "geo": ("UNPLAYABLE", "The uploader has not made this video available in your country"),
     "rate_limit": ("UNPLAYABLE", "This content isn't available, try again later."),
+    "no_recording": ("ERROR", "This live stream recording is not available."),
 }
 
 
@@ -65,6 +79,11 @@ def playability(state: str, starts_at: datetime | None, now: datetime) -> Json:
             "UNPLAYABLE",
             "Join this channel to get access to members-only content like this video, and other exclusive perks.",
         ),
+        "members_by_level": _refused(
+            "UNPLAYABLE", "This video is available to this channel's members on level: Crew (or any higher level)."
+        ),
+        "sign_in": _refused("LOGIN_REQUIRED", "Please sign in"),
+        "processing": _refused("UNPLAYABLE", "We're processing this video. Check back later."),
         "age": {
             **_refused(
                 "LOGIN_REQUIRED", "Sign in to confirm your age", "This video may be inappropriate for some users."

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 from standin.catalogue import Channel, Video
 from standin.hosts import MEDIA, WEB
+from standin.live import MASTERS
 from standin.media import AUDIO_ITAG, HEIGHTS, MediaStore
 from standin.pages import byline, thumbnail
 from standin.playability import playability
@@ -30,6 +31,7 @@ IFRAME_API = f"var scriptUrl = 'https:\\/\\/{WEB}{PLAYER_PATH}';"
 SIGNATURE_TIMESTAMP = 20400
 ADDRESS_LIFETIME = timedelta(hours=6)
 JSLESS_MAX_HEIGHT = 360
+WRONG_BY_SECONDS = 60
 _SECRET = b"a test double keeps no secrets"
 
 BASE_JS = Path(__file__).with_name("base.js").read_bytes()
@@ -131,10 +133,17 @@ def _streaming(video: Video, state: str, client: str, media: MediaStore, now: fl
     if state == "no_formats" or client == "WEB":
         # The web client gets no addresses without a proof-of-origin token.
         return {}
-    if state == "live":
-        return {"hlsManifestUrl": f"https://{MEDIA}/api/manifest/{video.id}/index.m3u8"}
+    if state in MASTERS:
+        return {"hlsManifestUrl": f"https://{MEDIA}/api/manifest/{video.id}/{MASTERS[state]}"}
     formats = _formats(video, media, scrambled=client != "VISIONOS", expires=expires)
+    if state == "picture_only":
+        formats = [entry for entry in formats if entry["itag"] != AUDIO_ITAG]
     return {"expiresInSeconds": "21540", "adaptiveFormats": formats}
+
+
+def _announced(video: Video, state: str) -> int:
+    """Seconds that the video is said to last."""
+    return video.duration + (WRONG_BY_SECONDS if state == "wrong_length" else 0)
 
 
 def player_response(
@@ -156,7 +165,7 @@ def player_response(
     details: Json = {
         "videoId": video.id,
         "title": video.title,
-        "lengthSeconds": "0" if upcoming or state == "live" else str(video.duration),
+        "lengthSeconds": "0" if upcoming or state == "live" else str(_announced(video, state)),
         "channelId": channel.id,
         "author": channel.title,
         "shortDescription": video.description,

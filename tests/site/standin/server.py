@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         site.counts.asked(call, _handle(site, call), asked.proxied)
         fault = site.faults.take(call, asked.headers.get("Cookie", ""))
         transport = fault if fault is not None and fault.kind in TRANSPORT_KINDS else None
-        if transport is not None and transport.kind in ("status", "redirect", "hang", "reset"):
+        if transport is not None and transport.kind in ("status", "redirect", "blank", "hang", "reset"):
             self._refuse(call, asked.path, transport)
             return
         if feed_call is not None:
@@ -130,11 +130,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(reply, call, transport)
 
     def _refuse(self, call: Call, path: str, fault: Fault) -> None:
-        """Answer with an error status or another address, or not at all."""
+        """Answer with an error status, another address or nothing, or not at all."""
         counts = self.server.standin.site.counts
         if fault.kind == "redirect":
             counts.answered(call, "", path, 302)
             self._send(Reply(302, headers={"Location": str(fault.spec["location"])}))
+            return
+        if fault.kind == "blank":
+            counts.answered(call, "", path, 200)
+            self._send(Reply(200))
             return
         if fault.kind == "status":
             status = int(fault.number("status", 500))

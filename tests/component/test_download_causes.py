@@ -1,0 +1,136 @@
+"""How a download ends for what is wrong on its way or here, caused for real: DNS, connections, TLS, proxy, disk, image.
+
+As in test_download_outcomes, every row is literal: how the program ends, and what the operator makes of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cannot_run import cannot_run
+from component.aftermath import A_MINUTE, NEVER, NONE, PAUSE, VOLUME_GATE, Fate, prove
+from component.download_job import Job, job_with_idle_tools, running_bare_site
+from component.lister_harness import Standin
+from component.proxies import answering_proxy
+
+UNREACHABLE = Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
+        yield standin
+
+
+@pytest.fixture
+def job(site: Standin, tmp_path: Path) -> Job:
+    return job_with_idle_tools(site, tmp_path)
+
+
+async def test_a_watch_page_that_limits_us_costs_nothing(job: Job) -> None:
+    """The player answers all the same: what comes next is what would have come."""
+    job.site.fault("status", status=429, endpoint="watch")
+    job.site.fault("status", status=503, endpoint="media")
+    now = time.time()
+    await prove(job.run(job.request()), Fate("ServerError", "Transient", 44, "Failed", NONE, A_MINUTE), now)
+
+
+async def test_a_connection_that_is_refused(job: Job) -> None:
+    now = time.time()
+    ended = job.run(job.request(proxy="http://me:secret@127.0.0.1:9"))
+    assert "secret" not in ended.told.to_json()
+    await prove(ended, UNREACHABLE, now)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fate"),
+    [
+        pytest.param(
+            "407 Proxy Authentication Required",
+            Fate("ProxyRefused", "Environment", 45, "Pending", PAUSE, A_MINUTE),
+            id="it wants a password",
+        ),
+        pytest.param("502 Bad Gateway", UNREACHABLE, id="it cannot reach the site"),
+    ],
+)
+async def test_a_proxy_that_does_not_connect(job: Job, answer: str, fate: Fate) -> None:
+    now = time.time()
+    with answering_proxy(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()) as proxy:
+        ended = job.run(job.request(proxy=proxy))
+    await prove(ended, fate, now)
+
+
+async def test_an_authority_that_nobody_trusts(job: Job) -> None:
+    now = time.time()
+    ended = job.run(job.request(ca_bundle=False))
+    await prove(ended, Fate("TlsNotTrusted", "Configuration", 46, "DeadLetter", NONE, NEVER), now)
+
+
+async def test_an_image_without_ffmpeg(job: Job) -> None:
+    job.environment = {"PATH": str(job.folder)}
+    now = time.time()
+    ended = job.run(job.request())
+    await prove(ended, Fate("NoFfmpeg", "Environment", 45, "Pending", PAUSE, A_MINUTE), now)
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> None:
+    """`unshare` gives a program namespaces of its own."""
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rmn", "true"], check=False).returncode != 0:
+        cannot_run("the kernel gives this user no namespaces")
+
+
+@pytest.mark.usefixtures("namespaces")
+async def test_a_name_that_cannot_be_resolved(job: Job) -> None:
+    """In a network of its own, which has nothing but itself: no question leaves the machine."""
+    job.inside = ("unshare", "-rn")
+    now = time.time()
+    ended = job.run(job.request(proxy=None))
+    assert "name" in ended.told.message
+    await prove(ended, UNREACHABLE, now)
+
+
+@pytest.mark.usefixtures("namespaces")
+@pytest.mark.parametrize(
+    ("options", "fate"),
+    [
+        pytest.param(
+            "size=96k",
+            Fate("NotEnoughSpace", "Environment", 45, "Pending", NONE, A_MINUTE),
+            id="the announced size does not fit",
+        ),
+        pytest.param(
+            "nr_inodes=8", Fate("NoSpace", "Environment", 45, "Pending", VOLUME_GATE, A_MINUTE), id="it is full"
+        ),
+        pytest.param(
+            "ro", Fate("ReadOnly", "Environment", 45, "Pending", VOLUME_GATE, A_MINUTE), id="it is mounted read-only"
+        ),
+    ],
+)
+async def test_a_volume_that_takes_no_file(job: Job, options: str, fate: Fate) -> None:
+    mount = f'mount -t tmpfs -o {options} tmpfs {job.library} && exec "$@"'
+    job.inside = ("unshare", "-rm", "sh", "-c", mount, "sh")
+    now = time.time()
+    await prove(job.run(job.request(min_free_bytes=0)), fate, now)
+
+
+async def test_a_claim_that_is_not_mounted(job: Job) -> None:
+    job.library.rmdir()
+    now = time.time()
+    await prove(job.run(job.request()), Fate("VolumeMissing", "Environment", 45, "Pending", VOLUME_GATE, A_MINUTE), now)
+
+
+async def test_a_file_that_is_larger_than_the_volume_takes(job: Job) -> None:
+    """As of 4 GiB on FAT: the limit stands in for the file system's."""
+    job.inside = ("sh", "-c", 'ulimit -f 100; exec "$@"', "sh")  # in blocks of 512 bytes
+    now = time.time()
+    ended = job.run(job.request())
+    assert "media.maxHeight" in ended.told.message
+    await prove(ended, Fate("FileTooLarge", "Configuration", 46, "DeadLetter", NONE, NEVER), now)
