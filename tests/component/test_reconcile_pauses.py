@@ -22,7 +22,7 @@ def world() -> World:
 async def paused(world: World) -> Operator:
     """An operator whose first launch of two met trouble of the Subscription's own."""
     world.downloader = lambda request: DENIED
-    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
+    world.cluster.subscribe({"select": {"newest": 2}, "schedule": {"intervalSeconds": 300}, "job": {"parallelism": 1}})
     operator = world.operator()
     await operator.reconcile()
     world.finish_jobs()
@@ -51,6 +51,22 @@ async def test_a_check_that_is_asked_for_ends_it(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile()
     assert world.cluster.running_jobs() == []
+
+
+async def test_a_check_that_was_made_ends_no_later_pause(world: World) -> None:
+    """The annotation that asked for it is still there when the next check comes by the schedule."""
+    operator = await paused(world)
+    ask_for_check(world, "1")
+    await operator.reconcile()
+    launched = 0
+    world.downloader = lambda request: DENIED
+    for _ in range(4 * 60):
+        launched += len(world.cluster.running_jobs())
+        world.finish_jobs()
+        world.clock.advance(timedelta(minutes=1))
+        await operator.reconcile()
+    # Between them lie pauses of 1, 2, 4, 8, 16, 32 and then 60 minutes.
+    assert launched <= 9
 
 
 async def test_a_clock_that_ran_ahead_holds_nothing_back_once_it_is_set_right(world: World) -> None:

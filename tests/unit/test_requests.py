@@ -9,12 +9,14 @@ import pytest
 
 from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.subscription import HandledRequest, LastHandled
+from trawler_operator.api import labels
+from trawler_operator.api.subscription import MAX_KEY, HandledRequest, LastHandled
 from trawler_operator.domain.requests import (
     STATES,
     InvalidRequestError,
     Request,
     Verb,
+    asked_check,
     carry_out,
     decode_mark,
     encode_mark,
@@ -232,3 +234,25 @@ def test_last_handled() -> None:
     assert last_handled(before, {Verb.SKIP: other, Verb.CANCEL: DONE}) == LastHandled(
         check=DONE, skip=other, cancel=DONE
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(None, None, id="nothing is asked for"),
+        pytest.param("8", "8", id="a new wish"),
+        pytest.param("7", None, id="that check was made"),
+    ],
+)
+def test_asked_check(value: str | None, expected: str | None) -> None:
+    """An annotation that was obeyed stays, and asks for nothing any more."""
+    annotations = {} if value is None else {labels.CHECK_ANNOTATION: value}
+    assert asked_check(annotations, DONE) == expected
+
+
+def test_asked_check_of_a_long_value() -> None:
+    """The status remembers the beginning of it."""
+    value = "now " * 500
+    assert asked_check({labels.CHECK_ANNOTATION: value}, None) == value
+    handled = HandledRequest(id=value[:MAX_KEY], time=NOON)
+    assert asked_check({labels.CHECK_ANNOTATION: value}, handled) is None

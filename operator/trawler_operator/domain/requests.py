@@ -204,6 +204,15 @@ def is_handled(handled: HandledRequest | None, request_id: str, error: str | Non
     return handled.message is None or handled.message == error
 
 
+def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
+    """Value of the annotation that asks for a check; None: none does, or that check was made.
+
+    The annotation stays on the object for ever: that it is there says nothing.
+    """
+    wish = annotations.get(labels.CHECK_ANNOTATION)
+    return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
+
+
 def last_handled(previous: LastHandled, handled: Mapping[Verb, HandledRequest]) -> LastHandled:
     """What the status remembers of the requests."""
     return previous.model_copy(update={verb.value: request for verb, request in handled.items()})

@@ -79,7 +79,7 @@ class CheckReport:
         detail: for people.
         source_id: canonical id of the first source listed.
         source_title: its title.
-        requested: value of the annotation that asked for it.
+        requested: value of the annotation that asked for it; None: it was due anyway.
     """
 
     at: datetime

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.api.subscription import Subscription
@@ -22,6 +21,7 @@ from trawler_operator.domain.job_settings import cookies_mode, cookies_secret, p
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import new_entries
 from trawler_operator.domain.readiness import make_wait, relisted, wait_of
+from trawler_operator.domain.requests import asked_check
 from trawler_operator.domain.schedule import audit_due
 from trawler_operator.domain.selection import NewEntry, select_new
 from trawler_operator.domain.status import Blocker, CheckReport
@@ -105,7 +105,8 @@ class Checker:
         at = current.now
         if request.audit:
             self._note_audit(current, listing)
-        requested = current.subscription.annotations.get(CHECK_ANNOTATION)
+        subscription = current.subscription
+        requested = asked_check(subscription.annotations, subscription.status.last_handled.check)
         if isinstance(listing, ListerError):
             logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
             return CheckReport(at, end=None, detail=str(listing), requested=requested)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from trawler_operator.api.labels import CHECK_ANNOTATION
-from trawler_operator.api.subscription import MAX_KEY, Subscription, SubscriptionStatus
-from trawler_operator.domain.requests import is_handled
+from trawler_operator.api.subscription import Subscription, SubscriptionStatus
+from trawler_operator.domain.requests import asked_check
 from trawler_operator.domain.retry import paused_until
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
 from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
@@ -32,8 +31,6 @@ def decide_check(
         open_since: when nothing kept the source from being listed any more: neither a gate nor the operator's absence.
         now: the pass's time.
     """
-    wish = subscription.annotations.get(CHECK_ANNOTATION)
-    handled = status.last_handled.check
     return poll_decision(
         subscription.spec.schedule,
         CheckHistory(
@@ -46,7 +43,7 @@ def decide_check(
         uid=subscription.uid,
         generation=subscription.generation,
         suspended=subscription.spec.suspend,
-        requested=wish is not None and not is_handled(handled, wish[:MAX_KEY]),
+        requested=asked_check(subscription.annotations, status.last_handled.check) is not None,
         open_since=open_since,
         now=now,
     )
