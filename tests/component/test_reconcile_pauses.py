@@ -69,6 +69,30 @@ async def test_a_check_that_was_made_ends_no_later_pause(world: World) -> None:
     assert launched <= 9
 
 
+async def test_a_new_generation_ends_it_though_the_pass_before_failed(world: World) -> None:
+    """The spec changed while the source was listed, so the status does not say what that pass knew."""
+    operator = await paused(world)
+    world.downloader = lambda request: DENIED
+    for _ in range(20):  # until the pause is long enough to have a check within it
+        await operator.reconcile()
+        world.finish_jobs()
+        world.clock.advance(timedelta(minutes=1))
+    await operator.reconcile()
+
+    def mend() -> None:
+        world.site.during = lambda: None
+        world.site.publish("fresh")
+        world.cluster.merge("Subscription", *KEY, {"spec": {"job": {"runAsUser": 1000}}})
+
+    world.site.during = mend
+    while world.cluster.subscription()["metadata"]["generation"] == 1:
+        assert world.cluster.running_jobs() == []
+        world.clock.advance(timedelta(minutes=1))
+        await operator.reconcile()
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
+
+
 async def test_a_clock_that_ran_ahead_holds_nothing_back_once_it_is_set_right(world: World) -> None:
     """Neither the Subscription nor the video that met the trouble."""
     world.clock.advance(timedelta(days=365))

@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.subscription import Backoff, InvalidSpecError, Subscription, parse_subscription
+from trawler_operator.api.subscription import InvalidSpecError, Subscription, parse_subscription
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_outcome import is_finished
 from trawler_operator.domain.ledger import Changes, Ledger
-from trawler_operator.domain.retry import LONGEST_WAIT, standing_pause
+from trawler_operator.domain.retry import LONGEST_WAIT, UnsavedPause, standing_pause
 from trawler_operator.reconcile.checking import Checker, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
@@ -87,7 +87,7 @@ class Reconciler:
         self._reporter = Reporter(api, recorder, clock, self._gatekeeper, policy, measurements)
         self._next_passes = NextPasses(self._gatekeeper)
         self._looked_at: dict[Key, str] = {}
-        self._unsaved_backoffs: dict[Key, Backoff | None] = {}
+        self._unsaved_pauses: dict[Key, UnsavedPause] = {}
         self._stopping = False
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class Reconciler:
         """Bring the ledger up to date."""
         key, status = (subscription.namespace, subscription.name), subscription.status
         ledger = await self._store.open(subscription)
-        backoff = self._unsaved_backoffs.get(key, standing_pause(subscription))
+        backoff = standing_pause(subscription, self._unsaved_pauses.get(key))
         current = Pass(subscription, ledger, self._clock.now(), self._policy, backoff)
         if status.observed_generation is None and len(ledger):
             text = message(EventReason.LEDGER_ADOPTED, count=len(ledger))
@@ -223,10 +223,11 @@ class Reconciler:
     def _leave(self, key: Key, current: Pass | None) -> None:
         """What must be done however a pass ended."""
         if current is not None and current.reported:
-            self._unsaved_backoffs.pop(key, None)
+            self._unsaved_pauses.pop(key, None)
         elif current is not None:
             # Settled but not reported: a site that asked to slow down must not be asked again at once.
-            self._unsaved_backoffs[key] = current.backoff
+            subscription = current.subscription
+            self._unsaved_pauses[key] = UnsavedPause(subscription.uid, subscription.generation, current.backoff)
         # Suspended, blocked, failed or gone: no line waits for one that does not ask.
         if current is None:
             self._historian.withdraw(key)
@@ -251,7 +252,7 @@ class Reconciler:
         self._checker.forget(key)
         self._looked_at.pop(key, None)
         self._next_passes.forget(key)
-        self._unsaved_backoffs.pop(key, None)
+        self._unsaved_pauses.pop(key, None)
         self._measurements.subscription_gone(key)
         await self._gatekeeper.forget(key, self._clock.now())
         return LOOK_AT_RUNNING if orphans else None
