@@ -245,6 +245,21 @@ def test_checks_missed_together_are_made_up_for_one_by_one() -> None:
     assert {tenth: 50 < tenths.count(tenth) < 200 for tenth in range(10)} == dict.fromkeys(range(10), True)
 
 
+def test_a_gate_open_for_moments_lets_each_check_through_in_the_end() -> None:
+    """Each opening spreads anew: nobody comes too late at every one of fifty, each open for a minute."""
+    openings = [NOON - n * HOUR / 4 for n in range(50)]
+    starved = {
+        uid
+        for uid in map(str, range(100))
+        if not any(
+            _decide(HOURLY, _checked(2 * DAY), uid=uid, open_since=opening, now=opening + MIN).due
+            for opening in openings
+        )
+    }
+
+    assert starved == set()
+
+
 def test_cron_counts_in_its_own_zone_across_a_clock_change() -> None:
     """04:00 in Paris is 02:00 UTC in summer and 03:00 UTC in winter."""
     summer = CheckHistory(last_check=datetime(2026, 10, 24, 3, tzinfo=UTC), generation=1)

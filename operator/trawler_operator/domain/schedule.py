@@ -129,7 +129,9 @@ def poll_decision(
     at, why = _planned(schedule, history, history.last_check, uid)
     if at < open_since <= now + CLOCK_TOLERANCE:
         spread = min(CATCH_UP_SPREAD, at - history.last_check)
-        at, why = open_since + spread * jitter(uid, "missed"), Why.MISSED
+        # Drawn anew each time: a gate that is open for moments only would else never let those with a late one through.
+        share = jitter(uid, open_since.isoformat(), "missed")
+        at, why = open_since + spread * share, Why.MISSED
     return PollDecision(due=at <= now, at=at, why=why)
 
 
