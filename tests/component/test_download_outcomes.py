@@ -150,7 +150,7 @@ ROWS = (
     Row("media that lead in circles", "circles", _at("media", "redirect", location="/videoplayback?again"),
         Fate("RedirectLoop", "Transient", 44, "Failed", NONE, A_MINUTE)),
     Row("media that are cut off", "broke", _at("media", "reset"),
-        Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)),
+        Fate("MediaUnreachable", "Transient", 44, "Failed", NONE, A_MINUTE)),
     Row("media that break off", "cut short", _at("media", "truncate"),
         Fate("Truncated", "Transient", 44, "Failed", NONE, A_MINUTE)),
     Row("no media at all", "cut", _at("media", "truncate", bytes=0),

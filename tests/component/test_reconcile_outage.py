@@ -63,13 +63,24 @@ async def test_an_outage_gives_up_nothing(reason: str, videos: int) -> None:
 
 
 async def test_one_video_among_healthy_ones_is_given_up() -> None:
-    """Its media are at a host that is gone; the site answers for the others, and its gate stays open."""
+    """Its own host is gone; the site answers for the others, and its gate stays open."""
     world = world_with("gone", *(f"v{n}" for n in range(6)))
     world.downloader = lambda request: unreachable() if request.video.id == "gone" else publish(request)
     world.cluster.subscribe({"select": {"newest": 60}})
     operator = world.operator()
     await run(world, operator)
     assert tally(world) == {LedgerState.SUCCEEDED: 6, LedgerState.DEAD_LETTER: 1}
+    assert of_events(operator, "GateClosed") == []
+
+
+async def test_media_that_cannot_be_reached_hold_nobody_back() -> None:
+    """Three videos in a row, tried to the last: the site had described each of them, so its gate stays open."""
+    world = world_with("gone1", "gone2", "gone3")
+    world.downloader = lambda request: unreachable("MediaUnreachable")
+    world.cluster.subscribe({"select": {"newest": 60}})
+    operator = world.operator()
+    await run(world, operator)
+    assert tally(world) == {LedgerState.DEAD_LETTER: 3}
     assert of_events(operator, "GateClosed") == []
 
 

@@ -230,6 +230,27 @@ def test_what_a_site_says(text: str, outcome: OutcomeClass, reason: str) -> None
             id="404 of media",
         ),
         pytest.param(
+            DownloadError("unable to download video data: timed out"),
+            OutcomeClass.TRANSIENT,
+            "MediaUnreachable",
+            id="media that do not come",
+        ),
+        pytest.param(
+            DownloadError("[download] Got error: HTTPSConnectionPool(host='h', port=443): Read timed out.. Giving up"),
+            OutcomeClass.TRANSIENT,
+            "MediaUnreachable",
+            id="media that come no more",
+        ),
+        pytest.param(
+            wrapped(
+                TransportError("Failed to resolve 'h' ([Errno -2] Name or service not known)"),
+                message="ERROR: unable to download video data: Failed to resolve 'h'",
+            ),
+            OutcomeClass.TRANSIENT,
+            "MediaUnreachable",
+            id="media at a host without a name",
+        ),
+        pytest.param(
             wrapped(http_error(407)), OutcomeClass.TRANSIENT, "HttpError", id="407 of a site, for there is no proxy"
         ),
         pytest.param(
@@ -399,6 +420,13 @@ def test_only_where_there_is_a_proxy_it_refuses(error: BaseException) -> None:
     """A site's own words may be the same, and its videos would wait for ever for a proxy's login to be mended."""
     assert classify(error, proxied=True).reason is Reason.PROXY_REFUSED
     assert classify(error).outcome is OutcomeClass.TRANSIENT
+
+
+def test_that_media_were_on_their_way_is_found_in_warnings() -> None:
+    """An error that tells nothing comes after warnings of tries that were made again."""
+    error, warnings = DownloadError("Aborted"), ["[download] Got error: Read timed out. Retrying (1/3)..."]
+    assert classify(error, warnings).reason is Reason.MEDIA_UNREACHABLE
+    assert classify(error, ["Read timed out. Retrying (1/3)..."]).reason is Reason.UNREACHABLE
 
 
 def test_a_proxys_refusal_is_found_in_warnings() -> None:

@@ -86,6 +86,7 @@ ANSWERED_REASONS = frozenset(
         "MediaNotFound",
         "Forbidden",
         "MediaForbidden",
+        "MediaUnreachable",
         "ServerError",
         "HttpError",
         "RedirectLoop",

@@ -84,6 +84,8 @@ class Reason(StrEnum):
     HTTP_ERROR = "HttpError", OutcomeClass.TRANSIENT
     REDIRECT_LOOP = "RedirectLoop", OutcomeClass.TRANSIENT
     UNREACHABLE = "Unreachable", OutcomeClass.TRANSIENT
+    MEDIA_UNREACHABLE = "MediaUnreachable", OutcomeClass.TRANSIENT
+    """The site had described the video: what cannot be reached is the host of its media, or not any more."""
     ADDRESS_REFUSED = "AddressRefused", OutcomeClass.TRANSIENT
     """It is not public, and neither the proxy's nor of `access.allowedCIDRs`: a redirect, or a DNS that is unwell."""
     TLS_FAILED = "TlsFailed", OutcomeClass.TRANSIENT

@@ -115,6 +115,8 @@ def classify(
     if found is None:
         return Classified(Reason.UNKNOWN, own_words)
     reason, message = found
+    if reason is Reason.UNREACHABLE and _of_media((*texts, *warnings)):
+        reason = Reason.MEDIA_UNREACHABLE
     return Classified(reason, message or own_words, _retry_at(reason.outcome, (*chain, *refusals), texts, now))
 
 
@@ -150,9 +152,12 @@ def _from_outside(chain: Sequence[BaseException], texts: Sequence[str]) -> bool:
 
     They may not tell of our volume: its trouble holds back everybody who downloads to it.
     """
-    return any(isinstance(error, RequestError | ExtractorError) for error in chain) or any(
-        _OF_MEDIA.search(text) for text in texts
-    )
+    return any(isinstance(error, RequestError | ExtractorError) for error in chain) or _of_media(texts)
+
+
+def _of_media(texts: Sequence[str]) -> bool:
+    """Whether media were being downloaded, of which only the site's description of the video told the address."""
+    return any(_OF_MEDIA.search(text) for text in texts)
 
 
 def _by_table(rows: Sequence[Row], texts: Sequence[str]) -> _Finding | None:
@@ -192,7 +197,7 @@ def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
 
 
 def _by_status(chain: Sequence[BaseException], texts: Sequence[str]) -> _Finding | None:
-    of_media = any(_OF_MEDIA.search(text) for text in texts)
+    of_media = _of_media(texts)
     for error in chain:
         if isinstance(error, HTTPError):
             return _meaning_of_status(int(error.status), of_media=of_media)
