@@ -87,6 +87,28 @@ async def test_a_failed_inventory_is_told_and_made_again(world, volume):
     assert in_state(world, LedgerState.SUCCEEDED) == videos(3, 4, 5, 6, 7)
 
 
+async def test_a_failed_inventory_keeps_its_place_in_line(world, volume):
+    """However often it is looked at meanwhile: who came later is served later."""
+    world.cluster.inventory = lambda request: STALE
+    world.cluster.subscribe(SPEC)
+    operator = world.operator()
+    await operator.reconcile()
+    world.clock.advance(timedelta(minutes=2))
+    world.cluster.inventory = None
+    for name in ("s0", "s1", "s2", "s3"):
+        world.cluster.subscribe(SPEC, name=name)
+        await operator.reconcile(("media", name))
+    world.cluster.subscribe(SPEC, name="late")
+    for key in (KEY, ("media", "late"), KEY):
+        await operator.reconcile(key)
+    operator.woken.clear()
+    world.cluster.inventory = volume.print
+    world.cluster.run_inventory(("media", "s0"))
+    await operator.reconcile(("media", "s0"))
+    assert KEY in operator.woken
+    assert ("media", "late") not in operator.woken
+
+
 async def test_a_volume_that_is_not_mounted_is_not_empty(world, volume, tmp_path):
     """The status knows of downloads, and the mount point's bare folder has no marker."""
     await filled(world)

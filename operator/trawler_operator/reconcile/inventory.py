@@ -208,11 +208,12 @@ class Historian:
         failed = jobs.present
         assert failed is not None
         at = retry_at(failed, jobs.attempt, ended_at, current.subscription)
-        self.withdraw(current.key)
         if at is not None and current.now < at:
+            self.withdraw(current.key)
             self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}")
             return
         if self._gatekeeper.holds_inventory(current):
+            self.withdraw(current.key)
             return
         self._say(current, Reason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
         if self._places_for(current).take(current.key):
