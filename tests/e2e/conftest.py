@@ -6,6 +6,7 @@ do not see each other; what a failed test leaves to look at is printed with it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -80,7 +81,9 @@ def operator() -> OperatorPod:
 
 
 def _place_name(item: Any, suffix: str = "") -> str:
+    """The test's name as far as it fits, and what tells it from others that begin so: they run at the same time."""
     words = re.sub(r"[^a-z0-9]+", "-", item.name.removeprefix("test_").lower()).strip("-")
+    suffix = f"-{hashlib.sha256(item.nodeid.encode()).hexdigest()[:4]}{suffix}"
     return f"{words[: 40 - len(suffix)].strip('-')}{suffix}"
 
 

@@ -73,7 +73,13 @@ def deployment_manifest(image: str, catalogue: bool, stamp: str) -> Json:
         "imagePullPolicy": "IfNotPresent",
         "args": arguments,
         "ports": [{"name": "https", "containerPort": 8443}, {"name": "control", "containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "control"}, "periodSeconds": 1},
+        # Patient: while it is not ready its Service refuses connections, as a site that is down does.
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": "control"},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+            "failureThreshold": 10,
+        },
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "768Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
