@@ -77,7 +77,7 @@ def test_a_later_check_takes_everything_above_what_is_known() -> None:
 
 def test_unknown_videos_between_known_ones_are_new() -> None:
     """An old video made public, or a page that had failed: found by an audit."""
-    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="db") == [
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="db", newest=3) == [
         ("a", SKIPPED, "BackCatalogue"),
         ("c", PENDING, None),
     ]
@@ -85,9 +85,18 @@ def test_unknown_videos_between_known_ones_are_new() -> None:
 
 def test_what_stands_below_all_known_videos_is_back_catalogue() -> None:
     """An audit walks further than the first run did."""
-    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="dc") == [
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="dc", newest=2) == [
         ("a", SKIPPED, "BackCatalogue"),
         ("b", SKIPPED, "BackCatalogue"),
+    ]
+
+
+def test_what_was_to_come_when_the_history_was_lost_is_taken_within_the_window() -> None:
+    """The volume tells that the third and the first had landed; the second was on its way."""
+    assert _select(VIDEOS, _names("e", "d", "c", "b", "a"), known="ec", newest=4) == [
+        ("a", SKIPPED, "BackCatalogue"),
+        ("b", PENDING, None),
+        ("d", PENDING, None),
     ]
 
 

@@ -1,8 +1,9 @@
 """Which of the listed videos become work. Pure.
 
 A source's first listing takes its newest few and records the rest as known, so that nothing old is ever taken for new.
-Later listings take everything unknown, except what a newest-first source shows below all that is known of it: that is
-back catalogue, which an early stop had not reached before.
+Later listings take everything unknown, except what a newest-first source shows below all that is known of it and
+outside that window: that is back catalogue, which an early stop had not reached before. Inside the window it is most
+often what was still to come when a ledger was lost: the volume tells of what had landed only.
 """
 
 from __future__ import annotations
@@ -96,9 +97,14 @@ def _judge_first_run(lines: Sequence[EntryLine], select: Select) -> list[NewEntr
 
 def _judge_newest_first(lines: Sequence[EntryLine], select: Select, is_known: Callable[[str], bool]) -> list[NewEntry]:
     last_known = max((place for place, line in enumerate(lines) if is_known(line.key)), default=len(lines))
+    window = _judge_first_run(lines, select)
     return [
-        _judge_kind(line, select) if place < last_known else _skipped(line, SkipReason.BACK_CATALOGUE)
-        for place, line in enumerate(lines)
+        _judge_kind(line, select)
+        if place < last_known
+        else _skipped(line, SkipReason.BACK_CATALOGUE)
+        if entry.reason == SkipReason.BEFORE_WINDOW.value
+        else entry
+        for place, (line, entry) in enumerate(zip(lines, window, strict=True))
     ]
 
 
