@@ -8,8 +8,8 @@ import pytest
 
 from component.cluster import KEY, publish
 from component.gate_world import ask_for_check, ended
-from component.world import Operator, World, world_with_a_channel
-from trawler_downloader.contract.outcomes import OutcomeClass
+from component.world import Operator, World, make_limits, world_with_a_channel
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
 DENIED = ended(OutcomeClass.ENVIRONMENT, "PermissionDenied")
 
@@ -100,6 +100,26 @@ async def test_a_clock_that_ran_ahead_holds_nothing_back_once_it_is_set_right(wo
     world.clock.advance(-timedelta(days=365))
     await world.settle(operator)
     assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 2
+
+
+async def test_a_clock_that_is_behind_for_a_while_ends_no_wait(world: World) -> None:
+    """An operator that starts with it takes what waits for long for due, but writes that down nowhere."""
+    world.downloader = lambda request: ended(OutcomeClass.NEEDS_ACCESS, "MembersOnly")
+    world.cluster.subscribe({"select": {"newest": 6}, "schedule": {"intervalSeconds": 864_000}})
+    operator = world.operator()
+    for _ in range(40):
+        await operator.reconcile()
+        world.finish_jobs()
+        world.clock.advance(timedelta(days=1))
+    await operator.reconcile()
+    waits = {key: entry.retry_at for key, entry in world.cluster.ledger().items()}
+    assert set(world.cluster.states().values()) == {LedgerState.WAITING, LedgerState.SKIPPED}
+    world.clock.advance(-timedelta(days=17))
+    await world.operator(limits=make_limits(total=1)).reconcile()
+    states = world.cluster.states()
+    left = [key for key, state in states.items() if state is LedgerState.WAITING]
+    assert len(left) == 5
+    assert {key: world.cluster.ledger()[key].retry_at for key in left} == {key: waits[key] for key in left}
 
 
 async def test_room_on_the_volume_ends_it_whatever_the_site_answers(world: World) -> None:

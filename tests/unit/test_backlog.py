@@ -15,6 +15,7 @@ from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.backlog import Backlog, is_eligible
 from trawler_operator.domain.egress import site_of
 from trawler_operator.domain.ledger_entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.retry import LONGEST_WAIT
 
 LATER = NOON + timedelta(minutes=5)
 SITE = "youtube.com"
@@ -42,6 +43,12 @@ def revivable(generation: int | None, **fields: Any) -> LedgerEntry:
         pytest.param(ledger_entry(LedgerState.FAILED, retry_at=LATER), False, id="failed, not yet"),
         pytest.param(ledger_entry(LedgerState.FAILED, retry_at=NOON), True, id="failed, its time has come"),
         pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON), True, id="premiere, its time has come"),
+        pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON + LONGEST_WAIT), False, id="put off for longest"),
+        pytest.param(
+            ledger_entry(LedgerState.WAITING, retry_at=NOON + LONGEST_WAIT + timedelta(seconds=1)),
+            True,
+            id="put off by a clock that ran ahead",
+        ),
         pytest.param(ledger_entry(LedgerState.RUNNING), False, id="running"),
         pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
         pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
@@ -128,6 +135,17 @@ def test_time_and_generation_may_go_back() -> None:
     assert made.next_retry(1, NOON) == LATER
 
 
+def test_a_clock_that_is_behind_for_a_while() -> None:
+    """What then seems to be put off for longer than anything is waits on once the clock is set right."""
+    members = ledger_entry(LedgerState.WAITING, retry_at=NOON + timedelta(days=14))
+    made = backlog({"members": members})
+    assert made.next_retry(1, NOON) == members.retry_at
+    assert made.turns(1, NOON - timedelta(days=3), ALL) == {SITE: ["members"]}
+    assert made.next_retry(1, NOON - timedelta(days=3)) is None
+    assert made.turns(1, NOON, ALL) == {}
+    assert made.next_retry(1, NOON) == members.retry_at
+
+
 def test_probes_take_turns() -> None:
     """Never tried comes first, then what was tried longest ago; equals as discovered."""
     waiting = {
@@ -144,7 +162,10 @@ def test_probes_take_turns() -> None:
     assert made.probes("example.com", 1) == []
 
 
-HOURS = st.integers(-3, 3).map(lambda hours: NOON + timedelta(hours=hours))
+NEAR = st.integers(-3, 3).map(lambda hours: NOON + timedelta(hours=hours))
+FAR = NEAR.map(lambda time: time + LONGEST_WAIT)
+HOURS = NEAR | FAR | FAR.map(lambda time: time + LONGEST_WAIT)
+"""Close to each other, and as far apart as nothing is put off."""
 ENTRIES = st.builds(
     ledger_entry,
     st.sampled_from([LedgerState.PENDING, LedgerState.WAITING, LedgerState.DEAD_LETTER, LedgerState.RUNNING]),
@@ -188,7 +209,7 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int,
         entry.retry_at
         for entry in present.values()
         if entry.retry_at is not None
-        and entry.retry_at > now
+        and now < entry.retry_at <= now + LONGEST_WAIT
         and entry.state in {LedgerState.PENDING, LedgerState.WAITING}
     ]
     assert kept.next_retry(generation, now) == min(ahead, default=None)
@@ -196,13 +217,3 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int,
 
 def _is_second_look(entry: LedgerEntry) -> bool:
     return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS
-
-
-def test_what_is_put_off_beyond_a_moment() -> None:
-    """Not what is ready, and not what comes up to then."""
-    entries = {
-        "queued": ledger_entry(LedgerState.PENDING),
-        "soon": ledger_entry(LedgerState.FAILED, retry_at=LATER),
-        "in a year": ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=365)),
-    }
-    assert backlog(entries).put_off_beyond(LATER) == ["in a year"]

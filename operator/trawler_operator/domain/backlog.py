@@ -4,7 +4,9 @@ An entry may be claimed when it is queued, when its time has come, or when a new
 order is kept as entries come and go, so that a pass with 100,000 of them looks at the few that it may launch:
 
 - *ready* ones by site, in the order of their turn: as discovered, oldest first, second looks last;
-- *timed* ones by their time: ready since then;
+- *timed* ones by their time: ready since then, and also if it lies further ahead than anything is put off: that is of a
+  clock that ran ahead. Which of two clocks was wrong cannot be told, so the time itself stays as it was written: once
+  the clock is set right, what it counted as past by mistake waits on;
 - *bound* ones by the generation of the spec that gave them up: ready under any other.
 
 Time and generation are those of the last question. The next one moves what became ready since; a clock that was set
@@ -16,13 +18,14 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.egress import site_of
 from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.retry import LONGEST_WAIT
 
 _WAITING = frozenset({LedgerState.PENDING, LedgerState.FAILED, LedgerState.WAITING})
 _NEVER = 0.0
@@ -40,11 +43,13 @@ class _Place(NamedTuple):
     site: str
 
 
-def is_eligible(entry: LedgerEntry, generation: int | None, now: datetime) -> bool:
-    """Whether the entry may be claimed for a launch now."""
+def is_eligible(entry: LedgerEntry, generation: int | None, now: datetime | None) -> bool:
+    """Whether the entry may be claimed for a launch now; while no time is known, nothing's time has come."""
     if entry.waits_for_new_spec:
         return entry.generation != generation
-    return entry.state in _WAITING and (entry.retry_at is None or entry.retry_at <= now)
+    if entry.state not in _WAITING or entry.retry_at is None:
+        return entry.state in _WAITING
+    return now is not None and not now < entry.retry_at <= now + LONGEST_WAIT
 
 
 class Backlog:
@@ -58,7 +63,8 @@ class Backlog:
         self._bound: dict[int | None, dict[str, _Place]] = {}
         """By generation and key."""
         self._generation: int | None = None
-        self._now = datetime.min.replace(tzinfo=UTC)
+        self._now: datetime | None = None
+        """Of the last question."""
 
     def put(self, key: str, entry: LedgerEntry) -> None:
         """Add an entry whose key is not here; one that waits for nothing is passed over."""
@@ -109,18 +115,14 @@ class Backlog:
     def next_retry(self, generation: int, now: datetime) -> datetime | None:
         """When the next entry that waits for its time may be claimed."""
         self._move_to(generation, now)
-        ahead = self._timed_until(now)
-        return self._timed[ahead][0] if ahead < len(self._timed) else None
-
-    def put_off_beyond(self, moment: datetime) -> list[str]:
-        """Keys of the entries whose time comes after that moment."""
-        return [place.key for _, place in self._timed[self._timed_until(moment) :]]
+        ahead, beyond = self._put_off(now)
+        return self._timed[ahead][0] if ahead < beyond else None
 
     def _move_to(self, generation: int, now: datetime) -> None:
-        before, after = self._timed_until(self._now), self._timed_until(now)
-        for _, place in self._timed[before:after]:
+        before, after = self._put_off(self._now), self._put_off(now)
+        for _, place in self._timed_within(before, but=after):
             self._enter(place)
-        for _, place in self._timed[after:before]:
+        for _, place in self._timed_within(after, but=before):
             self._leave(place)
         if generation != self._generation:
             for place in self._bound.get(self._generation, {}).values():
@@ -129,8 +131,16 @@ class Backlog:
                 self._leave(place)
         self._generation, self._now = generation, now
 
-    def _timed_until(self, now: datetime) -> int:
-        return bisect_right(self._timed, now, key=lambda timed: timed[0])
+    def _put_off(self, now: datetime | None) -> tuple[int, int]:
+        """Where those that are not ready begin and end among the timed ones; before the first question all are."""
+        if now is None:
+            return 0, len(self._timed)
+        first, last = (bisect_right(self._timed, at, key=lambda timed: timed[0]) for at in (now, now + LONGEST_WAIT))
+        return first, last
+
+    def _timed_within(self, places: tuple[int, int], but: tuple[int, int]) -> list[tuple[datetime, _Place]]:
+        (first, last), (but_first, but_last) = places, but
+        return self._timed[first : min(last, but_first)] + self._timed[max(first, but_last) : last]
 
     def _enter(self, place: _Place) -> None:
         insort(self._ready.setdefault(place.site, []), place)

@@ -41,7 +41,7 @@ MAX_SITE_WAIT = timedelta(days=14)
 AFTER_ANNOUNCED = timedelta(minutes=1)
 """Sites are never ready on the second."""
 LONGEST_WAIT = MAX_SITE_WAIT * (1 + RETRY_JITTER_SHARE)
-"""No entry is put off for longer: what lies further ahead was written by a clock that ran ahead."""
+"""No entry is put off for longer: of what lies further ahead, or of the present, the clock was wrong."""
 MAX_BACKOFF_TEXT = 512
 
 

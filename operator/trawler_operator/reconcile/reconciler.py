@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
@@ -17,8 +16,7 @@ from trawler_operator.api.subscription import InvalidSpecError, Subscription, pa
 from trawler_operator.domain.admission import Admission
 from trawler_operator.domain.gate_codec import egress_name
 from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.domain.ledger import Changes, Ledger
-from trawler_operator.domain.retry import LONGEST_WAIT, UnsavedPause, standing_pause
+from trawler_operator.domain.retry import UnsavedPause, standing_pause
 from trawler_operator.reconcile.checking import Checker, StaleSubscriptionError
 from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
@@ -165,7 +163,6 @@ class Reconciler:
         may_launch = may_launch and has_history
         if has_history:  # before that nobody knows what is meant
             await handle_requests(current, self._api, self._store)
-        await self._set_times_right(current)
         await self._gatekeeper.release_lost(current)
         self._hold(current)
         if may_launch and status.source is not None:
@@ -193,17 +190,6 @@ class Reconciler:
         self._hold(current)
         if not current.busy and not current.ledger.running():
             self._looked_at[key] = subscription.uid
-
-    async def _set_times_right(self, current: Pass) -> None:
-        """What waits for longer than anything is put off was put off by a clock that ran ahead: its time has come."""
-        latest = current.now + LONGEST_WAIT
-
-        def compute(ledger: Ledger) -> Changes:
-            late = ledger.backlog.put_off_beyond(latest)
-            return Changes({key: replace(ledger.active[key], retry_at=None) for key in late})
-
-        if compute(current.ledger):
-            await self._store.commit(current.subscription, current.ledger, compute)
 
     def _hold(self, current: Pass) -> None:
         """Tell admission how many slots are really taken: claims whose Job is missing take one once it is created."""
