@@ -121,6 +121,25 @@ async def test_a_gate_that_holds_listings_alone_is_shown(world: World) -> None:
     assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
 
 
+async def test_who_wants_nothing_is_not_held_back_for_longer_than_the_pause(world: World) -> None:
+    """Nothing else happens to it by then, and nobody may ever probe."""
+    world.cluster.subscribe({"select": {"newest": 1}, "schedule": {"intervalSeconds": 86_400}})
+    operator = world.operator()
+    await world.settle(operator)
+    world.cluster.subscribe({"select": {"newest": 1}}, name="other")
+    refuse_listings(world)
+    await operator.reconcile(OTHER)
+    pause = await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+    closing = gates(world)[VISITOR].closing
+    assert closing is not None
+    left = closing.until - world.clock.now()
+    assert pause == left
+    world.clock.advance(left)
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
 async def test_a_gate_that_holds_listings_alone_is_opened_by_hand(world: World) -> None:
     """The check that is asked for shows it, as the message says."""
     operator = await held_by_a_visitor_without_cookies(world)

@@ -109,10 +109,18 @@ class Gatekeeper:
 
         Once the pause is over, a gate concerns whoever wants to pass it. The others might wait for long: who probes it
         next, and when, may depend on nobody's wish any more.
+
+        Args:
+            current: the pass; gets `look_at` if what is shown is over by itself then.
         """
         wanted, now = current.wanted_gates(), current.now
-        closed = self.book.closed(current.gates())
-        return next((self._shown(gate) for gate in closed if gate.is_pausing(now) or gate.id in wanted), None)
+        for gate in self.book.closed(current.gates()):
+            if gate.id in wanted:
+                return self._shown(gate)
+            if gate.is_pausing(now):
+                current.look_at.append(gate.passable_at(now))
+                return self._shown(gate)
+        return None
 
     def _shown(self, gate: Gate) -> Blocker:
         assert gate.closing is not None, "asked of closed gates only"

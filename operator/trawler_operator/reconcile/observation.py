@@ -65,7 +65,7 @@ class Pass:
         probe_in_doubt: it holds a probe that nobody seems to make, and which is too fresh to be given back.
         start_trouble: why a Job that should run does not.
         look_at: times at which a Job that does not run yet, or one that bears a name that is needed, is looked at
-            again.
+            again, or a gate is not shown any more.
         history_missing: the ledger is lost, or was never there; it is being made from the volume.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
