@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,41 @@ def test_a_launch_that_keeps_the_floor_goes_on(
         assert asked_twice.acquire(timeout=20)
         assert asked_twice.acquire(timeout=20)
     assert watched.ended == []
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_of_downloads_below_the_floor_together_one_makes_room_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, ended, looks = [0.0], [], threading.Semaphore(0)
+    floor = 2**30
+
+    def free(_files: Files, _path: Path) -> int:
+        looks.release()
+        return floor if ended else floor - 1
+
+    monkeypatch.setattr(Files, "free_bytes", free)
+    names = ("1-one", "1-two", "1-three", "1-four")
+    with ExitStack() as downloads:
+        for name in names:
+            watch = Watch(PATIENCE, tmp_path, tmp_path / name, ended.append, lambda: now[0])
+            downloads.enter_context(watch.keeping_free(floor))
+        while now[0] < stall.FLOOR_TURNS_SECONDS and not ended:
+            now[0] += 0.25
+            for _ in range(10 * len(names)):
+                assert looks.acquire(timeout=20)
+        for _ in range(10 * len(names)):
+            assert looks.acquire(timeout=20)
+    assert [error.reason for error in ended] == [Reason.BELOW_MIN_FREE]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_a_volume_that_fills_up_fast_is_not_waited_for(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below half of the floor, nobody waits until the others have had their turn."""
+    monkeypatch.setattr(Files, "free_bytes", lambda _files, _path: 2**29 - 1)
+    with watched.watch.keeping_free(2**30):
+        assert watched.has_ended.wait(20)
+    assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
 
 
 @pytest.mark.usefixtures("looks_often")

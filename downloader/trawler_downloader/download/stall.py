@@ -22,6 +22,7 @@ import os
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,8 @@ CLEAN_TIMES = 3
 cannot."""
 FLOOR_LOOK_SECONDS = 2.0
 """Between two looks at the free space: 1 Gbit/s brings 250 MB meanwhile, a quarter of the usual floor."""
+FLOOR_TURNS_SECONDS = 20.0
+"""Over which launches that are below the floor together end, each in a turn that follows from its folder's name."""
 
 
 class Watch:
@@ -123,19 +126,30 @@ class Watch:
     def keeping_free(self, floor: int) -> Iterator[None]:
         """While the launch fills the volume: ends it when less than `floor` bytes are left there.
 
+        Not at once, but in its turn, the sooner the less is left and at half of the floor at the latest: others see the
+        same at the same time, and what the first of them gives back may be enough for the rest.
+
         Looks from a thread of its own, which hangs where the volume does: that is the watch's to find out.
         """
         filled = threading.Event()
+        turn = FLOOR_TURNS_SECONDS * zlib.crc32(self._staging.name.encode()) / 2**32
 
         def look() -> None:
+            since: float | None = None
             while not filled.wait(FLOOR_LOOK_SECONDS):
-                problem = None
+                free = None
                 with suppress(OSError):  # the download will meet it too, and can tell more
-                    problem = below_floor(Files().free_bytes(self._root), floor)
-                if problem is not None:
-                    error = LaunchError(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
-                    self._stop(error, filled, clean=True)
-                    return
+                    free = Files().free_bytes(self._root)
+                problem = below_floor(free, floor)
+                if free is None or problem is None:
+                    since = None
+                    continue
+                since = self._monotonic() if since is None else since
+                if self._monotonic() - since < turn * (2 * free / floor - 1):
+                    continue
+                error = LaunchError(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
+                self._stop(error, filled, clean=True)
+                return
 
         threading.Thread(target=look, name="floor", daemon=True).start()
         try:
