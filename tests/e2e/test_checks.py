@@ -61,6 +61,7 @@ def test_forty_new_videos_survive_a_failing_second_page(place: Place, site: Stan
     assert place.launches(sub) == 41
 
 
+@pytest.mark.long
 @pytest.mark.disruptive
 def test_forty_new_videos_survive_the_operators_death(
     place: Place, site: StandIn, handle: str, operator: OperatorPod

@@ -34,7 +34,7 @@ def scale(operator: OperatorPod, replicas: int) -> None:
     "how",
     [
         pytest.param(["--grace-period=0", "--force"], id="killed"),
-        pytest.param([], id="ended in order"),
+        pytest.param([], id="ended in order", marks=pytest.mark.long),
     ],
 )
 def test_the_leader_goes_in_the_middle_of_a_backfill(

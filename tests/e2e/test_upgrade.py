@@ -40,7 +40,14 @@ LIBRARIES = {
 
 
 @pytest.mark.disruptive
-@pytest.mark.parametrize("kind", LIBRARIES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "hostPath",
+        pytest.param("storageClass", marks=pytest.mark.long),
+        pytest.param("existingClaim", marks=pytest.mark.long),
+    ],
+)
 def test_uninstalled_and_installed_again(
     place: Place, site: StandIn, handle: str, operator: OperatorPod, kind: str
 ) -> None:
