@@ -19,6 +19,7 @@ from client import StandIn
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
+from e2e.waiting import until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,6 +79,18 @@ def site(standin: OwnFaults) -> Iterator[StandIn]:
 def operator() -> OperatorPod:
     """The operator under test."""
     return OperatorPod(namespace="trawler-system")
+
+
+@pytest.fixture(autouse=True)
+def _operator_that_never_died(request: pytest.FixtureRequest) -> None:
+    """For whoever kills it: what earlier tests did to the pod's containers delays their next start."""
+    if request.node.get_closest_marker("disruptive"):
+        operator: OperatorPod = request.getfixturevalue("operator")
+        died = until(
+            "one operator pod", lambda: operator.restarts("operator") + operator.restarts("lister"), lambda _: True
+        )
+        if died:
+            operator.renew()
 
 
 def _place_name(item: Any, suffix: str = "") -> str:

@@ -47,13 +47,18 @@ class OperatorPod:
     def restarts(self, container: str) -> int:
         """How often a container of the pod was restarted."""
         statuses = self.pod()["status"].get("containerStatuses", [])
-        return int(next(s["restartCount"] for s in statuses if s["name"] == container))
+        return int(next((s["restartCount"] for s in statuses if s["name"] == container), 0))
 
     def kill(self, container: str = "operator") -> None:
         """SIGKILL a container and wait until its successor runs."""
         before = self.restarts(container)
         kill_container(str(self.pod()["metadata"]["uid"]), container)
         until(f"container {container} was restarted", lambda: self.restarts(container), lambda n: n > before)
+
+    def renew(self) -> None:
+        """Another pod in its place: the kubelet waits longer each time, up to 5 min, to start a dead container."""
+        k.kubectl("-n", self.namespace, "delete", "pods", "-l", SELECTOR, "--wait=true", timeout=180)
+        self.wait_ready()
 
     def wait_ready(self) -> None:
         """Until the Deployment is rolled out and available."""
