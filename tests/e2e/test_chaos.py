@@ -76,9 +76,9 @@ class Chaos:
             time.sleep(self._random.uniform(1, 8))
 
     def _wanted(self, end: float) -> list[str]:
-        """All kinds as long as there is time, then those that were not done yet."""
-        late = time.monotonic() >= end
-        return [kind for kind in self._kinds if not (late and self.done[kind])]
+        """What was not done yet, as long as there is such; then all kinds until the time is up."""
+        missing = [kind for kind in self._kinds if not self.done[kind]]
+        return missing or (list(self._kinds) if time.monotonic() < end else [])
 
     def _kill_operator_container(self, container: str) -> None:
         kill_container(self._operator.pod()["metadata"]["uid"], container)
