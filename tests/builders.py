@@ -15,7 +15,8 @@ from trawler_operator.api.subscription import (
     parse_subscription,
 )
 from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.status import Blocker, CheckReport, LedgerFacts, build_status
+from trawler_operator.domain.status import LedgerFacts, build_status
+from trawler_operator.domain.status_conditions import Blocker, CheckReport
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 URL = "https://www.youtube.com/@numberline/videos"

@@ -13,7 +13,7 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.spec import Schedule
 from trawler_operator.api.subscription import SubscriptionStatus
 from trawler_operator.domain.schedule import CheckHistory, PollDecision, Why, poll_decision
-from trawler_operator.domain.status import CheckReport
+from trawler_operator.domain.status_conditions import CheckReport
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GONE = CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TERMINAL, "SourceGone", "The channel does not exist.")

@@ -12,7 +12,8 @@ from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.subscription import parse_status
 from trawler_operator.domain.ledger_entry import LaunchTimes
-from trawler_operator.domain.status import CheckReport, LedgerFacts
+from trawler_operator.domain.status import LedgerFacts
+from trawler_operator.domain.status_conditions import CheckReport
 
 
 def test_counts_show_every_state() -> None:

@@ -20,7 +20,8 @@ from trawler_operator.api.subscription import (
     SubscriptionStatus,
     parse_identity,
 )
-from trawler_operator.domain.status import Blocker, CheckReport, LedgerFacts, build_invalid_status
+from trawler_operator.domain.status import LedgerFacts, build_invalid_status
+from trawler_operator.domain.status_conditions import Blocker, CheckReport
 
 MIN, HOUR = timedelta(minutes=1), timedelta(hours=1)
 ELSEWHERE = LibraryStatus(claim_name="library", path="tim", layout="Flat", folder="Numbers")

@@ -8,7 +8,7 @@ from trawler_operator.api.reasons import EventReason, Reason, message
 from trawler_operator.domain.egress import GateKind
 from trawler_operator.domain.gate_book import Happening, Move
 from trawler_operator.domain.gates import Closing, Gate
-from trawler_operator.domain.status import Blocker
+from trawler_operator.domain.status_conditions import Blocker
 
 _ASKED_TO_STOP = (
     "asked to slow down at",

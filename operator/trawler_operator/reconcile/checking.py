@@ -24,7 +24,7 @@ from trawler_operator.domain.readiness import make_wait, relisted, wait_of
 from trawler_operator.domain.requests import asked_check
 from trawler_operator.domain.schedule import audit_due
 from trawler_operator.domain.selection import NewEntry, select_new
-from trawler_operator.domain.status import Blocker, CheckReport
+from trawler_operator.domain.status_conditions import Blocker, CheckReport
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy

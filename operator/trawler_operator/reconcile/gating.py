@@ -12,7 +12,7 @@ from trawler_operator.domain.egress import BudgetLimits, GateId, Route
 from trawler_operator.domain.gate_book import Evidence, GateBook, GateChanges
 from trawler_operator.domain.gate_shown import event_text, held_back
 from trawler_operator.domain.gates import LISTING, Finding, Gate, GatePolicy, launch_task
-from trawler_operator.domain.status import Blocker
+from trawler_operator.domain.status_conditions import Blocker
 from trawler_operator.reconcile.gate_store import GateStore
 from trawler_operator.reconcile.observation import Pass
 from trawler_operator.reconcile.ports import Clock, Event, Key, Measurements

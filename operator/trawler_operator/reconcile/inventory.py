@@ -34,7 +34,7 @@ from trawler_operator.domain.job_outcome import is_finished, observe_outcome
 from trawler_operator.domain.job_settings import claim_name
 from trawler_operator.domain.ledger import Changes, Ledger
 from trawler_operator.domain.plan import has_succeeded
-from trawler_operator.domain.status import Blocker
+from trawler_operator.domain.status_conditions import Blocker
 from trawler_operator.reconcile.gating import Gatekeeper
 from trawler_operator.reconcile.ledger_store import LedgerStore
 from trawler_operator.reconcile.observation import Pass, Policy

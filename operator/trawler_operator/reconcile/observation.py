@@ -18,7 +18,7 @@ from trawler_operator.domain.naming import job_name
 from trawler_operator.domain.plan import HistoryLimits
 from trawler_operator.domain.requests import Verb
 from trawler_operator.domain.start_trouble import Patience, find_other_owner, look_again
-from trawler_operator.domain.status import Blocker, CheckReport
+from trawler_operator.domain.status_conditions import Blocker, CheckReport
 from trawler_operator.reconcile.ports import Event, Key, Manifest
 
 

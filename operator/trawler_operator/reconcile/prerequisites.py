@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from trawler_operator.api.reasons import Reason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.job_settings import JobDefaults, ca_bundle_config_map, claim_name
-from trawler_operator.domain.status import Blocker
+from trawler_operator.domain.status_conditions import Blocker
 from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import KubernetesApi
 from trawler_operator.reconcile.secrets import ListingSecrets, read_secrets

@@ -14,13 +14,8 @@ from trawler_operator.domain.ledger import Ledger
 from trawler_operator.domain.naming import ledger_name
 from trawler_operator.domain.requests import last_handled
 from trawler_operator.domain.schedule import PollDecision
-from trawler_operator.domain.status import (
-    Blocker,
-    LedgerFacts,
-    build_blocked_status,
-    build_invalid_status,
-    build_status,
-)
+from trawler_operator.domain.status import LedgerFacts, build_blocked_status, build_invalid_status, build_status
+from trawler_operator.domain.status_conditions import Blocker
 from trawler_operator.domain.status_patch import status_patch
 from trawler_operator.reconcile.gate_store import GatesUnavailableError
 from trawler_operator.reconcile.gating import Gatekeeper

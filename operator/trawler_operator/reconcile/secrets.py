@@ -18,7 +18,7 @@ from trawler_operator.domain.job_settings import (
     proxy,
     proxy_secret,
 )
-from trawler_operator.domain.status import Blocker
+from trawler_operator.domain.status_conditions import Blocker
 from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import KubernetesApi, RejectedError
 
