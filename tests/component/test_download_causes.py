@@ -8,29 +8,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cannot_run import cannot_run
 from component.aftermath import A_MINUTE, NEVER, NONE, PAUSE, VOLUME_GATE, Fate, prove
-from component.download_job import Job, job_with_idle_tools, running_bare_site
-from component.lister_harness import Standin
+from component.download_job import Job
 from component.proxies import answering_proxy
 
 UNREACHABLE = Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
-        yield standin
-
-
-@pytest.fixture
-def job(site: Standin, tmp_path: Path) -> Job:
-    return job_with_idle_tools(site, tmp_path)
 
 
 async def test_a_watch_page_that_limits_us_costs_nothing(job: Job) -> None:

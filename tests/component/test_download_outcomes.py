@@ -9,32 +9,19 @@ makes of media is tested inside the image.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from component.aftermath import A_DAY, A_MINUTE, A_QUARTER, AN_HOUR, GATE, NEVER, NONE, Again, Fate, prove
-from component.download_job import Job, job_with_idle_tools, running_bare_site
-from component.lister_harness import YOUTUBE, Standin
+from component.download_job import Job
+from component.lister_harness import YOUTUBE
 from trawler_downloader.contract.download import MediaType, MediaWish
 
 HOUR = 3600
 AS_A_DATE = "as a date"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
-        yield standin
-
-
-@pytest.fixture
-def job(site: Standin, tmp_path: Path) -> Job:
-    return job_with_idle_tools(site, tmp_path)
 
 
 @dataclass(frozen=True)

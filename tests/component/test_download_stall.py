@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from component.download_job import Job, job_with_idle_tools, running_bare_site
-from component.lister_harness import ROOT, Standin, wait_until
+from component.download_job import Job
+from component.lister_harness import ROOT, wait_until
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 
@@ -24,17 +23,6 @@ case "$*" in *version*|*-bsfs*) echo "{greeting}"; exit 0;; esac
 echo $$ >> {pids}
 exec sleep 3600
 """
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_bare_site(tmp_path_factory.mktemp("site")) as standin:
-        yield standin
-
-
-@pytest.fixture
-def job(site: Standin, tmp_path: Path) -> Job:
-    return job_with_idle_tools(site, tmp_path)
 
 
 def hangs(job: Job, tool: str) -> Path:
