@@ -48,13 +48,13 @@ class Job:
     inside: tuple[str, ...] = ()
     """A command that runs the program, such as in namespaces of its own."""
 
-    def request(self, video_id: str = VIDEO["id"], **fields: Any) -> DownloadRequest:
+    def request(self, video_id: str = VIDEO["id"], url: str | None = None, **fields: Any) -> DownloadRequest:
         self.launch += 1
         video = VideoRef(
             key=f"youtube.{video_id}",
             extractor="Youtube",
             id=video_id,
-            url=f"{YOUTUBE}/watch?v={video_id}",
+            url=url or f"{YOUTUBE}/watch?v={video_id}",
             title="Old",
         )
         given: dict[str, Any] = {

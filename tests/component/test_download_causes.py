@@ -13,10 +13,16 @@ import pytest
 
 from cannot_run import cannot_run
 from component.aftermath import A_MINUTE, NEVER, NONE, PAUSE, VOLUME_GATE, Fate, prove
-from component.download_job import Job
+from component.download_job import VIDEO, Job
 from component.proxies import answering_proxy
 
 UNREACHABLE = Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)
+EMPTYING = """#!/bin/sh
+echo ffmpeg version 9.9.9
+for last; do :; done
+case $last in file:*) : > "${last#file:}";; esac
+"""
+"""An ffmpeg that writes its output, and nothing into it."""
 
 
 async def test_a_watch_page_that_limits_us_costs_nothing(job: Job) -> None:
@@ -63,6 +69,15 @@ async def test_an_image_without_ffmpeg(job: Job) -> None:
     now = time.time()
     ended = job.run(job.request())
     await prove(ended, Fate("NoFfmpeg", "Environment", 45, "Pending", PAUSE, A_MINUTE), now)
+
+
+async def test_an_ffmpeg_that_makes_nothing_of_what_was_downloaded(job: Job) -> None:
+    """The file that it leaves is empty; neither ffmpeg nor yt-dlp ends with an error."""
+    (job.folder / "tools/ffmpeg").write_text(EMPTYING)
+    now = time.time()
+    ended = job.run(job.request())
+    assert job.site.site.counts.snapshot()["media"][VIDEO["id"]].keys() == {"video", "audio"}
+    await prove(ended, Fate("NothingDownloaded", "Transient", 44, "Failed", NONE, A_MINUTE), now)
 
 
 @pytest.fixture(scope="module")

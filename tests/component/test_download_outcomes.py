@@ -18,6 +18,7 @@ import pytest
 from component.aftermath import A_DAY, A_MINUTE, A_QUARTER, AN_HOUR, GATE, NEVER, NONE, Again, Fate, prove
 from component.download_job import Job
 from component.lister_harness import YOUTUBE
+from component.proxies import answering_proxy
 from trawler_downloader.contract.download import MediaType, MediaWish
 
 HOUR = 3600
@@ -170,10 +171,7 @@ async def test_an_ending_of_a_download(job: Job, row: Row) -> None:
         fault["retry_after"] = formatdate(now + HOUR, usegmt=True)
     for each in filter(None, (fault, row.besides)):
         job.site.site.faults.add(each, job.site.site.catalogue)
-    request = job.request(media=MediaWish(type=row.wish))
-    if row.url is not None:
-        request = request.model_copy(update={"video": request.video.model_copy(update={"url": row.url})})
-    ended = job.run(request)
+    ended = job.run(job.request(url=row.url, media=MediaWish(type=row.wish)))
     told = ended.told
     assert row.says in told.message, told
     assert "\n" not in told.message
@@ -185,3 +183,14 @@ async def test_an_ending_of_a_download(job: Job, row: Row) -> None:
         assert told.retry_at is not None
         assert now + row.waits - 2 <= told.retry_at <= time.time() + row.waits + 2
     await prove(ended, row.fate, now)
+
+
+async def test_a_page_in_which_yt_dlp_finds_nothing(job: Job) -> None:
+    """Of a song that is not to be had there: said in warnings alone, and no error follows."""
+    page = b"<html><title>An album</title></html>"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+    now = time.time()
+    with answering_proxy(head.encode() + page) as proxy:
+        ended = job.run(job.request(url="http://myspace.com/band/music/song/a-title-1-2", proxy=proxy))
+    assert "No downloadable song on this page" in ended.log
+    await prove(ended, Fate("NothingExtracted", "Transient", 44, "Failed", NONE, A_MINUTE), now)
