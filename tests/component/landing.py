@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from trawler_downloader.contract.download import (
     DownloadRequest,
@@ -21,6 +21,7 @@ from trawler_downloader.contract.download import (
 from trawler_downloader.download import program
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
+from trawler_downloader.library.layouts import EpisodeNumber, stems
 from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
 
 MEDIA = b"a whole film, " * 1000
@@ -184,6 +185,17 @@ def land_and_die(request: DownloadRequest, root: Path, engine: FakeEngine, dies_
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def take_all_names(root: Path, request: DownloadRequest, engine: FakeEngine) -> list[Path]:
+    """Files of somebody else's under every name that the engine's video may have as the first one of its day."""
+    number = EpisodeNumber(engine.published)
+    names = stems(request.library.layout, PurePosixPath(engine.channel), engine.title, engine.video_id, number)
+    files = [root / f"{stem}.mkv" for stem in names]
+    files[0].parent.mkdir(parents=True)
+    for file in files:
+        file.write_text("mine")
+    return files
 
 
 def tree(root: Path) -> list[str]:

@@ -14,7 +14,9 @@ import pytest
 from cannot_run import cannot_run
 from component.aftermath import A_MINUTE, NEVER, NONE, PAUSE, VOLUME_GATE, Fate, prove
 from component.download_job import VIDEO, Job
+from component.landing import FakeEngine, launch_of, take_all_names
 from component.proxies import answering_proxy
+from trawler_downloader.download import program
 
 UNREACHABLE = Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)
 EMPTYING = """#!/bin/sh
@@ -126,6 +128,18 @@ async def test_a_claim_that_is_not_mounted(job: Job) -> None:
     job.library.rmdir()
     now = time.time()
     await prove(job.run(job.request()), Fate("VolumeMissing", "Environment", 45, "Pending", VOLUME_GATE, A_MINUTE), now)
+
+
+async def test_a_folder_in_which_all_names_of_the_video_are_taken(job: Job) -> None:
+    """A name is one video's: the Subscription's others go on. What was downloaded stays, to be published later."""
+    request = job.request()
+    engine = FakeEngine(video_id=VIDEO["id"])
+    assert program.fetch(launch_of(request, job.library, engine)) is None
+    before = sorted(take_all_names(job.library, request, engine))
+    now = time.time()
+    ended = job.run(request, "publish")
+    assert [job.library / name for name in job.tree()] == before
+    await prove(ended, Fate("NoFreeName", "Environment", 45, "Pending", NONE, A_MINUTE), now)
 
 
 async def test_a_file_that_is_larger_than_the_volume_takes(job: Job) -> None:

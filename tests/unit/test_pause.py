@@ -51,6 +51,7 @@ def _paused(step: int, until: datetime, reason: str = "Why") -> Backoff:
         ),
         pytest.param(None, _ended(ENVIRONMENT, "NotEnoughSpace"), None, id="too large: smaller ones may fit"),
         pytest.param(None, _ended(ENVIRONMENT, "NameRefused"), None, id="a name of one video"),
+        pytest.param(None, _ended(ENVIRONMENT, "NoFreeName"), None, id="all names of one video"),
         pytest.param(None, _ended(OutcomeClass.RATE_LIMITED), None, id="a limit is its gate's"),
         pytest.param(_paused(5, OVER), _ended(OutcomeClass.PUBLISHED), None, id="published: it is over"),
         pytest.param(

@@ -70,8 +70,10 @@ VOLUME_REASONS = frozenset(
 )
 """Reasons of Environment that every video on the claim would meet."""
 
-VIDEO_REASONS = frozenset({"NotEnoughSpace", "NameRefused", "ManifestUnreadable", "ReservationUnreadable"})
-"""Reasons of Environment that one video meets alone: its size, its name, its records. The rest is one Subscription's:
+VIDEO_REASONS = frozenset(
+    {"NotEnoughSpace", "NameRefused", "NoFreeName", "ManifestUnreadable", "ReservationUnreadable"}
+)
+"""Reasons of Environment that one video meets alone: its size, its names, its records. The rest is one Subscription's:
 its user (PermissionDenied), its floor (BelowMinFree), its image, or the volume that its history is about
 (VolumeMarkerMissing, VolumeMarkerMismatch): others on the claim may be right where they are."""
 
