@@ -72,6 +72,21 @@ async def test_pass_without_anything_to_do(world: World) -> None:
     assert timedelta(0) < pause <= timedelta(hours=1, minutes=6)
 
 
+async def test_no_pass_in_vain(world: World) -> None:
+    """The clock shows whole seconds, and checks fall due within one: each pass comes when its check is due by it."""
+    world.cluster.subscribe({"select": {"newest": 2}, "schedule": {"intervalSeconds": 60}})
+    operator = world.operator()
+    await world.settle(operator)
+    listings, begun, elapsed = len(world.site.requests), world.clock.now(), timedelta(0)
+    pause = await operator.reconcile()
+    for _ in range(10):
+        assert pause is not None
+        elapsed += pause
+        world.clock.time = begun + elapsed - elapsed % timedelta(seconds=1)
+        pause = await operator.reconcile()
+    assert listings + 10 == len(world.site.requests)
+
+
 async def test_new_videos(world: World) -> None:
     """Two videos published: the next check makes two Jobs."""
     world.cluster.subscribe({"select": {"newest": 2}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from trawler_operator.api.subscription import Subscription, SubscriptionStatus
@@ -92,7 +93,8 @@ class NextPasses:
                 times.append(resume)
             elif retry is not None:
                 times.append(retry)
-        return max(timedelta(0), min(times) - now)
+        # The clock shows whole seconds. Within one, what falls due in it is not due yet: pass after pass would find so.
+        return timedelta(seconds=max(0, math.ceil((min(times) - now).total_seconds())))
 
     def forget(self, key: Key) -> None:
         """The Subscription is gone."""
