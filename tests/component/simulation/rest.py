@@ -6,11 +6,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from component.cluster import RESTLESS
-from component.simulation.run import CLAIMS, KEYS, MOST_PASSES, SITES, SPECS, Run
+from component.simulation.run import CLAIMS, IDLE_SECONDS, KEYS, MOST_PASSES, SITES, SPECS, Run
 from component.simulation.truth import Fate, Trouble
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.domain.retry import LONGEST_WAIT
 
 LAST_PASSES = 4
+LONGEST_REST = LONGEST_WAIT.total_seconds() + 86_400
+"""A clock that ran ahead may have noted any wait as far ahead as this; what comes after it is done within the day."""
 
 
 def end_trouble(run: Run) -> None:
@@ -50,7 +53,9 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
     process = run.processes[0]
     for key in KEYS:
         process.finish(key)
-    for _ in range(MOST_PASSES):
+    begun, passes = run.monotonic, 0
+    while (waited := run.monotonic - begun) < LONGEST_REST and passes < MOST_PASSES + waited / IDLE_SECONDS:
+        passes += 1
         run.collect_garbage()
         run.node.end_all()
         run.advance(max(0.0, process.next_due() - run.monotonic))
