@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from component.cluster import KEY
-from component.gate_world import MINUTE, OTHER, owner
+from component.cluster import KEY, Downloader, publish
+from component.gate_world import LIMITED, MINUTE, OTHER, TwoSites, owner
 from component.world import Operator, Site, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.listing import ListRequest
+from trawler_operator.domain.admission import AdmissionLimits
 from trawler_operator.reconcile.ports import RawListing
 
 OFTEN = ("media", "often")
@@ -103,3 +104,42 @@ async def test_a_listing_holds_up_nobody(world: World) -> None:
     world.finish_jobs()
     await operator.reconcile(OTHER)
     assert operator.woken == {OFTEN: 0}
+
+
+async def two_sites(world: World, limits: AdmissionLimits) -> Operator:
+    """A download from a site runs; another Subscription to that site waits, and behind it one to another site."""
+    world.site = TwoSites(world.site.videos)
+    operator = world.operator(limits=limits)
+    for (_, name), host in ((KEY, "youtube.com"), (OFTEN, "youtube.com"), (OTHER, "example.com")):
+        world.cluster.subscribe({"url": f"https://{host}/{name}", "select": {"newest": 1}}, name=name)
+        await operator.reconcile(("media", name))
+    return operator
+
+
+async def test_a_site_that_is_full_holds_up_no_other(world: World) -> None:
+    """As many downloads from it run as may; who waits for the end of one lets others pass."""
+    await two_sites(world, make_limits(2, 2, parallel=1))
+    assert running(world) == [KEY[1], OTHER[1]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "downloader"),
+    [
+        pytest.param(make_limits(1, 1, per_hour=1), publish, id="its budget is used up"),
+        pytest.param(make_limits(1, 1, spacing=MINUTE), publish, id="a download from it began just now"),
+        pytest.param(make_limits(1, 1), lambda _: LIMITED, id="its gate is closed"),
+    ],
+)
+async def test_a_site_that_may_not_be_asked_now_holds_up_no_other(
+    world: World, limits: AdmissionLimits, downloader: Downloader
+) -> None:
+    """A slot that comes free is that one's who can use it, and it is woken at once."""
+    world.downloader = downloader
+    operator = await two_sites(world, limits)
+    assert running(world) == [KEY[1]]
+    await end_what_runs(world, operator)
+    assert operator.woken[OTHER] == 0
+    await operator.reconcile(OFTEN)
+    assert running(world) == []
+    await operator.reconcile(OTHER)
+    assert running(world) == [OTHER[1]]
