@@ -8,7 +8,7 @@ are, for everybody: each video is as the site's truth says, a new one is downloa
 would be had nothing ever gone wrong.
 
 `TRAWLER_LONG=1` looks longer and elsewhere each time. What fails is printed as the calls that lead there, shrunk, and
-as a `@reproduce_failure` line that repeats it.
+as a `@reproduce_failure` line that repeats it as a decorator of `Everything`.
 """
 
 from __future__ import annotations
