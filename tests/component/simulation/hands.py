@@ -58,9 +58,6 @@ class Hands:
 
     def delete(self, name: str, propagation: str, *, again: bool) -> None:
         """A user deletes a Subscription, and may apply it again at once."""
-        if propagation == "Orphan":
-            jobs = self._cluster.select("Job", **DOWNLOAD_JOBS, **{labels.SUBSCRIPTION_LABEL: name})
-            self._watchdog.let_go |= {job["metadata"]["uid"] for job in jobs}
         self._cluster.delete("Subscription", "media", name, propagation=propagation)
         if again:
             self.apply(name)

@@ -62,8 +62,6 @@ class Watchdog:
     """uid of every Job ever seen → name, and what it worked for."""
     claims: dict[tuple[str, str, int], int] = field(default_factory=dict)
     """Subscription, key, launch → pass that claimed it."""
-    let_go: set[str] = field(default_factory=set)
-    """uids of Jobs whose Subscription somebody deleted and left them running."""
     settled: set[str] = field(default_factory=set)
     """Names of Jobs whose launch the ledger has taken as ended."""
     overlap: bool = False
@@ -188,7 +186,7 @@ class Watchdog:
         """To a Subscription that is there, or to none: others' are the garbage collector's."""
         owners = job["metadata"].get("ownerReferences")
         uids = {body["metadata"]["uid"] for body in self.cluster.select("Subscription")}
-        return (not owners and job["metadata"]["uid"] not in self.let_go) or bool(owners and owners[0]["uid"] in uids)
+        return not owners or owners[0]["uid"] in uids
 
     # -- in the end ----------------------------------------------------------------------------------------------
 
