@@ -5,19 +5,35 @@ Texts and conditions are those of Kubernetes 1.36 (pkg/controller/job); `tests/c
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from component.object_store import Object, ObjectStore
 from trawler_operator.reconcile.ports import RejectedError
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
 SIGTERM_CODE = 143
+LATE = "Job was active longer than specified deadline"
 
 
 def start_pod(store: ObjectStore, job: Object) -> None:
     """The Job's pod comes to run; under a quota of pods none comes, and the Job says nothing of it."""
-    metadata, template = job["metadata"], job["spec"]["template"]
     at = _timestamp(store)
+    containers = [{"name": c["name"], "ready": True, "state": {"running": {"startedAt": at}}} for c in _containers(job)]
+    hold_pod(store, job, {"phase": "Running", "startTime": at, "containerStatuses": containers}, ready=1)
+
+
+def hold_pod(store: ObjectStore, job: Object, pod_status: Object, *, ready: int = 0) -> None:
+    """The Job's pod comes, and stays as its status says.
+
+    Args:
+        store: the cluster.
+        job: without a pod.
+        pod_status: what scheduler and kubelet say.
+        ready: pods of the Job that run.
+    """
+    metadata, template = job["metadata"], job["spec"]["template"]
     pod = {
         "metadata": {
             "namespace": metadata["namespace"],
@@ -30,16 +46,14 @@ def start_pod(store: ObjectStore, job: Object) -> None:
         },
         "spec": template["spec"],
     }
-    status: Object = {"startTime": at, "ready": 0}
+    status: Object = {"startTime": _timestamp(store), "ready": ready}
     try:
         store.create("Pod", pod)
     except RejectedError:
-        _report(store, job, status)
+        _report(store, job, {**status, "ready": 0})
         return
-    containers = [{"name": c["name"], "ready": True, "state": {"running": {"startedAt": at}}} for c in _containers(job)]
-    running = {"status": {"phase": "Running", "startTime": at, "containerStatuses": containers}}
-    store.merge("Pod", metadata["namespace"], _pod_name(job), running)
-    _report(store, job, {**status, "active": 1, "ready": 1})
+    store.merge("Pod", metadata["namespace"], _pod_name(job), {"status": pod_status})
+    _report(store, job, {**status, "active": 1})
 
 
 def end_pod(store: ObjectStore, job: Object, code: int, message: str | None = None, reason: str | None = None) -> None:
@@ -52,21 +66,55 @@ def end_pod(store: ObjectStore, job: Object, code: int, message: str | None = No
         message: termination message.
         reason: of the container's end; None: what goes with the code.
     """
-    if store.get("Pod", job["metadata"]["namespace"], _pod_name(job)) is None:
-        start_pod(store, job)
-    terminated = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
-    if message is not None:
-        terminated["message"] = message
-    name = _containers(job)[0]["name"]
-    ended = {
-        "phase": "Failed" if code else "Succeeded",
-        "containerStatuses": [{"name": name, "ready": False, "state": {"terminated": terminated}}],
-    }
-    store.merge("Pod", job["metadata"]["namespace"], _pod_name(job), {"status": ended})
+    _end_container(store, job, code, message, reason)
     if code:
         _fail(store, job, *_judge(job, code))
     else:
         _finish(store, job, ("SuccessCriteriaMet", "Complete"), "CompletionsReached", "Reached expected number of pods")
+
+
+def fail_pod(store: ObjectStore, job: Object, status: Object, code: int | None = None) -> None:
+    """Something takes the pod down from outside, or its node refuses it: the Job fails, the pod stays and says why.
+
+    Args:
+        store: the cluster.
+        job: with one pod, or none yet.
+        status: what the pod says besides that it failed.
+        code: of its container's exit; None: it has not run.
+    """
+    if code is None:
+        hold_pod(store, job, {"phase": "Failed", **status})
+    else:
+        _end_container(store, job, code)
+        store.merge("Pod", job["metadata"]["namespace"], _pod_name(job), {"status": status})
+    disrupted = any(condition["type"] == "DisruptionTarget" for condition in status.get("conditions", ()))
+    _fail(store, job, *_judge(job, code, disrupted=disrupted))
+
+
+def freeze_pod(store: ObjectStore, job: Object, *, beyond_deadline: bool = False) -> None:
+    """The running pod is told to stop and stays: its node is away, or its volume holds the process.
+
+    Args:
+        store: the cluster.
+        job: with one pod, or none yet.
+        beyond_deadline: it is the Job controller that tells it so; the Job fails only once the pod has gone.
+    """
+    _ensure_pod(store, job)
+    body = store.get("Pod", job["metadata"]["namespace"], _pod_name(job))
+    assert body is not None
+    _remove_pod(store, job)
+    grace = timedelta(seconds=body["spec"]["terminationGracePeriodSeconds"])
+    going = {"deletionTimestamp": _written(store.clock.now() + grace), "finalizers": [TRACKING_FINALIZER]}
+    store.put("Pod", {**body, "metadata": {**body["metadata"], **going}})
+    target = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded", "message": LATE}
+    conditions = {"conditions": [target]} if beyond_deadline else {}
+    _report(store, job, {"active": None, "ready": 0, "terminating": 1, **conditions})
+
+
+def lose_pod(store: ObjectStore, job: Object) -> None:
+    """Somebody deletes the pod by force: the Job counts a failure, and nobody says how it ended."""
+    _remove_pod(store, job)
+    _fail(store, job, *_judge(job, None))
 
 
 def evict_pod(store: ObjectStore, job: Object) -> None:
@@ -81,10 +129,19 @@ def delete_pod(store: ObjectStore, job: Object) -> None:
     _fail(store, job, *_judge(job, SIGTERM_CODE))
 
 
-def exceed_deadline(store: ObjectStore, job: Object) -> None:
-    """`activeDeadlineSeconds` are over: the Job controller deletes the pod."""
-    _remove_pod(store, job)
-    _fail(store, job, "DeadlineExceeded", "Job was active longer than specified deadline")
+def exceed_deadline(store: ObjectStore, job: Object, message: str | None = None) -> None:
+    """`activeDeadlineSeconds` are over: the Job controller deletes the pod.
+
+    Args:
+        store: the cluster.
+        job: that took too long.
+        message: termination message of the pod, which is there still; None: it has gone.
+    """
+    if message is None:
+        _remove_pod(store, job)
+    else:
+        _end_container(store, job, SIGTERM_CODE, message)
+    _fail(store, job, "DeadlineExceeded", LATE)
 
 
 def suspend(store: ObjectStore, job: Object) -> None:
@@ -94,7 +151,27 @@ def suspend(store: ObjectStore, job: Object) -> None:
     _report(store, job, {"startTime": None, "active": None, "ready": 0, "conditions": [condition]})
 
 
-def _judge(job: Object, code: int, *, disrupted: bool = False) -> tuple[str, str]:
+def _ensure_pod(store: ObjectStore, job: Object) -> None:
+    if store.get("Pod", job["metadata"]["namespace"], _pod_name(job)) is None:
+        start_pod(store, job)
+
+
+def _end_container(
+    store: ObjectStore, job: Object, code: int, message: str | None = None, reason: str | None = None
+) -> None:
+    _ensure_pod(store, job)
+    terminated = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
+    if message is not None:
+        terminated["message"] = message
+    name = _containers(job)[0]["name"]
+    ended = {
+        "phase": "Failed" if code else "Succeeded",
+        "containerStatuses": [{"name": name, "ready": False, "state": {"terminated": terminated}}],
+    }
+    store.merge("Pod", job["metadata"]["namespace"], _pod_name(job), {"status": ended})
+
+
+def _judge(job: Object, code: int | None, *, disrupted: bool = False) -> tuple[str, str]:
     """Reason and message of the failure, by the Job's own pod failure policy."""
     pod = f"{job['metadata']['namespace']}/{_pod_name(job)}"
     rules = (job["spec"].get("podFailurePolicy") or {}).get("rules") or ()
@@ -140,4 +217,8 @@ def _containers(job: Object) -> list[Object]:
 
 
 def _timestamp(store: ObjectStore) -> str:
-    return store.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(store.clock.now())
+
+
+def _written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
