@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from component.cluster import Killed, Object, end_job, publish, request_of
+from component.job_controller import freeze_pod, hold_pod, start_pod
 from component.world import Operator, World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.model import format_time
@@ -18,6 +19,7 @@ from trawler_operator.reconcile.ports import ApiError, UnavailableError
 
 VIDEO = "youtube.v7"
 MINUTE = timedelta(minutes=1)
+GRACE = timedelta(seconds=30)
 
 
 @pytest.fixture
@@ -29,23 +31,6 @@ def start(world: World, job: Object, at: datetime | None = None) -> None:
     """The Job controller takes the Job up."""
     status = {"startTime": format_time(at or world.clock.now())}
     world.cluster.merge("Job", "media", job["metadata"]["name"], {"status": status})
-
-
-def give_pod(world: World, job: Object, status: dict[str, Any], **metadata: Any) -> None:
-    """A pod of the Job, in whatever state."""
-    name = job["metadata"]["name"]
-    body = {
-        "metadata": {
-            "namespace": "media",
-            "name": f"{name}-pod",
-            "labels": {"batch.kubernetes.io/job-name": name},
-            "ownerReferences": [{"uid": job["metadata"]["uid"]}],
-            **metadata,
-        },
-        "spec": {"nodeName": "node-1"},
-        "status": status,
-    }
-    world.cluster.put("Pod", body)
 
 
 def unmounted(world: World) -> dict[str, Any]:
@@ -104,39 +89,28 @@ async def test_clock_that_differs_from_the_api_servers(world: World, ahead: time
     assert world.cluster.ledger()[VIDEO].reason == "PodNotCreated"
 
 
-async def test_volume_that_does_not_mount(world: World) -> None:
-    """The launch ends, and the Subscription says which pod waits for its volumes on which node."""
+@pytest.mark.parametrize("ahead", [timedelta(), 10 * MINUTE, -10 * MINUTE], ids=["the same", "ahead", "behind"])
+async def test_a_pod_that_has_just_been_told_to_stop(world: World, ahead: timedelta) -> None:
+    """A drain is no trouble: nothing is said before its grace period is over, whatever clock it is written by."""
     operator, job = await launch(world)
-    give_pod(world, job, unmounted(world))
-    world.clock.advance(6 * MINUTE)
-    await operator.reconcile()
-
-    entry = world.cluster.ledger()[VIDEO]
-    assert (entry.state, entry.reason) == (LedgerState.PENDING, "MountFailed")
-    assert "node-1" in str(entry.message)
-    assert world.cluster.running_jobs() == []
-
-
-async def test_no_node(world: World) -> None:
-    """A cluster may have to make a node first: borne for half an hour, shown all the while."""
-    operator, job = await launch(world)
-    unscheduled = {"type": "PodScheduled", "status": "False", "lastTransitionTime": format_time(world.clock.now())}
-    give_pod(world, job, {"phase": "Pending", "conditions": [unscheduled]})
-    world.clock.advance(29 * MINUTE)
+    start_pod(world.cluster, job)
+    world.clock.advance(20 * MINUTE)
+    operator.api.clock_ahead = ahead
+    world.clock.advance(-ahead)
+    freeze_pod(world.cluster, job)
+    world.clock.advance(ahead)
+    assert await operator.reconcile() == 2 * MINUTE + GRACE
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    world.clock.advance(2 * MINUTE + GRACE)
     await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
-    assert len(world.cluster.running_jobs()) == 1
-    world.clock.advance(MINUTE)
-    await operator.reconcile()
-    assert world.cluster.running_jobs() == []
-    assert world.cluster.ledger()[VIDEO].reason == "Unschedulable"
 
 
 async def test_frozen_pod(world: World) -> None:
     """A pod that cannot end holds no slot for ever; the next launch has another name, the frozen pod is left alone."""
     operator, job = await launch(world)
-    give_pod(world, job, {"phase": "Running"}, deletionTimestamp=format_time(world.clock.now()), finalizers=["x"])
-    world.clock.advance(5 * MINUTE)
+    freeze_pod(world.cluster, job)
+    world.clock.advance(5 * MINUTE + GRACE)
     await operator.reconcile()
     entry = world.cluster.ledger()[VIDEO]
     assert (entry.state, entry.reason, entry.failures) == (LedgerState.PENDING, "NotTerminating", 0)
@@ -149,7 +123,7 @@ async def test_frozen_pod(world: World) -> None:
 async def test_deleted_job_that_does_not_go(world: World) -> None:
     """Deleted in the foreground by somebody while its pod is frozen: its name is waited for, but not for ever."""
     operator, job = await launch(world)
-    give_pod(world, job, {"phase": "Running"}, deletionTimestamp=format_time(world.clock.now()), finalizers=["x"])
+    freeze_pod(world.cluster, job)
     world.cluster.delete("Job", "media", job["metadata"]["name"], propagation="Foreground")
     assert await operator.reconcile() == timedelta(seconds=3)
     world.clock.advance(5 * MINUTE)
@@ -191,8 +165,7 @@ def let_time_pass(world: World) -> None:
             world.launches.append((request.video.key, request.launch))
             end_job(world.cluster, job, publish(request))
         elif "startTime" not in job.get("status", {}):
-            start(world, job)
-            give_pod(world, job, unmounted(world))
+            hold_pod(world.cluster, job, unmounted(world))
     world.cluster.collect_garbage()
     world.clock.advance(timedelta(seconds=50))
 

@@ -155,6 +155,7 @@ def test_find_trouble(row: Row) -> None:
     assert trouble is not None
     assert (trouble.outcome, trouble.reason, trouble.ends_at) == (row.outcome, row.reason, NOON + row.borne)
     assert row.says in trouble.message
+    assert trouble.shown_at == NOON + (SHOWN_AFTER if row.borne == ENDING else timedelta())
 
 
 def test_before_anything_is_known_of_its_scheduling() -> None:
@@ -190,6 +191,21 @@ def test_frozen_beyond_its_deadline() -> None:
     assert (trouble.outcome, trouble.reason) == (OutcomeClass.TRANSIENT, "DeadlineExceeded")
     assert "spec.job.activeDeadlineSeconds" in trouble.message
     assert f"ended by {AT}" in trouble.message
+
+
+@pytest.mark.parametrize(
+    ("patience", "said"),
+    [
+        pytest.param(PATIENCE, SHOWN_AFTER, id="what is told to stop most likely does"),
+        pytest.param(Patience(ending=timedelta(seconds=30)), timedelta(seconds=30), id="no later than it is given up"),
+    ],
+)
+def test_what_is_told_to_stop_is_not_said_to_stay(patience: Patience, said: timedelta) -> None:
+    """For a while after its grace period, which a deletion's timestamp is the end of."""
+    trouble = find_trouble(job(), leaving(), patience)
+
+    assert trouble is not None
+    assert (trouble.shown_at, trouble.ends_at) == (NOON + said, NOON + patience.ending)
 
 
 def test_stuck_deletion() -> None:

@@ -1,9 +1,9 @@
 """Launches that never start, and launches that never end: what holds them up, and until when that is borne.
 
-Such a Job says nothing by itself until its deadline, hours later. Its trouble is shown soon; one that lasts beyond its
-patience ends the launch: settled in the ledger as below, its Job deleted after that, and a later launch with a number,
-a Job and a staging folder of its own tries again. A pod that ran all the same, on a node that nobody hears from, does
-no harm: what it publishes is found by its manifest.
+Such a Job says nothing by itself until its deadline, hours later. Its trouble is shown two minutes after it was
+created, or its pod should have ended; one that lasts beyond its patience ends the launch: settled in the ledger as
+below, its Job deleted after that, and a later launch with a number, a Job and a staging folder of its own tries again.
+A pod that ran all the same, on a node that nobody hears from, does no harm: what it publishes is found by its manifest.
 
 | Job, pod | means | borne for |
 |---|---|---|
@@ -36,7 +36,7 @@ from trawler_operator.domain.job_manifest import refers_to_subscription
 from trawler_operator.domain.job_outcome import ObservedOutcome
 
 SHOWN_AFTER = timedelta(minutes=2)
-"""Pulling an image of 1 GB and attaching a volume may take as long."""
+"""Pulling an image of 1 GB and attaching a volume may take as long; so may taking down what was told to stop."""
 LOOK_AT_LEAVING = timedelta(seconds=3)
 """While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
 LOOK_AT_FOREIGN = timedelta(seconds=30)
@@ -81,12 +81,14 @@ class Trouble:
         outcome: of the launch, if it lasts.
         reason: the same.
         message: in Kubernetes' own words, and where to look further.
+        shown_at: from when on it is said.
         ends_at: when patience ends.
     """
 
     outcome: OutcomeClass
     reason: EndReason
     message: str
+    shown_at: datetime
     ends_at: datetime
 
     def ending(self, now: datetime) -> ObservedOutcome:
@@ -120,7 +122,7 @@ def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Troub
         counted, since = job.get("status") or {}, _created(job)
         if since is None or counted.get("active") or counted.get("terminating"):
             return None  # a pod vanished just now, and the Job does not know it yet
-        return _environment(EndReason.POD_NOT_CREATED, since + patience.start, job=name)
+        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name)
     status, metadata = pod.get("status") or {}, pod["metadata"]
     phase = status.get("phase", "Pending")
     if phase in {"Succeeded", "Failed"}:
@@ -163,26 +165,27 @@ def _not_started(pod: _Object, patience: Patience) -> Trouble:
     since = _time(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
     if scheduled.get("status") != "True":
         detail = scheduled.get("message") or "no reason given"
-        return _environment(EndReason.UNSCHEDULABLE, since + patience.scheduling, pod=name, detail=detail)
+        return _environment(EndReason.UNSCHEDULABLE, since, patience.scheduling, pod=name, detail=detail)
     waiting = _waiting(status)
     why = str(waiting.get("reason") or "")
     detail = f"{why}: {waiting['message']}" if waiting.get("message") else why
     if why in _IMAGE_TROUBLE:
-        return _environment(EndReason.IMAGE_PULL_FAILED, since + patience.start, pod=name, detail=detail)
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.start, pod=name, detail=detail)
     if why and why not in _ON_ITS_WAY:
-        return _environment(EndReason.CONTAINER_NOT_STARTED, since + patience.start, detail=f"pod {name}: {detail}")
+        return _environment(EndReason.CONTAINER_NOT_STARTED, since, patience.start, detail=f"pod {name}: {detail}")
     if (conditions.get("PodReadyToStartContainers") or {}).get("status") == "True":
         detail = "the image is still being pulled"
-        return _environment(EndReason.IMAGE_PULL_FAILED, since + patience.scheduling, pod=name, detail=detail)
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.scheduling, pod=name, detail=detail)
     node = (pod.get("spec") or {}).get("nodeName") or "its node"
     if not status.get("startTime"):
         text = message(EndReason.NODE_LOST, detail=f"pod {name} was given to {node}, which does not take it up")
-        return Trouble(OutcomeClass.TERMINATED, EndReason.NODE_LOST, text, since + patience.start)
-    return _environment(EndReason.MOUNT_FAILED, since + patience.start, pod=name, node=node)
+        return Trouble(OutcomeClass.TERMINATED, EndReason.NODE_LOST, text, since, since + patience.start)
+    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node)
 
 
-def _environment(reason: EndReason, ends_at: datetime, **values: object) -> Trouble:
-    return Trouble(OutcomeClass.ENVIRONMENT, reason, message(reason, **values), ends_at)
+def _environment(reason: EndReason, since: datetime, borne: timedelta, **values: object) -> Trouble:
+    """Said at once: no launch that does not start is looked at before it should run."""
+    return Trouble(OutcomeClass.ENVIRONMENT, reason, message(reason, **values), since, since + borne)
 
 
 def _not_terminating(job: _Object, what: str, until: str, patience: Patience) -> Trouble:
@@ -190,11 +193,12 @@ def _not_terminating(job: _Object, what: str, until: str, patience: Patience) ->
     conditions = (job.get("status") or {}).get("conditions") or ()
     targets = {c.get("reason") for c in conditions if c.get("type") == "FailureTarget" and c.get("status") == "True"}
     text = message(EndReason.NOT_TERMINATING, what=what, until=until)
-    ends_at = _time(until) + patience.ending
+    # Within its grace period, and for a while after it, what is told to stop most likely does.
+    shown_at, ends_at = (_time(until) + wait for wait in (min(SHOWN_AFTER, patience.ending), patience.ending))
     if EndReason.DEADLINE_EXCEEDED in targets:  # costs a try: one that freezes its volume each time must come to an end
         text = f"{message(EndReason.DEADLINE_EXCEEDED)}; {text}"
-        return Trouble(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, text, ends_at)
-    return Trouble(OutcomeClass.TERMINATED, EndReason.NOT_TERMINATING, text, ends_at)
+        return Trouble(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, text, shown_at, ends_at)
+    return Trouble(OutcomeClass.TERMINATED, EndReason.NOT_TERMINATING, text, shown_at, ends_at)
 
 
 def _waiting(status: _Object) -> _Object:

@@ -117,7 +117,7 @@ async def settle_launches(
 
 
 async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy: Policy) -> Trouble | None:
-    """What holds a live Job up, if it should run by now; notes when to look again."""
+    """What holds a live Job up, if that is worth saying by now; notes when to look again."""
     look = first_look(job, policy.patience)
     if look is None:
         return None
@@ -128,14 +128,22 @@ async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, pol
     metadata = job["metadata"]
     pod = await api.find_pod(metadata["namespace"], metadata["name"])
     trouble = _by_our_clock(find_trouble(job, pod, policy.patience), api)
-    if trouble is not None and trouble.ends_at > current.now:
+    if trouble is None:
+        return None
+    if trouble.shown_at > current.now:
+        current.look_at.append(trouble.shown_at)
+        return None
+    if trouble.ends_at > current.now:
         current.look_at.append(trouble.ends_at)
     return trouble
 
 
 def _by_our_clock(trouble: Trouble | None, api: KubernetesApi) -> Trouble | None:
     """Patience counts from stamps of the API server: it must not be over at first sight where our clock is ahead."""
-    return None if trouble is None else replace(trouble, ends_at=trouble.ends_at + api.clock_ahead)
+    if trouble is None:
+        return None
+    shown_at, ends_at = (at + api.clock_ahead for at in (trouble.shown_at, trouble.ends_at))
+    return replace(trouble, shown_at=shown_at, ends_at=ends_at)
 
 
 async def _delete_jobs(
