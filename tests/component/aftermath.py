@@ -2,22 +2,25 @@
 
 The report of a download, or the trailer of a listing, comes from the downloader or lister as a process of its own, with
 the real yt-dlp. From there on everything is the operator's: the Job's pod bears that exit code and that report, and
-passes are made when the operator itself asks for them, until it tries again.
+passes are made when the operator itself asks for them, until it tries again. What Kubernetes alone shows of a launch is
+told in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from component.cluster import KEY, Clock
+from component.cluster import KEY, Clock, Object
 from component.download_job import Ended
 from component.gate_world import closed
 from component.job_controller import end_pod
 from component.world import Operator, World
 from trawler_downloader.contract.listing import TrailerLine
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.domain.ledger_entry import LedgerEntry
 
 Again = tuple[float, float] | None
 """Seconds from the ending on between which the next attempt begins; None: none within LONGEST_WATCHED."""
@@ -95,6 +98,23 @@ class Aftermath:
         return again[0] <= self.again <= again[1]
 
 
+@dataclass(frozen=True)
+class Course:
+    """How a launch went, and what the operator made of it."""
+
+    entry: LedgerEntry
+    """As its end left it."""
+    shown: tuple[float, str] | None
+    """Before it ended: after how many seconds which conditions changed."""
+    ended_after: float
+    """Seconds, of which the first is that of the situation."""
+    after: Aftermath
+
+
+Situation = Callable[[World, Object], None]
+"""Lets a launch's Job, and its pod, show something."""
+
+
 async def prove(ended: Ended, fate: Fate, began: float) -> None:
     """All that a table says of an ending holds; `began` is when the launch did, in Unix seconds."""
     told = ended.told
@@ -120,19 +140,58 @@ async def of_a_download(ended: Ended, now: datetime, spec: dict[str, Any] | None
         now: the time of the ending: the report's times are compared with it.
         spec: of the Subscription.
     """
-    world = World(clock=Clock(now))
+
+    def ends(world: World, job: Object) -> None:
+        end_pod(world.cluster, job, ended.code, ended.told.to_json())
+
+    return (await of_a_launch(ends, now, spec)).after
+
+
+async def of_a_launch(
+    happens: Situation, now: datetime, spec: dict[str, Any] | None = None, *, quota: str | None = None
+) -> Course:
+    """The launch of a Subscription's first video, from its claim until the next attempt to launch it.
+
+    Args:
+        happens: right after the Job was created.
+        now: the time of the claim.
+        spec: of the Subscription.
+        quota: what a quota of the namespace refuses altogether from then on.
+    """
+    world = World(clock=Clock(now - timedelta(hours=2)))
     world.cluster.claim()
-    world.site.publish("v0")
     world.cluster.subscribe(spec)
     operator = world.operator()
     await operator.reconcile()
-    (job,) = world.cluster.running_jobs()
     before = _conditions(world)
-    end_pod(world.cluster, job, ended.code, ended.told.to_json())
+    world.site.publish("v0")
+    world.clock.time = now
+    if quota is not None:
+        nothing = {"metadata": {"namespace": KEY[0], "name": "nothing"}, "spec": {"hard": {quota: "0"}}}
+        world.cluster.put("ResourceQuota", nothing)
+    tries = _tries(world)
     pause = await operator.reconcile()
-    state, condition = world.cluster.ledger()[_VIDEO].state, _changed(before, _conditions(world))
-    again = await _until(world, operator, pause, lambda: bool(world.cluster.running_jobs()))
-    return Aftermath(state, condition, again)
+    assert _tries(world) == tries + 1
+    for job in world.cluster.running_jobs():
+        happens(world, job)
+        pause = await operator.reconcile()
+
+    shown: tuple[float, str] | None = None
+    ended: tuple[LedgerEntry, str, float] | None = None
+    again: float | None = None
+    async for seconds in _passes(world, operator, pause):
+        entry, changed = world.cluster.ledger()[_VIDEO], _changed(before, _conditions(world))
+        if ended is not None:
+            if _tries(world) > tries + 1:
+                again = seconds - ended[2]
+                break
+        elif entry.state is not LedgerState.RUNNING:
+            ended = entry, changed, seconds
+        elif shown is None and changed != NONE:
+            shown = seconds, changed
+    assert ended is not None
+    entry, condition, ended_after = ended
+    return Course(entry, shown, ended_after, Aftermath(entry.state, condition, again))
 
 
 async def of_a_listing(trailer: TrailerLine, now: datetime, spec: dict[str, Any] | None = None) -> Aftermath:
@@ -155,23 +214,26 @@ async def of_a_listing(trailer: TrailerLine, now: datetime, spec: dict[str, Any]
     pause = await operator.reconcile()
     assert len(world.site.requests) == checks + 1, "it was not due"
     state, condition = ", ".join(sorted(closed(world))) or "open", _changed(before, _conditions(world))
-    again = await _until(world, operator, pause, lambda: len(world.site.requests) > checks + 1)
-    return Aftermath(state, condition, again)
+    async for seconds in _passes(world, operator, pause):
+        if len(world.site.requests) > checks + 1:
+            return Aftermath(state, condition, seconds)
+    return Aftermath(state, condition, None)
 
 
-async def _until(
-    world: World, operator: Operator, pause: timedelta | None, has_begun: Callable[[], bool]
-) -> float | None:
-    """Seconds until it has begun, with a pass whenever the operator asks for one."""
+async def _passes(world: World, operator: Operator, pause: timedelta | None) -> AsyncIterator[float]:
+    """Seconds from now on, at once and after every pass that the operator asks for."""
     start = world.clock.now()
-    while not has_begun():
+    while world.clock.now() - start <= LONGEST_WATCHED:
+        yield (world.clock.now() - start).total_seconds()
         assert pause is not None
         woken = operator.woken.get(KEY)
         world.clock.advance(max(_SHORTEST_STEP, pause if woken is None else min(pause, timedelta(seconds=woken))))
-        if world.clock.now() - start > LONGEST_WATCHED:
-            return None
         pause = await operator.reconcile()
-    return (world.clock.now() - start).total_seconds()
+
+
+def _tries(world: World) -> int:
+    """How often the API server was asked to take a Job, whether it did or not."""
+    return world.cluster.writes.count("create Job")
 
 
 def _conditions(world: World) -> dict[str, str]:
