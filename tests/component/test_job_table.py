@@ -244,6 +244,9 @@ ENDED = (
     Row("told to stop, without a report", _ended(143), "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="143"),
     Row("deleted by hand, its pod gone", lambda world, job: delete_pod(world.cluster, job),
         "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="143"),
+    # Exit code 0, and the Job failed all the same.
+    Row("ended well beside a container that failed", _failed(0, phase="Failed"),
+        "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
     # Exit code of a class.
     Row("code of Terminal", _ended(40), "Exited", "Terminal", "DeadLetter", 0, NONE, NEVER, says="40"),
     Row("code of NotYet", _ended(41), "Exited", "NotYet", "Waiting", 0, NONE, AN_HOUR),
