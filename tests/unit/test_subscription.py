@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from bad_specs import BAD_SPECS, BadSpec
 from builders import NOON, URL, subscription, subscription_body
 from trawler_downloader.contract.download import Layout, MediaType, Sidecar
+from trawler_operator.api.crd import subscription_crd
 from trawler_operator.api.spec import LedgerPolicy, Schedule
 from trawler_operator.api.subscription import (
     InvalidSpecError,
@@ -45,13 +48,10 @@ def test_a_url_is_all_that_a_spec_needs() -> None:
 
 def test_metadata_is_read_from_the_body() -> None:
     """Names, generation, times and annotations."""
-    parsed = parse_subscription(
-        subscription_body(annotations={"trawler.dev/check": "1"}, deletionTimestamp="2026-11-21T12:00:00Z")
-    )
+    parsed = parse_subscription(subscription_body(annotations={"trawler.dev/check": "1"}))
 
     assert (parsed.namespace, parsed.name, parsed.uid, parsed.generation) == ("media", "numberline", "0a1b2c3d", 1)
     assert parsed.creation_timestamp == datetime(2026, 11, 1, 8, tzinfo=UTC)
-    assert parsed.deletion_timestamp == NOON
     assert parsed.annotations == {"trawler.dev/check": "1"}
     assert parsed.status == SubscriptionStatus()
 
@@ -129,6 +129,22 @@ def test_the_examples_are_valid(example: Path) -> None:
     body["metadata"] |= {"namespace": "media", "uid": "1", "creationTimestamp": "2026-11-01T08:00:00Z"}
 
     assert parse_subscription(body).name == body["metadata"]["name"]
+
+
+def test_the_longest_example_names_every_field() -> None:
+    """As it says of itself: what else can be set is looked for nowhere else."""
+    [example] = [path for path in EXAMPLES if path.name == "tuned.yaml"]
+    text = example.read_text()
+    schema = subscription_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+    assert [name for name in _fields(schema) if f"{name}:" not in text] == []
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Names of the properties, and of those below them; a toleration is described by Kubernetes."""
+    for name, part in schema.get("properties", {}).items():
+        yield name
+        yield from _fields(part)
 
 
 def test_there_are_examples() -> None:
