@@ -9,6 +9,9 @@ import yaml
 
 from chart.rendering import CHART, container, environment, render, scenario, scenario_names
 from trawler_downloader.lister.settings import parse_settings
+from trawler_operator.adapters.clock import SystemClock
+from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.main import build_policy
 from trawler_operator.settings import PREFIX, Settings, load_settings
 
 SCHEMA = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]
@@ -45,6 +48,13 @@ def test_defaults_are_the_same_with_and_without_the_chart(monkeypatch: pytest.Mo
     expected = {name: field.default for name, field in Settings.model_fields.items() if name not in own}
 
     assert expected == load(monkeypatch, {}).model_dump(exclude=own)
+
+
+def test_jobs_get_the_same_resources_with_and_without_the_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default of a later stage than the settings: it stands in the values, and where the operator is told none."""
+    with_chart = build_policy(load(monkeypatch, {}), SystemClock()).defaults
+
+    assert with_chart.resources == JobDefaults(image="i").resources
 
 
 def bounds(path: str) -> list[tuple[str, int]]:

@@ -124,7 +124,7 @@ def test_a_plain_subscription() -> None:
                         ],
                         "resources": {
                             "requests": {"cpu": "100m", "memory": "256Mi"},
-                            "limits": {"memory": "1Gi"},
+                            "limits": {"memory": "2Gi"},
                         },
                         "volumeMounts": [
                             {"name": "library", "mountPath": "/library", "mountPropagation": "HostToContainer"},

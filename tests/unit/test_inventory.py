@@ -136,7 +136,7 @@ def test_the_job_of_a_plain_subscription():
                         "env": [{"name": REQUEST_ENV}],
                         "resources": {
                             "requests": {"cpu": "100m", "memory": "256Mi"},
-                            "limits": {"memory": "1Gi"},
+                            "limits": {"memory": "2Gi"},
                         },
                         "volumeMounts": [
                             {

@@ -14,7 +14,7 @@ COOKIES_KEY = "cookies.txt"
 PROXY_KEYS = ("username", "password")
 """Of the Secret that `access.proxySecretRef` names, as in Secrets of type kubernetes.io/basic-auth."""
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
-DEFAULT_LIMITS = {"memory": "1Gi"}
+DEFAULT_LIMITS = {"memory": "2Gi"}
 
 
 @dataclass(frozen=True)
