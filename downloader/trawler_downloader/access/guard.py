@@ -20,7 +20,6 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HOW_TO_ALLOW = "allow it with the chart's value access.allowedCIDRs if it may be reached"
 

@@ -15,7 +15,6 @@ from pydantic import Field, TypeAdapter
 from trawler_downloader.contract.message import Message
 from trawler_downloader.contract.outcomes import OutcomeClass
 
-PROTOCOL_VERSION = 1
 LIST_PATH = "/list"
 HEALTH_PATH = "/healthz"
 MAX_KNOWN_PER_SOURCE = 500

@@ -95,7 +95,7 @@ class Select(SpecModel):
     newest: Annotated[int, Field(ge=1, le=MAX_ENTRIES)] = DEFAULT_NEWEST
     """How many of the newest videos a source's first check takes; later checks take everything new. Default: 52."""
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=3), AfterValidator(check_distinct)] | None = None
-    """Kinds wanted of a channel. Default: what the URL names (a tab's own kind; of a bare channel, Video)."""
+    """Tabs of a bare channel that are listed; of other sources, kinds taken. Default: the URL's own, else Video."""
 
 
 class Container(StrEnum):

@@ -227,7 +227,6 @@ class Identity(_Frozen):
     uid: str
     generation: int
     creation_timestamp: datetime
-    deletion_timestamp: datetime | None = None
     annotations: Mapping[str, str] = Field(default_factory=dict)
     status: SubscriptionStatus = SubscriptionStatus()
 
@@ -255,7 +254,6 @@ def parse_identity(body: Mapping[str, Any]) -> Identity:
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         creation_timestamp=metadata["creationTimestamp"],
-        deletion_timestamp=metadata.get("deletionTimestamp"),
         annotations=metadata.get("annotations") or {},
         status=parse_status(body.get("status")),
     )

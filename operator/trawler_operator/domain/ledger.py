@@ -84,8 +84,8 @@ class Changes:
 class ShardWrite:
     """One API call: the creation of a shard, or one merge patch with its resourceVersion.
 
-    Which of the two, and the version, is the ledger's to say when the write's turn comes (`resource_versions`): an
-    earlier write of the same list may have created the shard.
+    Which of the two, and the version, is the ledger's to say when the write's turn comes (`version_of`): an earlier
+    write of the same list may have created the shard.
 
     Args:
         number: of the shard.

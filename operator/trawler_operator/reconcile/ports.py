@@ -199,7 +199,7 @@ class Measurements(Protocol):
     """What is counted. Calls are cheap and never fail."""
 
     def check_finished(self, result: str, seconds: float) -> None:
-        """A listing ended: `result` is its trailer's end, `lister-error` or `invalid`."""
+        """A listing ended: `result` is its trailer's end, or `lister-error`."""
         ...
 
     def launch_finished(self, outcome: str) -> None:
