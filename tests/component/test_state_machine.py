@@ -4,8 +4,8 @@ At every write of an operator: ledgers lose no key, no video is worked on by two
 launch is made twice, caps hold, no try is counted that the video did not use up, and what a user skipped stays skipped.
 At every Job and listing: what goes through a closed gate is its one probe, and budgets hold. A gate closes only for
 trouble of its own site or volume. In the end, first for what is behind sites and volumes that are well, then, once all
-are, for everybody: each video is as the site's truth says, a new one is downloaded, no gate is closed, and all is as it
-would be had nothing ever gone wrong.
+are, for everybody: nobody waits who could start a download, each video is as the site's truth says, a new one is
+downloaded, no gate is closed, and all is as it would be had nothing ever gone wrong.
 
 `TRAWLER_LONG=1` looks longer and elsewhere each time. What fails is printed as the calls that lead there, shrunk, and
 as a `@reproduce_failure` line that repeats it as a decorator of `Everything`.

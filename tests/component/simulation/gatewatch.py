@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,6 +52,8 @@ class GateWatch:
     """Launches that an earlier pass was charged for do not count against budgets."""
     clock_set_at: float = -1.0
     """When it jumped last."""
+    removed_at: float = -math.inf
+    """When a gate was taken away last."""
     _seen: dict[str, int] = field(default_factory=dict)
     _was_steady: bool = True
 
@@ -62,6 +65,7 @@ class GateWatch:
 
     def gate_removed(self) -> None:
         """Somebody took a gate away by hand: what it knew of starts and probes is forgotten, as he wanted."""
+        self.removed_at = self.monotonic()
         self.probes.clear()
         self.skewed |= self.under_way().keys()
         self._begin_anew()

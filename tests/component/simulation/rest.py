@@ -8,6 +8,7 @@ from dataclasses import replace
 from component.cluster import RESTLESS
 from component.simulation.run import CLAIMS, IDLE_SECONDS, KEYS, MOST_PASSES, SITES, SPECS, Run
 from component.simulation.truth import Fate, Trouble
+from component.simulation.turns import kept_waiting
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.retry import LONGEST_WAIT
 
@@ -48,7 +49,7 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
     """Passes when they are due, endings and time, until everything of these Subscriptions is as the truth says.
 
     Raises:
-        AssertionError: that does not happen.
+        AssertionError: that does not happen, or one that could start a download does not.
     """
     process = run.processes[0]
     for key in KEYS:
@@ -58,6 +59,9 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
         passes += 1
         run.collect_garbage()
         run.node.end_all()
+        if process.next_due() > run.monotonic:
+            waiting = kept_waiting(run, names)
+            assert not waiting, f"{waiting} could start a download, and wait until {process.due}"
         run.advance(max(0.0, process.next_due() - run.monotonic))
         for key in process.take_due():
             process.begin(key)

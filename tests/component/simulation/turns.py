@@ -1,0 +1,43 @@
+"""Whose turn it is, as everybody can see: who waits for a download although nothing keeps it from starting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from component.simulation.process import LIMITS, subscription_of
+from component.simulation.run import CLAIMS, SITES, Run
+from trawler_operator.api.subscription import parse_subscription
+from trawler_operator.domain.backlog import is_eligible
+from trawler_operator.domain.egress import WINDOW, download_route
+from trawler_operator.domain.gate_book import GateBook
+from trawler_operator.domain.retry import paused_until
+
+
+def kept_waiting(run: Run, names: Iterable[str]) -> set[str]:
+    """Which of these Subscriptions could start a download now: caps, budgets, gates and pauses allow it.
+
+    Once nothing is due any more there is none, whatever others wait for.
+    """
+    gates, now = run.watchdog.gates, run.clock.now()
+    if run.monotonic - gates.removed_at < WINDOW.total_seconds():
+        return set()  # a budget that somebody took away with its gate counts until the next launch is charged to it
+    book = GateBook(gates.gates())
+    running = Counter(subscription_of(job) for job in run.cluster.running_jobs())
+    through = Counter(SITES[name] for name in running.elements())
+    found: set[str] = set()
+    for name in names:
+        subscription = parse_subscription(run.cluster.subscription(("media", name)))
+        pause = subscription.status.backoff
+        parallelism = 1 if pause is not None else subscription.spec.job.parallelism
+        room = min(
+            LIMITS.max_running - running.total(),
+            LIMITS.egress.max_parallel - through[SITES[name]],
+            min(parallelism, LIMITS.max_running_per_subscription) - running[name],
+        )
+        route = download_route(f"https://{SITES[name]}/", "", f"media/{CLAIMS[name]}")
+        may_start = room > 0 and book.start_at(route, LIMITS.egress, now) <= now and paused_until(pause, now) is None
+        entries = run.cluster.ledger(name).values()
+        if may_start and any(is_eligible(entry, subscription.generation, now) for entry in entries):
+            found.add(name)
+    return found
