@@ -83,7 +83,6 @@ class Both:
 
 @settings(
     max_examples=25,
-    deadline=None,
     database=None,
     phases=(Phase.generate,),
     suppress_health_check=[HealthCheck.too_slow],

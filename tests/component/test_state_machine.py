@@ -194,8 +194,6 @@ def test_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
             stateful_step_count=100,
             derandomize=not LONG,
             database=None,
-            deadline=None,
-            print_blob=True,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         ),
