@@ -1,7 +1,7 @@
 """What goes wrong on purpose: a fault has something to match, a kind, and how often it strikes.
 
 Kinds are of three sorts. Transport faults (`status`, `redirect`, `hang`, `reset`, `truncate`, `slow`, `corrupt`,
-`blank`) fit every endpoint. Listing faults change what a listing says. Player faults are states of a video
+`blank`, `sign_out`) fit every endpoint. Listing faults change what a listing says. Player faults are states of a video
 (catalogue.STATES), lent for a while. One extraction asks the player several times, as different clients: so `times` of
 a player fault counts attempts (visits of the watch page) and of every other fault counts requests.
 """
