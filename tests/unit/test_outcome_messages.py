@@ -5,7 +5,8 @@ from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError
 
 from trawler_downloader.contract.reasons import Reason
-from trawler_downloader.outcomes import MAX_MESSAGE, Classified, classify, without_secrets
+from trawler_downloader.outcomes import Classified, classify
+from trawler_downloader.outcomes.messages import MAX_MESSAGE, without_secrets
 from yt_dlp_errors import said
 
 

@@ -5,6 +5,5 @@ phrase of a site is one more row. Nothing here does I/O, and nothing decides wha
 """
 
 from trawler_downloader.outcomes.classify import Classified, classify
-from trawler_downloader.outcomes.messages import MAX_MESSAGE, without_secrets
 
-__all__ = ["MAX_MESSAGE", "Classified", "classify", "without_secrets"]
+__all__ = ["Classified", "classify"]
