@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 from trawler_operator.api.conditions import ConditionType
-from trawler_operator.api.reasons import Reason
+from trawler_operator.api.reasons import EventReason, Reason
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Conditions\n")[2].partition("\n## ")[0]
 OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
 OF_READY = OUTCOMES.partition("\n## Reasons of `Ready`\n")[2].partition("\n## ")[0]
+EVENTS = OUTCOMES.partition("\n## Events\n")[2].partition("\n## ")[0]
 
 
 def _rows(section: str) -> list[list[str]]:
@@ -45,3 +46,8 @@ def test_every_row_says_what_it_means() -> None:
 
     assert rows
     assert [row for row in rows if len(row) != 3 or not row[1].endswith(".")] == []
+
+
+def test_every_reason_of_an_event_is_explained() -> None:
+    """Once."""
+    assert sorted(word for row in _rows(EVENTS) for word in _words(row[0])) == sorted(EventReason)
