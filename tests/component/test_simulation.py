@@ -9,6 +9,7 @@ from component.simulation.run import KEYS, SPECS, Run
 from component.simulation.truth import Fate
 
 DAY = 86_400
+NUMBERLINE, FUGUES, _ = KEYS
 
 
 def test_a_clock_that_ran_ahead_made_a_wait_long() -> None:
@@ -19,9 +20,27 @@ def test_a_clock_that_ran_ahead_made_a_wait_long() -> None:
         run.jump(10 * DAY)
         run.carry_on(60)
         run.node.end(0, Ending.KILLED)
-        run.work(0, KEYS[0], 0, Fault.NONE, finish=True)
+        run.work(0, NUMBERLINE, 0, Fault.NONE, finish=True)
         run.jump(-10 * DAY)
         come_to_rest(run, [*SPECS])
         assert run.monotonic > 9 * DAY
+    finally:
+        run.close()
+
+
+def test_a_gate_that_another_operator_closed() -> None:
+    """Who did not hear of it lists once more, and hears it from the site."""
+    run = Run()
+    try:
+        run.carry_on(10)
+        run.overlap(on=True)
+        run.outside.limit("youtube.com", "RateLimited")
+        run.advance(DAY)
+        run.work(1, NUMBERLINE, 0, Fault.NONE, finish=True)
+        assert run.watchdog.gates.closed()
+        run.overlap(on=False)
+        for key in (NUMBERLINE, FUGUES):
+            run.work(0, key, 0, Fault.NONE, finish=True)
+        assert not run.watchdog.overlap
     finally:
         run.close()

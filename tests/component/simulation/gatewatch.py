@@ -54,6 +54,8 @@ class GateWatch:
     """When it jumped last."""
     removed_at: float = -math.inf
     """When a gate was taken away last."""
+    _unheard: dict[str, int] = field(default_factory=dict)
+    """Gate → epoch in which it was closed when two operators were at work last: only one of them may know."""
     _seen: dict[str, int] = field(default_factory=dict)
     _was_steady: bool = True
 
@@ -69,6 +71,14 @@ class GateWatch:
         self.probes.clear()
         self.skewed |= self.under_way().keys()
         self._begin_anew()
+
+    def overlap_ended(self) -> None:
+        """One operator works again.
+
+        Who launches writes the gates, and so hears of what the other one did to them. Who lists looks at them as they
+        were when it read them last: that the other one has closed one it may learn from the site.
+        """
+        self._unheard = {name: gate.epoch for name, gate in self.gates().items() if gate.is_closed}
 
     def gates(self) -> dict[str, Gate]:
         """All gates, as they are stored."""
@@ -120,7 +130,7 @@ class GateWatch:
 
     def look_at_listing(self, name: str, present: list[Object]) -> None:
         """A source is about to be listed."""
-        gates = self.gates()
+        gates = {one: gate for one, gate in self.gates().items() if self._unheard.get(one) != gate.epoch}
         route = listing_route(f"https://{self.internet.sites[name]}/", "")
         passed = {identity: gates[identity.name].epoch for identity in route.gates if identity.name in gates}
         self._look_at_passed(name, LISTING, passed, present, steady=self._is_steady())

@@ -88,6 +88,7 @@ class Watchdog:
         self.gates.look()
         if self.draining and len(self._live()) <= 1:
             self.overlap = self.draining = False
+            self.gates.overlap_ended()
         for job in self.cluster.select("Job", **DOWNLOAD_JOBS):
             if job["metadata"]["uid"] not in self.jobs:
                 self._look_at_new(job, number)
