@@ -152,8 +152,8 @@ class GateStore:
     async def _write(self, changes: GateChanges, forgotten: set[str]) -> None:
         try:
             body = await self._reach(self._put(changes, forgotten))
-        except GatesUnavailableError:
-            self._refused = True
+        except (GatesUnavailableError, asyncio.CancelledError):
+            self._refused = True  # or done, and nobody heard: the pass's time was over
             raise
         self._refused, self._version = False, body["metadata"]["resourceVersion"]
         kept = {name: gate for name, gate in self.book.gates.items() if name not in forgotten}
