@@ -18,6 +18,7 @@ from bench.machine import Node
 from bench.table import Row
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.place import Place
 
 HANDLE = "@bench-downloads"
@@ -36,7 +37,7 @@ def measure(cluster: Cluster, place: Place, site: StandIn, node: Node, rounds: i
     containers: dict[str, list[float]] = {"trawler": [], "usual": []}
 
     def note(kind: str, ran: Ran) -> None:
-        [pod] = k.items("-n", place.namespace, "pods", "-l", f"batch.kubernetes.io/job-name={ran.name}")
+        [pod] = objects.items("pods", namespace=place.namespace, labels=f"batch.kubernetes.io/job-name={ran.name}")
         jobs[kind].append(ran.seconds)
         containers[kind].append(node.ran_for(pod["metadata"]["uid"], pod["spec"]["containers"][0]["name"]))
         print(f"  {kind}: Job {jobs[kind][-1]:.2f}, container {containers[kind][-1]:.2f} s", file=sys.stderr)

@@ -13,6 +13,7 @@ from bench.ledger import LAUNCHES, probe
 from bench.machine import Node
 from bench.table import Row
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
@@ -67,6 +68,6 @@ def _scale(operator: OperatorPod, replicas: int) -> None:
     selector = "app.kubernetes.io/name=trawler,app.kubernetes.io/component=operator"
     until(
         f"{replicas} operator pods",
-        lambda: len(k.items("-n", operator.namespace, "pods", "-l", selector)),
+        lambda: len(objects.items("pods", namespace=operator.namespace, labels=selector)),
         lambda n: n == replicas,
     )

@@ -12,6 +12,7 @@ from bench.history import shard
 from bench.machine import Node
 from bench.table import Row
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
@@ -76,7 +77,8 @@ def _metric(operator: OperatorPod, name: str) -> float:
 
 
 def _reported(place: Place) -> int:
-    return sum("observedGeneration" in s.get("status", {}) for s in k.items("-n", place.namespace, "ytsub"))
+    subscriptions = objects.items("subscriptions", namespace=place.namespace)
+    return sum("observedGeneration" in s.get("status", {}) for s in subscriptions)
 
 
 def _name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""kubectl for tests: commands in, JSON out; the cluster is the one that KUBECONFIG names."""
+"""kubectl for tests, as a user has it; the cluster is the one that KUBECONFIG names."""
 
 from __future__ import annotations
 
@@ -28,18 +28,6 @@ def kubectl(*args: str, stdin: str | None = None, timeout: float = 120) -> str:
     if done.returncode:
         raise KubectlError(args, done.stderr)
     return done.stdout
-
-
-def get(*args: str) -> dict[str, Any]:
-    """`kubectl get … -o json`, parsed."""
-    parsed: dict[str, Any] = json.loads(kubectl("get", *args, "-o", "json"))
-    return parsed
-
-
-def items(*args: str) -> list[dict[str, Any]]:
-    """The items of a list."""
-    found: list[dict[str, Any]] = get(*args)["items"]
-    return found
 
 
 def apply(*manifests: Manifest) -> None:

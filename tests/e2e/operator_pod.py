@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2e import kubectl as k
+from e2e import objects
 from e2e.waiting import until
 
 SELECTOR = "app.kubernetes.io/name=trawler,app.kubernetes.io/component=operator"
@@ -39,7 +40,7 @@ class OperatorPod:
 
     def pod(self) -> dict[str, Any]:
         """The pod that runs now."""
-        found = k.items("-n", self.namespace, "pods", "-l", SELECTOR)
+        found = objects.items("pods", namespace=self.namespace, labels=SELECTOR)
         pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
         assert len(pods) == 1, f"expected one operator pod, found {[p['metadata']['name'] for p in pods]}"
         return pods[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e import kubectl as k
+from e2e import objects
 from e2e.waiting import until
 
 NODE_NAS_FOLDER = "/media/nas"
@@ -47,15 +48,13 @@ class Place:
                     "name": self.namespace,
                     "labels": {"pod-security.kubernetes.io/enforce": "restricted", "trawler-e2e": "place"},
                 },
-            }
-        )
-        k.apply(
+            },
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": "standin-ca", "namespace": self.namespace},
                 "data": {"ca.crt": self.ca},
-            }
+            },
         )
         self.add_claim("library", self.namespace)
 
@@ -94,9 +93,10 @@ class Place:
         )
 
     def unmake(self, *, wait: bool = False) -> None:
-        """Delete all of it, the files too; the namespace's own end is awaited only if asked."""
-        k.delete("namespace", self.namespace, wait=wait)
-        for volume in k.items("persistentvolumes", "-l", "trawler-e2e=place"):
+        """Delete what there is of it, the files too; the namespace's own end is awaited only if asked."""
+        if objects.items("namespaces", fields=f"metadata.name={self.namespace}"):
+            k.delete("namespace", self.namespace, wait=wait)
+        for volume in objects.items("persistentvolumes", labels="trawler-e2e=place"):
             if volume["spec"]["claimRef"]["namespace"] == self.namespace:
                 k.delete("persistentvolume", volume["metadata"]["name"])
         shutil.rmtree(self.library, ignore_errors=True)
@@ -129,7 +129,7 @@ class Place:
 
     def status(self, name: str) -> dict[str, Any]:
         """`.status` of a Subscription, empty as long as there is none."""
-        found: dict[str, Any] = k.get("-n", self.namespace, "subscriptions.trawler.dev", name).get("status", {})
+        found: dict[str, Any] = objects.get("subscriptions", name, namespace=self.namespace).get("status", {})
         return found
 
     def condition(self, name: str, kind: str) -> dict[str, str]:
@@ -166,7 +166,7 @@ class Place:
     def ledger(self, name: str) -> dict[str, dict[str, Any]]:
         """All entries of a Subscription's ledger by video key."""
         entries: dict[str, dict[str, Any]] = {}
-        for shard in k.items("-n", self.namespace, "configmaps", "-l", f"trawler.dev/subscription={name}"):
+        for shard in objects.items("configmaps", namespace=self.namespace, labels=f"trawler.dev/subscription={name}"):
             for key, value in shard.get("data", {}).items():
                 try:
                     entries[key] = json.loads(value)
@@ -183,17 +183,17 @@ class Place:
 
     def ledger_versions(self, name: str) -> dict[str, str]:
         """The resourceVersions of the ledger's shards: equal twice means that nothing was written in between."""
-        shards = k.items("-n", self.namespace, "configmaps", "-l", f"trawler.dev/subscription={name}")
+        shards = objects.items("configmaps", namespace=self.namespace, labels=f"trawler.dev/subscription={name}")
         return {shard["metadata"]["name"]: shard["metadata"]["resourceVersion"] for shard in shards}
 
     def jobs(self, name: str) -> list[dict[str, Any]]:
         """The download Jobs of a Subscription that exist now."""
         selector = f"app.kubernetes.io/component=download,trawler.dev/subscription={name}"
-        return k.items("-n", self.namespace, "jobs", "-l", selector)
+        return objects.items("jobs", namespace=self.namespace, labels=selector)
 
     def events(self, reason: str) -> list[str]:
         """Messages of the Events with this reason."""
-        events = k.items("-n", self.namespace, "events.events.k8s.io")
+        events = objects.items("events", namespace=self.namespace)
         return [event.get("note", "") for event in events if event["reason"] == reason]
 
     def launches(self, name: str) -> int:

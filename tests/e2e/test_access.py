@@ -6,6 +6,7 @@ import json
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.place import Place
 
 CANARY = "c4n4ry-s3cr3t"
@@ -26,7 +27,7 @@ def test_a_video_for_members_lands_with_their_cookies(place: Place, site: StandI
     place.wait_up_to_date("club", 1)
     place.wait_condition("club", "CookiesValid", "True", "CookiesAccepted")
     logs = k.kubectl("-n", place.namespace, "logs", "-l", "trawler.dev/subscription=club", "--tail=-1")
-    events = k.items("-n", place.namespace, "events")
+    events = objects.items("events", namespace=place.namespace)
     assert "once more, with cookies" in logs
     assert CANARY not in logs + json.dumps([place.status("club"), place.ledger("club"), place.jobs("club"), events])
 

@@ -13,6 +13,7 @@ import pytest
 from bad_specs import BAD_SPECS, BadSpec
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.place import Place
 from e2e.waiting import throughout, until
 
@@ -59,10 +60,10 @@ def test_a_condition_names_the_field(place: Place, bad: BadSpec) -> None:
     place.subscribe("bad", bad.spec)
     condition = place.wait_condition("bad", "Ready", "False", "InvalidSpec")
     assert bad.field in condition["message"]
-    version = k.get("-n", place.namespace, "ytsub", "bad")["metadata"]["resourceVersion"]
+    version = objects.get("subscriptions", "bad", namespace=place.namespace)["metadata"]["resourceVersion"]
     throughout(
         "nothing is written again",
-        lambda: k.get("-n", place.namespace, "ytsub", "bad")["metadata"]["resourceVersion"],
+        lambda: objects.get("subscriptions", "bad", namespace=place.namespace)["metadata"]["resourceVersion"],
         lambda seen: seen == version,
         seconds=5,
     )
@@ -125,7 +126,7 @@ def test_a_broken_ledger_value_is_shown_and_kept(place: Place, site: StandIn, ha
     place.subscribe("hurt", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 2}})
     place.wait_up_to_date("hurt", 2)
     key = next(key for key, entry in place.ledger("hurt").items() if entry["state"] == "Succeeded")
-    shard = k.items("-n", place.namespace, "configmaps", "-l", "trawler.dev/subscription=hurt")[0]["metadata"]["name"]
+    (shard,) = place.ledger_versions("hurt")
     k.kubectl(
         "-n", place.namespace, "patch", "configmap", shard, "--type=merge", "-p", json.dumps({"data": {key: "{oops"}})
     )
@@ -138,7 +139,7 @@ def test_a_broken_ledger_value_is_shown_and_kept(place: Place, site: StandIn, ha
         lambda c: c.get("status") == "False",
     )
     assert key in condition["message"]
-    assert k.get("-n", place.namespace, "configmap", shard)["data"][key] == "{oops"
+    assert objects.get("configmaps", shard, namespace=place.namespace)["data"][key] == "{oops"
     assert len(place.media()) == 2
     assert place.launches("hurt") == 1
 

@@ -16,7 +16,7 @@ import pytest
 
 from client import StandIn
 from e2e import kubectl as k
-from e2e import media, node
+from e2e import media, node, objects
 from e2e.operator_pod import SELECTOR, OperatorPod, kill_container
 from e2e.place import Place
 from e2e.served import ONCE
@@ -93,7 +93,7 @@ class Chaos:
         self._kill_operator_container("lister")
 
     def _download_pod(self) -> dict[str, str]:
-        pods = k.items("-n", self._place.namespace, "pods", "--field-selector=status.phase=Running")
+        pods = objects.items("pods", namespace=self._place.namespace, fields="status.phase=Running")
         assert pods, "no download runs just now"
         metadata: dict[str, str] = self._random.choice(pods)["metadata"]
         return metadata

@@ -6,6 +6,7 @@ from typing import Any
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.place import Place
 from e2e.waiting import until
 
@@ -86,6 +87,6 @@ def test_deleted_and_applied_again_while_pods_still_end(place: Place, site: Stan
     site.clear_faults()
     place.wait_up_to_date("again", 3, timeout=400)
     assert len(place.media()) == 3
-    uid = k.get("-n", place.namespace, "ytsub", "again")["metadata"]["uid"]
-    shards = k.items("-n", place.namespace, "configmaps", "-l", "trawler.dev/subscription=again")
+    uid = objects.get("subscriptions", "again", namespace=place.namespace)["metadata"]["uid"]
+    shards = objects.items("configmaps", namespace=place.namespace, labels="trawler.dev/subscription=again")
     assert {owner["uid"] for shard in shards for owner in shard["metadata"]["ownerReferences"]} == {uid}

@@ -10,7 +10,7 @@ import pytest
 from cannot_run import cannot_run
 from client import StandIn
 from e2e import kubectl as k
-from e2e import media
+from e2e import media, objects
 from e2e.loop_disk import LoopDisk, loop_disk
 from e2e.place import Place
 from e2e.waiting import until
@@ -137,9 +137,8 @@ def test_a_disk_that_freezes(place: Place, site: StandIn, handle: str, disk: Loo
         disk.thaw()
     site.clear_faults()
     _lands_whole(place, "frozen", 3)
-    assert not [
-        pod for pod in k.items("-n", place.namespace, "pods") if pod["status"]["phase"] in {"Pending", "Running"}
-    ]
+    phases = {pod["status"]["phase"] for pod in objects.items("pods", namespace=place.namespace)}
+    assert phases.isdisjoint({"Pending", "Running"})
 
 
 def _landed_once(place: Place, site: StandIn, handle: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from client import CLUSTER_URL, NAMESPACE, SERVICE, StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place, succeeded
 from e2e.waiting import throughout, until
@@ -40,16 +41,14 @@ def proxy(place: Place) -> str:
 
 def _closed(operator: OperatorPod, proxy: str | None) -> dict[str, dict[str, Any]]:
     """The gates of that way out which are closed, by their keys."""
-    data = k.get("-n", operator.namespace, "configmap", "trawler-gates").get("data", {})
+    data = objects.get("configmaps", "trawler-gates", namespace=operator.namespace).get("data", {})
     gates = {key: json.loads(text) for key, text in data.items()}
     return {key: gate for key, gate in gates.items() if "closing" in gate and gate.get("proxy") == proxy}
 
 
 def _events(place: Place, reason: str) -> list[str]:
     """What the Events of a reason say."""
-    return [
-        event["note"] for event in k.items("-n", place.namespace, "events.events.k8s.io") if event["reason"] == reason
-    ]
+    return [event["note"] for event in objects.items("events", namespace=place.namespace) if event["reason"] == reason]
 
 
 @pytest.mark.lengthy

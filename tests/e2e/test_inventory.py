@@ -11,6 +11,7 @@ import pytest
 from client import StandIn
 from component.inventory_world import Volume
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
@@ -27,7 +28,7 @@ def _downloads(site: StandIn, handle: str) -> int:
 
 def _inventories(place: Place, name: str) -> list[dict[str, Any]]:
     selector = f"app.kubernetes.io/component=inventory,trawler.dev/subscription={name}"
-    return k.items("-n", place.namespace, "jobs", "-l", selector)
+    return objects.items("jobs", namespace=place.namespace, labels=selector)
 
 
 def _wait_rebuilt(place: Place, name: str, downloaded: int) -> None:
@@ -116,6 +117,6 @@ def test_a_history_of_several_chunks_survives_the_operator(
 
 def _last_read(place: Place, name: str) -> str | None:
     """The key up to which an unfinished inventory has come."""
-    shards = k.items("-n", place.namespace, "configmaps", "-l", f"trawler.dev/subscription={name}")
+    shards = objects.items("configmaps", namespace=place.namespace, labels=f"trawler.dev/subscription={name}")
     marks = [shard["metadata"].get("annotations", {}).get("trawler.dev/inventory", "") for shard in shards]
     return next((json.loads(mark).get("after") for mark in marks if mark.startswith("{")), None)

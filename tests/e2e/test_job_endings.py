@@ -9,6 +9,7 @@ import pytest
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
@@ -95,7 +96,7 @@ def test_pod_evicted(place: Place, site: StandIn, handle: str) -> None:
     """As a drain does it, through the eviction API: said in the ledger, no try is lost."""
     key = _subscribe(place, site, handle, slow=True)
     _wait_transfer(place)
-    (pod,) = k.items("-n", place.namespace, "pods", "-l", "app.kubernetes.io/component=download")
+    (pod,) = objects.items("pods", namespace=place.namespace, labels="app.kubernetes.io/component=download")
     name = pod["metadata"]["name"]
     eviction = {
         "apiVersion": "policy/v1",
@@ -141,7 +142,7 @@ def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
     k.apply(quota)
     until(
         "the quota is in force",
-        lambda: k.get("-n", place.namespace, "resourcequota", "no-pods").get("status", {}).get("hard"),
+        lambda: objects.get("resourcequotas", "no-pods", namespace=place.namespace).get("status", {}).get("hard"),
         lambda hard: hard == {"pods": "0"},
     )
     key = _publish(place, site, handle)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client import StandIn
-from e2e import kubectl as k
-from e2e import media
+from e2e import media, objects
 from e2e.operator_pod import OperatorPod, kill_container
 from e2e.place import Place
 from e2e.served import not_served_once
@@ -52,7 +51,7 @@ def test_a_killed_download_pod_leaves_nothing_half_and_is_tried_again(place: Pla
         },
     )
     until("the transfer is under way", place.staged, lambda staged: any(p.suffix == ".part" for p in staged))
-    pod = k.items("-n", place.namespace, "pods", "-l", "trawler.dev/subscription=killed")[0]
+    pod = objects.items("pods", namespace=place.namespace, labels="trawler.dev/subscription=killed")[0]
     kill_container(pod["metadata"]["uid"], "download")
     assert place.media() == []
     site.clear_faults()

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from client import StandIn
-from e2e import helm
+from e2e import helm, objects
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
@@ -30,7 +30,7 @@ def test_only_the_namespaces_that_are_named_are_served(
         assert len(place.media()) == 1
         assert other_place.status("unserved") == {}
         assert other_place.ledger("unserved") == {}
-        assert k.items("-n", other_place.namespace, "jobs") == []
+        assert objects.items("jobs", namespace=other_place.namespace) == []
         assert [_may_list(operator, each) for each in (place, other_place)] == ["yes", "no"]
         assert [line for line in operator.logs(tail=-1).splitlines() if "forbidden" in line.lower()] == []
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import throughout, until
@@ -100,5 +101,5 @@ def test_value_that_cannot_be_understood(place: Place, site: StandIn, handle: st
     handled = _ask(place, "skip", "1;sate=Pending")
     assert handled["accepted"] == 0
     assert "trawler.dev/skip" in handled["message"]
-    events = k.items("-n", place.namespace, "events.events.k8s.io")
+    events = objects.items("events", namespace=place.namespace)
     assert any(event["reason"] == "RequestRefused" and handled["message"] in event["note"] for event in events)

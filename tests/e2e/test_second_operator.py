@@ -6,6 +6,7 @@ import pytest
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import SELECTOR, OperatorPod
 from e2e.place import Place
 from e2e.served import not_served_once
@@ -14,7 +15,7 @@ from e2e.waiting import until
 
 def leader(operator: OperatorPod) -> str:
     """Name of the pod that holds the Lease; empty: none does."""
-    lease = k.get("-n", operator.namespace, "lease", "trawler")
+    lease = objects.get("leases", "trawler", namespace=operator.namespace)
     return str(lease["spec"].get("holderIdentity") or "")
 
 
@@ -24,7 +25,7 @@ def scale(operator: OperatorPod, replicas: int) -> None:
     operator.wait_ready()
     until(
         f"{replicas} operator pods",
-        lambda: len(k.items("-n", operator.namespace, "pods", "-l", SELECTOR)),
+        lambda: len(objects.items("pods", namespace=operator.namespace, labels=SELECTOR)),
         lambda n: n == replicas,
     )
 
@@ -65,6 +66,6 @@ def test_a_rollout_gives_the_lease_back(operator: OperatorPod) -> None:
     k.kubectl("-n", operator.namespace, "rollout", "restart", "deployment/trawler")
     operator.wait_ready()
     until("the new pod leads", lambda: leader(operator), lambda name: name == operator.pod()["metadata"]["name"])
-    lease = k.get("-n", operator.namespace, "lease", "trawler")
+    lease = objects.get("leases", "trawler", namespace=operator.namespace)
     assert before != leader(operator)
     assert lease["spec"]["leaseTransitions"] >= 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client import StandIn
-from e2e import helm, node
+from e2e import helm, node, objects
 from e2e import kubectl as k
 from e2e.login_proxy import LoginProxy, login_proxy
 from e2e.operator_pod import OperatorPod
@@ -68,7 +68,7 @@ def _access(place: Place, proxy: LoginProxy, password: str) -> dict[str, Any]:
 
 def _pod_logs(place: Place) -> dict[str, str]:
     """Of every pod; an AssertionError where one cannot be read just now."""
-    names = [pod["metadata"]["name"] for pod in k.items("-n", place.namespace, "pods")]
+    names = [pod["metadata"]["name"] for pod in objects.items("pods", namespace=place.namespace)]
     return {f"log of {name}": k.kubectl("-n", place.namespace, "logs", name) for name in names}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from client import StandIn
 from e2e import kubectl as k
+from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
@@ -56,7 +57,7 @@ def test_no_token_where_the_internet_is_parsed(place: Place, site: StandIn, hand
     place.subscribe("tokenless", _spec(handle))
     pods = until(
         "a download pod exists",
-        lambda: k.items("-n", place.namespace, "pods", "-l", "trawler.dev/subscription=tokenless"),
+        lambda: objects.items("pods", namespace=place.namespace, labels="trawler.dev/subscription=tokenless"),
         lambda pods: len(pods) > 0,
     )
     assert [pod["spec"]["automountServiceAccountToken"] for pod in pods] == [False] * len(pods)

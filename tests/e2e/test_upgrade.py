@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client import StandIn
-from e2e import helm
+from e2e import helm, objects
 from e2e import kubectl as k
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place, succeeded
@@ -73,8 +73,8 @@ def test_uninstalled_and_installed_again(
 
         helm.helm("uninstall", "trawler", "--namespace", "trawler-system", "--wait")
         assert place.ledger("kept") == ledger
-        assert k.get("-n", place.namespace, "ytsub", "kept")["spec"]["url"] == spec["url"]
-        assert k.get("-n", place.namespace, "pvc", "nas")["status"]["phase"] == "Bound"
+        assert objects.get("subscriptions", "kept", namespace=place.namespace)["spec"]["url"] == spec["url"]
+        assert objects.get("persistentvolumeclaims", "nas", namespace=place.namespace)["status"]["phase"] == "Bound"
 
         helm.upgrade("--install", *values)
         operator.wait_ready()
