@@ -93,12 +93,12 @@ class Place:
         )
 
     def unmake(self, *, wait: bool = False) -> None:
-        """Delete what there is of it, the files too; the namespace's own end is awaited only if asked."""
+        """Delete what there is of it, the files too; the end of namespace and volumes is awaited only if asked."""
         if objects.items("namespaces", fields=f"metadata.name={self.namespace}"):
             k.delete("namespace", self.namespace, wait=wait)
         for volume in objects.items("persistentvolumes", labels="trawler-e2e=place"):
             if volume["spec"]["claimRef"]["namespace"] == self.namespace:
-                k.delete("persistentvolume", volume["metadata"]["name"])
+                k.delete("persistentvolume", volume["metadata"]["name"], wait=wait)
         shutil.rmtree(self.library, ignore_errors=True)
 
     # --- Subscriptions ---------------------------------------------------------------------------------------------

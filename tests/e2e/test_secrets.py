@@ -74,9 +74,9 @@ def _pod_logs(place: Place) -> dict[str, str]:
 
 def _texts(place: Place, operator: OperatorPod) -> dict[str, str]:
     """Everything that somebody without the right to read Secrets might read."""
-    objects = "subscriptions.trawler.dev,configmaps,jobs,pods,events"
+    kinds = "subscriptions.trawler.dev,configmaps,jobs,pods,events"
     texts = {
-        "objects": k.kubectl("-n", place.namespace, "get", objects, "-o", "yaml"),
+        "objects": k.kubectl("-n", place.namespace, "get", kinds, "-o", "yaml"),
         "gates": k.kubectl("-n", operator.namespace, "get", "configmaps", "-o", "yaml"),
         "operator": operator.logs(tail=-1),
         "lister": operator.logs(tail=-1, container="lister"),
