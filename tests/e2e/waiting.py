@@ -9,7 +9,7 @@ from typing import TypeVar
 Seen = TypeVar("Seen")
 
 POLL_SECONDS = 1.0
-"""Some looks are a kubectl of 0.07 s of CPU, and six tests look at the same time."""
+"""Some looks are a kubectl of 0.07 s of CPU, and several tests look at the same time."""
 
 
 class NeverSeenError(AssertionError):
