@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
 
+HOUSE_RULES = "the house rules forbid it"
 NO_IMAGE = "registry.invalid/no-such-image:1"
 
 
@@ -153,6 +156,81 @@ def test_no_pod_for_a_quota(place: Place, site: StandIn, handle: str) -> None:
     k.delete("-n", place.namespace, "resourcequota", "no-pods")
     place.wait_up_to_date("one", 2, timeout=500)
     assert place.ledger("one")[key].get("failures", 0) == 0
+
+
+@contextlib.contextmanager
+def _forbidden(place: Place, kind: str, group: str, resource: str) -> Iterator[None]:
+    """While a rule of the cluster's administrator refuses all new objects of a kind in this namespace."""
+    name = f"{place.namespace}-no-{resource}"
+    api = "admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}}}
+    policy = {
+        "apiVersion": api,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule], **here},
+            "validations": [{"expression": "false", "message": HOUSE_RULES}],
+        },
+    }
+    binding = {
+        "apiVersion": api,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+    k.apply(policy, binding)
+    try:
+        until("the policy is in force", lambda: _refusal(place, kind), lambda said: HOUSE_RULES in said)
+        yield
+    finally:
+        k.delete("validatingadmissionpolicybinding", name)
+        k.delete("validatingadmissionpolicy", name)
+
+
+def _refusal(place: Place, kind: str) -> str:
+    """What the API server says against a harmless Pod or Job; empty: nothing."""
+    profile = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    rights = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    pod = {
+        "restartPolicy": "Never",
+        "securityContext": profile,
+        "containers": [{"name": "harmless", "image": "x", "securityContext": rights}],
+    }
+    manifest = {
+        "apiVersion": "v1" if kind == "Pod" else "batch/v1",
+        "kind": kind,
+        "metadata": {"name": "harmless", "namespace": place.namespace},
+        "spec": pod if kind == "Pod" else {"template": {"spec": pod}},
+    }
+    try:
+        k.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(manifest))
+    except k.KubectlError as refused:
+        return refused.stderr
+    return ""
+
+
+def test_job_that_a_policy_refuses(place: Place, site: StandIn, handle: str) -> None:
+    """A condition has the policy's words; with the policy gone the video comes, and no try is lost."""
+    _established(place, site, handle)
+    with _forbidden(place, "Job", "batch", "jobs"):
+        key = _publish(place, site, handle)
+        condition = place.wait_condition("one", "Ready", "False", "JobRejected")
+        assert HOUSE_RULES in condition["message"]
+        assert place.events("JobRejected") != []
+    place.wait_up_to_date("one", 2, timeout=400)
+    assert place.ledger("one")[key].get("failures", 0) == 0
+
+
+@pytest.mark.lengthy
+def test_pod_that_a_policy_refuses(place: Place, site: StandIn, handle: str) -> None:
+    """A Job without a pod: given back after a while, and launched again."""
+    _established(place, site, handle)
+    with _forbidden(place, "Pod", "", "pods"):
+        key = _publish(place, site, handle)
+        entry = _wait_reason(place, key, "PodNotCreated")
+        assert (entry["outcome"], entry["state"], entry.get("failures", 0)) == ("Environment", "Pending", 0)
 
 
 @pytest.mark.lengthy

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from client import StandIn
+from e2e import kubectl as k
 from e2e.place import Place
 from e2e.waiting import until
 
@@ -131,3 +132,57 @@ def test_each_answer_of_the_site_has_its_ending(place: Place, subscriptions: dic
         assert place.condition(subscriptions[title], "Ready")["status"] == "True", title
         up_to_date = place.condition(subscriptions[title], "UpToDate")["status"]
         assert up_to_date == ("False" if row.state == "Failed" else "True"), title
+
+
+def _ended(place: Place, name: str, reason: str) -> dict[str, Any]:
+    """The only entry, as soon as a launch ended for that reason."""
+    return until(
+        f"{name} ended with {reason}",
+        lambda: next(iter(place.ledger(name).values()), {}),
+        lambda entry: entry.get("reason") == reason,
+        timeout=400,
+    )
+
+
+def _one_video(site: StandIn, handle: str) -> str:
+    """The id of a channel's only video."""
+    site.add_channel(handle=handle, videos=1)
+    return str(site.videos(handle)[0]["id"])
+
+
+def _subscribe(place: Place, name: str, handle: str, **spec: Any) -> None:
+    place.subscribe(name, {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}, **spec})
+
+
+def test_a_transfer_that_stands_still(place: Place, site: StandIn, handle: str) -> None:
+    """Given back after `job.stallTimeoutSeconds`; the next launch downloads it, and nothing of the first is left."""
+    fault = site.fault("hang", endpoint="media", video=_one_video(site, handle), seconds=600)
+    _subscribe(place, "still", handle, job={"stallTimeoutSeconds": 30})
+    entry = _ended(place, "still", "Stalled")
+    assert (entry["outcome"], entry["state"], entry["failures"]) == ("Transient", "Failed", 1)
+    site.clear_faults(fault)
+    place.wait_up_to_date("still", 1)
+    assert place.staged() == []
+
+
+def test_an_error_that_the_user_calls_fatal(place: Place, site: StandIn, handle: str) -> None:
+    """`retry.fatalErrors` makes a dead letter of the first try that says so."""
+    site.fault("not_available", video=_one_video(site, handle))
+    _subscribe(place, "fatal", handle, retry={"fatalErrors": ["video UNAVAILABLE"]})
+    entry = _ended(place, "fatal", "VideoUnavailable")
+    assert (entry["state"], entry["launches"]) == ("DeadLetter", 1)
+    assert "retryAt" not in entry
+    assert len(place.events("DeadLetter")) == 1
+
+
+def test_a_source_that_is_gone(place: Place, site: StandIn, handle: str) -> None:
+    """The third check in a row that says so is believed: a condition, in the columns as well; the files stay."""
+    _one_video(site, handle)
+    _subscribe(place, "lost", handle)
+    place.wait_up_to_date("lost", 1)
+    site.fault("alert", channel=handle, text="This channel does not exist.")
+    for number in (1, 2, 3):
+        place.check("lost", f"check-{number}")
+    place.wait_condition("lost", "SourceReachable", "False", "SourceGone")
+    assert "SourceGone" in k.kubectl("-n", place.namespace, "get", "ytsub", "lost")
+    assert len(place.media()) == 1
