@@ -117,7 +117,7 @@ def test_sixty_videos_survive_minutes_of_kills(place: Place, site: StandIn, hand
     site.add_channel(handle=handle, videos=VIDEOS)
     place.subscribe(
         "chaos",
-        {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": VIDEOS}, "job": {"parallelism": 3}},
+        {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": VIDEOS}, "job": {"parallelism": 6}},
     )
     until("the first video has landed", place.media, bool, timeout=300)
     slow = site.fault("slow", endpoint="listing", channel=handle, bytes_per_second=LISTING_BYTES_PER_SECOND)

@@ -47,7 +47,10 @@ def test_the_leader_goes_in_the_middle_of_a_backfill(
     try:
         scale(operator, 2)
         first = until("one of them leads", lambda: leader(operator), bool)
-        place.subscribe("shared", {"url": f"https://www.youtube.com/{channel}/videos", "select": {"newest": 12}})
+        place.subscribe(
+            "shared",
+            {"url": f"https://www.youtube.com/{channel}/videos", "select": {"newest": 12}, "job": {"parallelism": 2}},
+        )
         until("the backfill is under way", lambda: len(place.media()), lambda n: n >= 3, timeout=300)
         k.delete("-n", operator.namespace, "pod", first, *how, wait=False)
         until("the other one leads", lambda: leader(operator), lambda name: name not in {"", first})

@@ -17,7 +17,10 @@ from e2e.waiting import until
 def test_upgrade_in_the_middle_of_a_backfill(place: Place, site: StandIn, handle: str, operator: OperatorPod) -> None:
     """Another operator image takes over: no download is restarted, none is made twice."""
     site.add_channel(handle=handle, videos=15)
-    place.subscribe("upgraded", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 10}})
+    place.subscribe(
+        "upgraded",
+        {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 10}, "job": {"parallelism": 2}},
+    )
     until("the backfill is under way", lambda: len(place.media()), lambda n: n >= 2, timeout=300)
     try:
         helm.upgrade("--set", "operator.image.tag=dev-next")
