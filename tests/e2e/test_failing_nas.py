@@ -123,16 +123,22 @@ def test_a_disk_that_breaks_under_an_open_file(place: Place, site: StandIn, hand
 
 @pytest.mark.disruptive
 def test_a_disk_that_freezes(place: Place, site: StandIn, handle: str, disk: LoopDisk) -> None:
-    """A pod that cannot be killed neither doubles nor loses the video; thawed, everything lands."""
-    _slow_large_video(site, handle)
+    """A pod that cannot be killed is given up, and neither doubles nor loses the video; thawed, everything lands."""
+    large = f"youtube.{_slow_large_video(site, handle)}"
     site.publish(channel=handle, count=2)
     place.subscribe("frozen", _spec(handle, newest=3))
     _transfer_under_way(place)
     disk.freeze()
     try:
         k.delete("-n", place.namespace, "pods", "-l", "app.kubernetes.io/component=download", wait=False)
-        shown = place.wait_condition("frozen", "Ready", "False", "DownloadNotStarting", timeout=300)
-        assert "its volume does not answer" in shown["message"]
+        entry = until(
+            "the launch is given up",
+            lambda: place.ledger("frozen")[large],
+            lambda entry: entry.get("reason") == "NotTerminating",
+            timeout=300,
+        )
+        assert (entry["outcome"], entry.get("failures", 0)) == ("Terminated", 0)
+        assert "its volume does not answer" in entry["message"]
     finally:
         disk.thaw()
     site.clear_faults()
