@@ -48,7 +48,7 @@ from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.model import format_time
 from trawler_operator.api.reasons import EndReason, Reason
 
-PAGE = (Path(__file__).parents[2] / "docs" / "outcomes.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2] / "docs" / "outcomes.md"
 AT_ONCE = (10, 12)
 """The first pause after an ending that says nothing, with the fifth that it may be longer."""
 NOT_STARTING = "Ready=False DownloadNotStarting"
@@ -357,7 +357,7 @@ async def test_a_job_that_the_api_server_refuses() -> None:
 
 def _rows_of(heading: str) -> list[list[str]]:
     """The cells of the page's table under a heading, row by row."""
-    table = PAGE.partition(f"### {heading}\n")[2].partition("\n#")[0]
+    table = PAGE.read_text(encoding="utf-8").partition(f"### {heading}\n")[2].partition("\n#")[0]
     lines = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert lines, heading
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
@@ -388,6 +388,6 @@ def test_everything_that_the_page_says_to_hold_a_launch_up_is_here() -> None:
 
 def test_every_reason_of_the_operator_is_here() -> None:
     """Those that the page tells of beside its tables as well."""
-    assert f"`{REFUSED.reason}` (class `{REFUSED.outcome}`)" in PAGE
+    assert f"`{REFUSED.reason}` (class `{REFUSED.outcome}`)" in PAGE.read_text(encoding="utf-8")
     rows = (*ENDED, *(each.row for each in HELD_UP), REFUSED)
     assert {row.reason for row in rows} == {*EndReason, Reason.JOB_REJECTED}
