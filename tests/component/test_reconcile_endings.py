@@ -50,6 +50,12 @@ async def launch(world: World) -> tuple[Operator, Object]:
     return operator, job
 
 
+async def test_next_pass_after_a_launch(world: World) -> None:
+    """Is when the launch should run: nothing else may happen before, and trouble is shown in time."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    assert await world.operator().reconcile() == 2 * MINUTE
+
+
 async def test_no_pod(world: World) -> None:
     """Shown after two minutes, given up after five: the Job goes, the slot is free, the video comes again later."""
     operator, _ = await launch(world)

@@ -68,7 +68,7 @@ _PULLING = {"phase": "Pending", "conditions": [{"type": "PodReadyToStartContaine
 
 _HELD = ("Pending", 0)
 ROWS = {
-    "its node never takes it up": Row("NodeLost", "Terminated", *_HELD, 10, "DownloadNotStarting", None),
+    "its node never takes it up": Row("NodeLost", "Terminated", *_HELD, 10, "Watching", None),
     "its node was lost": Row("NodeLost", "Terminated", *_HELD, 10, "Watching", _failed("NodeLost", "node is gone")),
     "its container is not known any more": Row(
         "NodeLost", "Terminated", *_HELD, 10, "Watching", _ended(137, "ContainerStatusUnknown")
@@ -94,10 +94,15 @@ ROWS = {
         _waits("CreateContainerConfigError", "no such Secret"),
     ),
     "its program cannot be started": Row(
-        "ContainerNotStarted", "Environment", *_HELD, 60, "Watching", _ended(128, "StartError", "exec: no such file")
+        "ContainerNotStarted",
+        "Environment",
+        *_HELD,
+        60,
+        "DownloadNotStarting",
+        _ended(128, "StartError", "exec: no such file"),
     ),
     "killed by whoever it was": Row("Killed", "Terminated", *_HELD, 10, "Watching", _ended(137)),
-    "ended with the code of a class": Row("Exited", "Environment", *_HELD, 60, "Watching", _ended(45)),
+    "ended with the code of a class": Row("Exited", "Environment", *_HELD, 60, "VolumeUnavailable", _ended(45)),
     "ended with a code of no class": Row("Exited", "Transient", "Failed", 1, 60, "Watching", _ended(3)),
     "failed without a word": Row("LaunchVanished", "Transient", "Failed", 1, 60, "Watching", {"phase": "Failed"}),
     "ended well without a report": Row("ResultLost", "Terminated", *_HELD, 10, "Watching", _ended(0, "Completed")),
@@ -132,7 +137,7 @@ def _holds(place: Place, key: str, row: Row) -> None:
     again = datetime.fromisoformat(entry["retryAt"]).timestamp()
     ended = datetime.fromisoformat(entry["times"]["finished"]).timestamp()
     assert ended + row.pause - 1 <= again <= seen + row.pause * LONGER_AT_MOST + 1  # stamps are whole seconds
-    assert place.condition("one", "Ready")["reason"] == row.ready
+    place.wait_condition("one", "Ready", "True" if row.ready == "Watching" else "False", row.ready)
 
 
 @pytest.mark.parametrize(

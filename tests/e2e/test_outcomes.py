@@ -168,8 +168,8 @@ def test_a_transfer_that_stands_still(place: Place, site: StandIn, handle: str) 
 def test_an_error_that_the_user_calls_fatal(place: Place, site: StandIn, handle: str) -> None:
     """`retry.fatalErrors` makes a dead letter of the first try that says so."""
     site.fault("not_available", video=_one_video(site, handle))
-    _subscribe(place, "fatal", handle, retry={"fatalErrors": ["video UNAVAILABLE"]})
-    entry = _ended(place, "fatal", "VideoUnavailable")
+    _subscribe(place, "fatal", handle, retry={"fatalErrors": ["NOT available"]})
+    entry = _ended(place, "fatal", "FatalError")
     assert (entry["state"], entry["launches"]) == ("DeadLetter", 1)
     assert "retryAt" not in entry
     assert len(place.events("DeadLetter")) == 1

@@ -72,6 +72,11 @@ class Patience:
     scheduling: timedelta = timedelta(seconds=1800)
     ending: timedelta = timedelta(seconds=300)
 
+    @property
+    def unasked(self) -> timedelta:
+        """How long nobody asks why a launch does not run yet."""
+        return min(SHOWN_AFTER, self.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -103,7 +108,7 @@ def first_look(job: _Object, patience: Patience) -> datetime | None:
     # Suspended by somebody who queues Jobs: it will start, or not, as they say.
     if since is None or status.get("ready") or (job.get("spec") or {}).get("suspend"):
         return None
-    return since + min(SHOWN_AFTER, patience.start)
+    return since + patience.unasked
 
 
 def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Trouble | None:
