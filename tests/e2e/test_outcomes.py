@@ -172,7 +172,7 @@ def test_an_error_that_the_user_calls_fatal(place: Place, site: StandIn, handle:
     entry = _ended(place, "fatal", "FatalError")
     assert (entry["state"], entry["launches"]) == ("DeadLetter", 1)
     assert "retryAt" not in entry
-    assert len(place.events("DeadLetter")) == 1
+    until("an Event says so", lambda: place.events("DownloadGivenUp"), lambda said: len(said) == 1)
 
 
 def test_a_source_that_is_gone(place: Place, site: StandIn, handle: str) -> None:
