@@ -149,6 +149,14 @@ class Place:
             timeout=timeout,
         )
 
+    def wait_count(self, name: str, count: str, videos: int) -> None:
+        """Wait until `.status.counts` has so many: the status follows the ledger, by a request or two."""
+        until(
+            f"{name} counts {videos} {count}",
+            lambda: self.status(name).get("counts", {}).get(count),
+            lambda counted: counted == videos,
+        )
+
     def wait_up_to_date(self, name: str, downloaded: int, *, timeout: float = 240) -> dict[str, Any]:
         """Wait until that many videos are downloaded and none is wanted any more."""
         return until(
@@ -195,6 +203,10 @@ class Place:
         """Messages of the Events with this reason."""
         events = objects.items("events", namespace=self.namespace)
         return [event.get("note", "") for event in events if event["reason"] == reason]
+
+    def wait_events(self, reason: str, number: int = 1) -> list[str]:
+        """Wait until so many Events bear this reason, and return their messages: they follow the status."""
+        return until(f"{number} Events {reason}", lambda: self.events(reason), lambda said: len(said) == number)
 
     def launches(self, name: str) -> int:
         """How many Jobs were ever launched, as the ledger counts them."""

@@ -8,7 +8,7 @@ import pytest
 
 from client import StandIn
 from e2e import kubectl as k
-from e2e import media, objects
+from e2e import media
 from e2e.place import Place
 from e2e.served import not_served_once
 
@@ -44,9 +44,7 @@ def test_newest_five_of_a_channel(place: Place, site: StandIn, handle: str) -> N
     row = k.kubectl("-n", place.namespace, "get", "subscriptions").splitlines()[1].split()
     assert row[:3] == ["five", "True", "Watching"]
     assert row[3] == "5"
-    events = objects.items("events", namespace=place.namespace)
-    said = [event["reason"] for event in events if event["regarding"]["kind"] == "Subscription"]
-    assert said.count("VideoPublished") == 5
+    place.wait_events("VideoPublished", 5)
 
 
 @pytest.mark.parametrize("newest", [1, 3])

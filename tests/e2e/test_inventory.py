@@ -60,8 +60,8 @@ def test_a_new_cluster_takes_up_what_is_on_the_nas(place: Place, site: StandIn, 
     assert place.jobs("moved") == []
     gone = [entry for entry in place.ledger("moved").values() if entry.get("reason") == "RemovedByUser"]
     assert [(entry["state"], entry["path"]) for entry in gone] == [("Skipped", str(removed))]
-    until("it is told", lambda: place.events("HistoryRebuilt"), lambda said: len(said) == 1)
-    assert "2 videos are there, 1 were removed" in place.events("HistoryRebuilt")[0]
+    (told,) = place.wait_events("HistoryRebuilt")
+    assert "2 videos are there, 1 were removed" in told
     _wait_rebuilt(place, "moved", 2)
 
 

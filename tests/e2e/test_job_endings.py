@@ -218,7 +218,7 @@ def test_job_that_a_policy_refuses(place: Place, site: StandIn, handle: str) -> 
         key = _publish(place, site, handle)
         condition = place.wait_condition("one", "Ready", "False", "JobRejected")
         assert HOUSE_RULES in condition["message"]
-        assert place.events("JobRejected") != []
+        until("an Event says so", lambda: place.events("JobRejected"), bool)
     place.wait_up_to_date("one", 2, timeout=400)
     assert place.ledger("one")[key].get("failures", 0) == 0
 

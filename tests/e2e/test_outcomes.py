@@ -130,8 +130,11 @@ def test_each_answer_of_the_site_has_its_ending(place: Place, subscriptions: dic
     for title, row in ROWS.items():
         # A site's answer about one video says nothing against the Subscription.
         assert place.condition(subscriptions[title], "Ready")["status"] == "True", title
-        up_to_date = place.condition(subscriptions[title], "UpToDate")["status"]
-        assert up_to_date == ("False" if row.state == "Failed" else "True"), title
+        until(
+            f"UpToDate is right for {title!r}",
+            lambda title=title: place.condition(subscriptions[title], "UpToDate")["status"],
+            lambda status, row=row: status == ("False" if row.state == "Failed" else "True"),
+        )
 
 
 def _ended(place: Place, name: str, reason: str) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def test_an_error_that_the_user_calls_fatal(place: Place, site: StandIn, handle:
     entry = _ended(place, "fatal", "FatalError")
     assert (entry["state"], entry["launches"]) == ("DeadLetter", 1)
     assert "retryAt" not in entry
-    until("an Event says so", lambda: place.events("DownloadGivenUp"), lambda said: len(said) == 1)
+    place.wait_events("DownloadGivenUp")
 
 
 def test_a_source_that_is_gone(place: Place, site: StandIn, handle: str) -> None:

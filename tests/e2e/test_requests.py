@@ -6,7 +6,6 @@ from typing import Any
 
 from client import StandIn
 from e2e import kubectl as k
-from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import throughout, until
@@ -40,7 +39,7 @@ def test_dead_letter_is_retried(place: Place, site: StandIn, handle: str, operat
     fault = site.fault(video=video, kind="removed")
     place.subscribe("asked", {"url": f"https://www.youtube.com/{handle}/videos", "select": {"newest": 1}})
     until("it is given up", lambda: _state(place, video), lambda state: state == "DeadLetter", timeout=240)
-    assert place.status("asked")["counts"]["deadLetter"] == 1
+    place.wait_count("asked", "deadLetter", 1)
     reason = place.ledger("asked")[f"youtube.{video}"]["reason"]
     mine = {"namespace": place.namespace, "name": "asked", "reason": reason}
     until("metrics show it", lambda: operator.metric("trawler_dead_letters", **mine), lambda value: value == 1)
@@ -101,5 +100,5 @@ def test_value_that_cannot_be_understood(place: Place, site: StandIn, handle: st
     handled = _ask(place, "skip", "1;sate=Pending")
     assert handled["accepted"] == 0
     assert "trawler.dev/skip" in handled["message"]
-    events = objects.items("events", namespace=place.namespace)
-    assert any(event["reason"] == "RequestRefused" and handled["message"] in event["note"] for event in events)
+    (told,) = place.wait_events("RequestRefused")
+    assert handled["message"] in told

@@ -31,7 +31,7 @@ def test_premiere(place: Place, site: StandIn, handle: str) -> None:
     # A channel's tab does not tell when it starts, so a Job asks the player in an hour.
     pause = datetime.fromisoformat(entry["retryAt"]) - datetime.now(UTC)
     assert timedelta(minutes=50) < pause < timedelta(minutes=75)
-    assert place.status("waits")["counts"]["waiting"] == 1
+    place.wait_count("waits", "waiting", 1)
     throughout("no Job is made", lambda: place.jobs("waits"), lambda jobs: jobs == [], seconds=10)
     site.change_video(video, state="ok")
     place.check("waits", "after-the-premiere")
