@@ -17,6 +17,7 @@ from e2e import kubectl as k
 from e2e import objects
 from e2e.place import Place
 from e2e.waiting import until
+from trawler_operator.api.model import format_time
 
 _TAINT = "trawler-e2e/played"
 
@@ -51,7 +52,7 @@ class PlayedNode:
 
     def report(self, pod: str, status: dict[str, Any]) -> None:
         """Say what its kubelet would say of a pod."""
-        patch = json.dumps({"status": {"startTime": _now(), **status}})
+        patch = json.dumps({"status": {"startTime": format_time(datetime.now(UTC)), **status}})
         k.kubectl("-n", self.name, "patch", "pod", pod, "--subresource=status", "-p", patch)
 
 
@@ -70,7 +71,8 @@ def played_node(place: Place) -> Iterator[PlayedNode]:
     )
     try:
         room = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "20"}
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": _now()}
+        now = format_time(datetime.now(UTC))
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": now}
         status = {"capacity": room, "allocatable": room, "conditions": [ready]}
         k.kubectl("patch", "node", name, "--subresource=status", "-p", json.dumps({"status": status}))
         yield PlayedNode(name)
@@ -78,7 +80,3 @@ def played_node(place: Place) -> Iterator[PlayedNode]:
         k.delete("-n", name, "subscriptions,jobs", "--all")
         k.kubectl("-n", name, "delete", "pods", "--all", "--force", "--grace-period=0")
         k.delete("node", name)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
