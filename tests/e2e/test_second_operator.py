@@ -35,7 +35,7 @@ def scale(operator: OperatorPod, replicas: int) -> None:
     "how",
     [
         pytest.param(["--grace-period=0", "--force"], id="killed"),
-        pytest.param([], id="ended in order", marks=pytest.mark.long),
+        pytest.param([], id="ended in order"),
     ],
 )
 def test_the_leader_goes_in_the_middle_of_a_backfill(

@@ -43,14 +43,7 @@ LIBRARIES = {
 
 
 @pytest.mark.disruptive
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "hostPath",
-        pytest.param("storageClass", marks=pytest.mark.long),
-        pytest.param("existingClaim", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("kind", LIBRARIES)
 def test_uninstalled_and_installed_again(
     place: Place, site: StandIn, handle: str, operator: OperatorPod, kind: str
 ) -> None:
