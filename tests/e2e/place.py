@@ -200,8 +200,8 @@ class Place:
         return objects.items("jobs", namespace=self.namespace, labels=selector)
 
     def events(self, reason: str) -> list[str]:
-        """Messages of the Events with this reason."""
-        events = objects.items("events", namespace=self.namespace)
+        """Messages of the Subscriptions' Events with this reason."""
+        events = objects.items("events", namespace=self.namespace, fields="regarding.kind=Subscription")
         return [event.get("note", "") for event in events if event["reason"] == reason]
 
     def wait_events(self, reason: str, number: int = 1) -> list[str]:

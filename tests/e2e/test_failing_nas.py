@@ -130,7 +130,10 @@ def test_a_disk_that_freezes(place: Place, site: StandIn, handle: str, disk: Loo
     _transfer_under_way(place)
     disk.freeze()
     try:
-        k.delete("-n", place.namespace, "pods", "-l", "app.kubernetes.io/component=download", wait=False)
+        pods = ["pods", "-l", "app.kubernetes.io/component=download", "--grace-period=1"]
+        k.delete("-n", place.namespace, *pods, wait=False)
+        shown = place.wait_condition("frozen", "Ready", "False", "DownloadNotStarting", timeout=300)
+        assert "its volume does not answer" in shown["message"]
         entry = until(
             "the launch is given up",
             lambda: place.ledger("frozen")[large],
@@ -138,7 +141,6 @@ def test_a_disk_that_freezes(place: Place, site: StandIn, handle: str, disk: Loo
             timeout=300,
         )
         assert (entry["outcome"], entry.get("failures", 0)) == ("Terminated", 0)
-        assert "its volume does not answer" in entry["message"]
     finally:
         disk.thaw()
     site.clear_faults()
