@@ -7,16 +7,12 @@ from typing import Any
 
 from trawler_downloader.contract.listing import EntryLine, Kind, ListingEnd, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.subscription import (
-    Backoff,
-    LibraryStatus,
-    Subscription,
-    SubscriptionStatus,
-    parse_subscription,
-)
-from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.status import LedgerFacts, build_status
-from trawler_operator.domain.status_conditions import Blocker, CheckReport
+from trawler_operator.api.status import Backoff, LibraryStatus, SubscriptionStatus
+from trawler_operator.api.subscription import Subscription, parse_subscription
+from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.status.build import LedgerFacts, build_status
+from trawler_operator.domain.status.condition_rules import CheckReport
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 URL = "https://www.youtube.com/@numberline/videos"

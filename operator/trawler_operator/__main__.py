@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from trawler_operator.settings import InvalidSettingError, load_settings
+from trawler_operator.config import InvalidSettingError, load_settings
 
 EXIT_WRONG_SETTING = 2
 

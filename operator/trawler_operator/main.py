@@ -17,36 +17,37 @@ from datetime import timedelta
 from typing import Any
 
 from trawler_operator.adapters.clock import SystemClock
-from trawler_operator.adapters.event_recorder import KubernetesEventRecorder
 from trawler_operator.adapters.health import Health
 from trawler_operator.adapters.http_server import serve_http
-from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
-from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
-from trawler_operator.adapters.lease import Lease, LeaseLostError
+from trawler_operator.adapters.kubernetes.calls import KubernetesAdapter
+from trawler_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
+from trawler_operator.adapters.kubernetes.event_recorder import KubernetesEventRecorder
+from trawler_operator.adapters.kubernetes.lease import Lease, LeaseLostError
+from trawler_operator.adapters.kubernetes.shard_watch import ShardWatch
 from trawler_operator.adapters.lister_client import ListerClient
 from trawler_operator.adapters.metrics import PrometheusMeasurements
-from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api import labels
-from trawler_operator.domain.admission import Admission, AdmissionLimits
-from trawler_operator.domain.egress import BudgetLimits
-from trawler_operator.domain.gate_codec import egress_name
-from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.api.subscription import Key
+from trawler_operator.config import Settings
+from trawler_operator.domain.gates.budget import BudgetLimits
+from trawler_operator.domain.gates.codec import egress_name
+from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.outcome import is_finished
+from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.start_trouble import Patience
+from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.leadership import LeaseTerms
-from trawler_operator.domain.plan import HistoryLimits
-from trawler_operator.domain.retry import Pause
-from trawler_operator.domain.start_trouble import Patience
-from trawler_operator.reconcile.gate_store import GateStore
-from trawler_operator.reconcile.gating import GateLimits
+from trawler_operator.domain.pauses import Pause
+from trawler_operator.loop.queue import KeyedDelayQueue
+from trawler_operator.loop.watch import watch
+from trawler_operator.loop.worker import PASS_SLACK_SECONDS, work
 from trawler_operator.reconcile.observation import Policy
-from trawler_operator.reconcile.ports import ApiError, Clock, Key, Manifest
-from trawler_operator.reconcile.queue import KeyedDelayQueue
+from trawler_operator.reconcile.ports import ApiError, Clock, Manifest
 from trawler_operator.reconcile.reconciler import Reconciler
-from trawler_operator.reconcile.shard_changes import ShardChanges
-from trawler_operator.reconcile.worker import PASS_SLACK_SECONDS, work
-from trawler_operator.settings import Settings
-from trawler_operator.watch import watch
+from trawler_operator.reconcile.stores.gate_store import GateStore
+from trawler_operator.reconcile.stores.gatekeeper import GateLimits
+from trawler_operator.reconcile.stores.shard_changes import ShardChanges
 
 logger = logging.getLogger(__name__)
 

@@ -34,27 +34,28 @@ from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.keys import video_key
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.adapters.event_recorder import KubernetesEventRecorder
-from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
-from trawler_operator.adapters.kubernetes_client import KubernetesClient, load_configuration
+from trawler_operator.adapters.kubernetes.calls import KubernetesAdapter
+from trawler_operator.adapters.kubernetes.client import KubernetesClient, load_configuration
+from trawler_operator.adapters.kubernetes.event_recorder import KubernetesEventRecorder
+from trawler_operator.adapters.kubernetes.shard_watch import ShardWatch
 from trawler_operator.adapters.metrics import PrometheusMeasurements
-from trawler_operator.adapters.shard_watch import ShardWatch
 from trawler_operator.api.labels import SUBSCRIPTION_LABEL
-from trawler_operator.api.model import format_time
 from trawler_operator.api.subscription import parse_subscription
-from trawler_operator.domain.admission import Admission, AdmissionLimits
-from trawler_operator.domain.download_job import build_download_job
-from trawler_operator.domain.egress import BudgetLimits
-from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_settings import JobDefaults
-from trawler_operator.domain.plan import HistoryLimits, claim
-from trawler_operator.domain.retry import Pause
-from trawler_operator.reconcile.gate_store import GateStore
-from trawler_operator.reconcile.gating import GateLimits
+from trawler_operator.api.times import format_time
+from trawler_operator.domain.gates.budget import BudgetLimits
+from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
+from trawler_operator.domain.launches.claims import claim
+from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import RawListing
 from trawler_operator.reconcile.reconciler import Reconciler
-from trawler_operator.reconcile.shard_changes import ShardChanges
+from trawler_operator.reconcile.stores.gate_store import GateStore
+from trawler_operator.reconcile.stores.gatekeeper import GateLimits
+from trawler_operator.reconcile.stores.shard_changes import ShardChanges
 
 NAMESPACE = os.environ.get("BENCH_NAMESPACE", NAMESPACE_IN_MEMORY)
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"

@@ -10,9 +10,9 @@ import yaml
 from chart.rendering import CHART, container, environment, render, scenario, scenario_names
 from trawler_downloader.lister.settings import parse_settings
 from trawler_operator.adapters.clock import SystemClock
-from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.config import PREFIX, Settings, load_settings
+from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.main import build_policy
-from trawler_operator.settings import PREFIX, Settings, load_settings
 
 SCHEMA = yaml.safe_load((CHART / "values.schema.json").read_text())["properties"]
 

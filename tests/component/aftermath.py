@@ -20,7 +20,7 @@ from component.job_controller import end_pod
 from component.world import Operator, World
 from trawler_downloader.contract.listing import TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import LedgerEntry
 
 Again = tuple[float, float] | None
 """Seconds from the ending on between which the next attempt begins; None: none within LONGEST_WATCHED."""

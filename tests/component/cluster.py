@@ -23,9 +23,9 @@ from trawler_downloader.contract.inventory import (
 )
 from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
 from trawler_operator.api import labels
-from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.domain.ledger_codec import InvalidEntryError, decode_entry
-from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.jobs.outcome import is_finished
+from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry
+from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.reconcile.ports import ConflictError, NotFoundError, RejectedError
 
 KEY = ("media", "numberline")

@@ -15,10 +15,10 @@ from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
-from trawler_operator.domain.gate_codec import decode_gate
-from trawler_operator.domain.gates import Gate
-from trawler_operator.reconcile.ledger_store import LedgerBusyError
+from trawler_operator.domain.gates.codec import decode_gate
+from trawler_operator.domain.gates.gate import Gate
 from trawler_operator.reconcile.ports import ApiError, RawListing
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 
 OTHER = ("media", "other")
 VISITOR = "Cookies youtube.com"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trawler_operator.adapters.kubernetes_client import KubernetesClient
-from trawler_operator.adapters.lease import Lease
+from trawler_operator.adapters.kubernetes.client import KubernetesClient
+from trawler_operator.adapters.kubernetes.lease import Lease
 from trawler_operator.domain.leadership import LeaseTerms
 
 DURATION = 15

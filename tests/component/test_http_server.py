@@ -10,9 +10,10 @@ from trawler_operator.adapters import health as health_module
 from trawler_operator.adapters.health import Health
 from trawler_operator.adapters.http_server import serve_http
 from trawler_operator.adapters.metrics import PrometheusMeasurements
-from trawler_operator.domain.egress import Budget, GateId, GateKind
-from trawler_operator.domain.gate_book import GateBook
-from trawler_operator.domain.gates import Closing, Gate
+from trawler_operator.domain.gates.book import GateBook
+from trawler_operator.domain.gates.budget import Budget
+from trawler_operator.domain.gates.gate import Closing, Gate
+from trawler_operator.domain.gates.route import GateId, GateKind
 
 
 async def get(port: int, path: str) -> tuple[int, str]:

@@ -17,26 +17,20 @@ from builders import entry_line, source_line
 from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi, Object, end_job, publish, request_of
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
-from trawler_operator.domain.admission import Admission, AdmissionLimits
-from trawler_operator.domain.egress import BudgetLimits
-from trawler_operator.domain.gate_codec import egress_name
-from trawler_operator.domain.gates import GatePolicy
-from trawler_operator.domain.job_settings import JobDefaults
-from trawler_operator.domain.plan import HistoryLimits
-from trawler_operator.domain.retry import Pause
-from trawler_operator.reconcile.gate_store import GateStore
-from trawler_operator.reconcile.gating import GateLimits
-from trawler_operator.reconcile.ledger_store import LedgerBusyError
+from trawler_operator.domain.gates.budget import BudgetLimits
+from trawler_operator.domain.gates.codec import egress_name
+from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
+from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.observation import Policy
-from trawler_operator.reconcile.ports import (
-    ApiError,
-    Event,
-    Lister,
-    ListerError,
-    RawListing,
-)
+from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
 from trawler_operator.reconcile.reconciler import Reconciler
-from trawler_operator.reconcile.shard_changes import EVERYWHERE, ShardChanges
+from trawler_operator.reconcile.stores.gate_store import GateStore
+from trawler_operator.reconcile.stores.gatekeeper import GateLimits
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
+from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE, ShardChanges
 
 
 @dataclass

@@ -16,8 +16,8 @@ from component.cluster import Cluster, FakeApi
 from component.http_objects import HttpObjects, serve_objects
 from component.object_store import Object
 from conformance.stage import ENDING
-from trawler_operator.adapters.kubernetes_client import KubernetesClient
-from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.adapters.kubernetes.client import KubernetesClient
+from trawler_operator.domain.jobs.outcome import is_finished
 
 STEPS = 20
 STEP = timedelta(seconds=5)

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from trawler_operator.adapters.kubernetes_api import KubernetesAdapter
-from trawler_operator.adapters.kubernetes_client import MERGE_PATCH, KubernetesClient, load_configuration
+from trawler_operator.adapters.kubernetes.calls import KubernetesAdapter
+from trawler_operator.adapters.kubernetes.client import MERGE_PATCH, KubernetesClient, load_configuration
 from trawler_operator.reconcile.ports import Manifest, NotFoundError
 
 PATIENCE_SECONDS = 120.0

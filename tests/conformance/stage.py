@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from builders import ledger_entry, subscription
-from trawler_operator.adapters.kubernetes_client import KubernetesClient
+from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.api import labels
-from trawler_operator.domain.download_job import build_download_job
-from trawler_operator.domain.inventory import Progress, build_inventory_job
-from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.domain.history.inventory import Progress, build_inventory_job
+from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 
 URL = "https://www.youtube.com/@numberline/videos"

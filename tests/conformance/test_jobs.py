@@ -9,7 +9,7 @@ import pytest
 from conformance.stage import Stage, job, quota
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
-from trawler_operator.domain.job_outcome import is_finished, observe_outcome
+from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
 from trawler_operator.reconcile.ports import Manifest
 
 REPORT = DownloadResult(outcome=OutcomeClass.PUBLISHED, reason="Published", path="a.mp4", bytes=1).to_json()

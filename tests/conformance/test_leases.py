@@ -6,7 +6,7 @@ import pytest
 
 from component.lease_candidate import DURATION, Candidate
 from conformance.stage import Stage
-from trawler_operator.adapters.lease import LeaseLostError
+from trawler_operator.adapters.kubernetes.lease import LeaseLostError
 from trawler_operator.domain.leadership import LeaseRecord, read_lease
 from trawler_operator.reconcile.ports import AlreadyExistsError, ConflictError, NotFoundError
 

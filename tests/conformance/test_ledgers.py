@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conformance.stage import Stage, config_map, shard
-from trawler_operator.adapters.kubernetes_api import SHARDS_PER_PAGE
-from trawler_operator.adapters.shard_watch import ShardWatch
+from trawler_operator.adapters.kubernetes.calls import SHARDS_PER_PAGE
+from trawler_operator.adapters.kubernetes.shard_watch import ShardWatch
 from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import Manifest
-from trawler_operator.reconcile.shard_changes import ShardChanges
+from trawler_operator.reconcile.stores.shard_changes import ShardChanges
 
 SHARDS = 2 * SHARDS_PER_PAGE + 3
 PATIENCE_SECONDS = 30.0

@@ -9,7 +9,7 @@ from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, pr
 from trawler_downloader.contract.download import SubscriptionRef
 from trawler_downloader.contract.inventory import MAX_LOG_BYTES, InventoryRequest, RecordLine, parse_chunk
 from trawler_operator.api.labels import DOWNLOAD_CONTAINER
-from trawler_operator.domain.job_outcome import is_finished
+from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.reconcile.ports import Manifest, NotFoundError, RejectedError
 
 TITLE = "東京 🎞 Zürich"

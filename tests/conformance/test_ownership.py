@@ -6,7 +6,7 @@ import pytest
 
 from conformance.stage import Stage, config_map, job, shard, subscribe
 from trawler_operator.api.subscription import parse_subscription
-from trawler_operator.domain.job_manifest import owner_reference
+from trawler_operator.domain.jobs.manifest import owner_reference
 from trawler_operator.reconcile.ports import AlreadyExistsError, Manifest
 
 FINALIZER = "trawler.dev/a-test-holds-it"

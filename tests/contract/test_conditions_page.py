@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from trawler_operator.api.conditions import ConditionType
-from trawler_operator.api.reasons import EventReason, Reason
+from trawler_operator.api.reasons import ConditionReason, EventReason
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Conditions\n")[2].partition("\n## ")[0]
@@ -36,8 +36,8 @@ def test_every_reason_of_a_condition_is_explained() -> None:
     of_others = {word for row in _rows(README)[1:] for word in _words(row[2])}
 
     assert len(of_ready) == len(set(of_ready))
-    assert set(Reason) - set(of_ready) - of_others == set()
-    assert set(of_ready) - set(Reason) == set()
+    assert set(ConditionReason) - set(of_ready) - of_others == set()
+    assert set(of_ready) - set(ConditionReason) == set()
 
 
 def test_every_row_says_what_it_means() -> None:

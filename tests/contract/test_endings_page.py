@@ -15,7 +15,7 @@ from trawler_operator.api.reasons import NEVER_STARTED, EndReason
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("## Reasons of the operator")[2].partition("\n## ")[0]
-DOMAIN = ROOT / "operator" / "trawler_operator" / "domain"
+DOMAIN = ROOT / "operator" / "trawler_operator" / "domain" / "jobs"
 ENVIRONMENT = "_environment"
 """A function whose first argument is a reason of that class."""
 
@@ -55,7 +55,7 @@ def test_every_reason_is_there() -> None:
 @pytest.mark.parametrize(
     ("heading", "module"),
     [
-        ("When a Job ends without a report", "job_outcome.py"),
+        ("When a Job ends without a report", "outcome.py"),
         ("When a Job does not start, or does not end", "start_trouble.py"),
     ],
 )
@@ -66,6 +66,6 @@ def test_every_reason_has_the_class_that_the_operator_gives_it(heading: str, mod
 
 def test_what_never_started_is_the_environment() -> None:
     """The class that costs no try."""
-    classes = dict(_decided("job_outcome.py")) | dict(_decided("start_trouble.py"))
+    classes = dict(_decided("outcome.py")) | dict(_decided("start_trouble.py"))
 
     assert {classes[reason] for reason in NEVER_STARTED} == {OutcomeClass.ENVIRONMENT}

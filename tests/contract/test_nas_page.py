@@ -14,8 +14,8 @@ from nas_page import PAGE, self_test_job
 from trawler_downloader.contract.outcomes import VOLUME_REASONS
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.selftest.checks import CHECKS
-from trawler_operator.domain.download_job import build_download_job
-from trawler_operator.domain.job_settings import JobDefaults
+from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.launches.download_job import build_download_job
 
 
 def _pod() -> dict[str, Any]:

@@ -16,9 +16,10 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.api.crd import subscription_crd
 from trawler_operator.api.labels import REQUEST_ANNOTATIONS
-from trawler_operator.domain.egress import Budget, GateId, GateKind
-from trawler_operator.domain.gate_book import GateBook
-from trawler_operator.domain.gates import Gate
+from trawler_operator.domain.gates.book import GateBook
+from trawler_operator.domain.gates.budget import Budget
+from trawler_operator.domain.gates.gate import Gate
+from trawler_operator.domain.gates.route import GateId, GateKind
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

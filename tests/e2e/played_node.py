@@ -17,7 +17,7 @@ from e2e import kubectl as k
 from e2e import objects
 from e2e.place import Place
 from e2e.waiting import until
-from trawler_operator.api.model import format_time
+from trawler_operator.api.times import format_time
 
 _TAINT = "trawler-e2e/played"
 

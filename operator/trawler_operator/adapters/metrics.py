@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from trawler_operator.domain.egress import GateKind
-from trawler_operator.domain.gate_book import GateBook
-from trawler_operator.reconcile.ports import Key
+from trawler_operator.api.subscription import Key
+from trawler_operator.domain.gates.book import GateBook
+from trawler_operator.domain.gates.route import GateKind
 
 _SUBSCRIPTION = ("namespace", "name")
 _CHECK_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trawler_operator.api.model import StatusModel, Time
+from trawler_operator.api.model import StatusModel
+from trawler_operator.api.times import Time
 
 
 class ConditionType(StrEnum):

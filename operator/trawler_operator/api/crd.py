@@ -22,7 +22,8 @@ import yaml
 
 from trawler_operator.api import labels
 from trawler_operator.api.spec import SubscriptionSpec
-from trawler_operator.api.subscription import NAME_RULE, SubscriptionStatus
+from trawler_operator.api.status import SubscriptionStatus
+from trawler_operator.api.subscription import NAME_RULE
 
 ROOT = Path(__file__).parents[3]
 PLAIN_FILE = Path("crds/subscriptions.trawler.dev.yaml")

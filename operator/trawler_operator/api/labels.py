@@ -43,7 +43,7 @@ CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`. On
 inventory Jobs: the value that there was when the Job was made."""
 RETRY_ANNOTATION = f"{GROUP}/retry"
-"""On Subscriptions: asks for videos to be tried again (see `domain.requests`)."""
+"""On Subscriptions: asks for videos to be tried again (see `domain.requests.grammar`)."""
 SKIP_ANNOTATION = f"{GROUP}/skip"
 """On Subscriptions: asks for videos to be left out."""
 CANCEL_ANNOTATION = f"{GROUP}/cancel"

@@ -1,21 +1,9 @@
-"""The base of everything in the custom resource: frozen, camelCase on the wire, times as Kubernetes writes them."""
+"""The base of everything in the custom resource: frozen, camelCase on the wire."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-
-
-def format_time(time: datetime) -> str:
-    """An aware time as the Kubernetes API writes it: UTC, whole seconds, `Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]
-"""An aware datetime that is written as `2026-11-21T10:00:00Z`."""
 
 
 class _Model(BaseModel):

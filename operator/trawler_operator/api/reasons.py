@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 
-class Reason(StrEnum):
+class ConditionReason(StrEnum):
     """Reasons of conditions."""
 
     INVALID_SPEC = "InvalidSpec"
@@ -102,7 +102,7 @@ class SkipReason(StrEnum):
 class EndReason(StrEnum):
     """Why a launch ended, where the downloader itself could not say.
 
-    The tables are in `domain.job_outcome` and `domain.start_trouble`.
+    The tables are in `domain.jobs.outcome` and `domain.jobs.start_trouble`.
     """
 
     RESULT_LOST = "ResultLost"
@@ -142,94 +142,94 @@ NEVER_STARTED = frozenset(
 
 MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
     {
-        Reason: {
-            Reason.INVALID_SPEC: "{field}: {detail}",
-            Reason.SUSPENDED: "suspended by spec.suspend: no checks and no new downloads; running ones finish",
-            Reason.CLAIM_NOT_CONFIGURED: (
+        ConditionReason: {
+            ConditionReason.INVALID_SPEC: "{field}: {detail}",
+            ConditionReason.SUSPENDED: "suspended by spec.suspend: no checks and no new downloads; running ones finish",
+            ConditionReason.CLAIM_NOT_CONFIGURED: (
                 "spec.library.claimName is not set and the operator has no default claim: "
                 "name a PersistentVolumeClaim of namespace {namespace}"
             ),
-            Reason.CLAIM_NOT_FOUND: (
+            ConditionReason.CLAIM_NOT_FOUND: (
                 "PersistentVolumeClaim {claim} does not exist in namespace {namespace}: "
                 "create it or change spec.library.claimName"
             ),
-            Reason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
-            Reason.CA_BUNDLE_NOT_FOUND: (
+            ConditionReason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            ConditionReason.CA_BUNDLE_NOT_FOUND: (
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"
             ),
-            Reason.PROXY_NOT_CONFIGURED: (
+            ConditionReason.PROXY_NOT_CONFIGURED: (
                 "spec.access.proxySecretRef is set, but no proxy that takes a user and password: "
                 "set spec.access.proxy to an http, https, socks5 or socks5h one"
             ),
-            Reason.PROXY_SECRET_NOT_READABLE: (
+            ConditionReason.PROXY_SECRET_NOT_READABLE: (
                 "the source is not listed around its proxy, and the operator may not read Secret {secret}: "
                 "set the chart's value access.readSecrets, or use a proxy without a login"
             ),
-            Reason.PROXY_SECRET_NOT_FOUND: (
+            ConditionReason.PROXY_SECRET_NOT_FOUND: (
                 "Secret {secret} with keys username and password does not exist in namespace {namespace}: "
                 "create it or change spec.access.proxySecretRef"
             ),
-            Reason.SECRETS_NOT_READABLE: (
+            ConditionReason.SECRETS_NOT_READABLE: (
                 "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
                 "give its account the right (the chart's Role has it): {detail}"
             ),
-            Reason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
-            Reason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
-            Reason.LEDGER_NOT_WRITABLE: (
+            ConditionReason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            ConditionReason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
+            ConditionReason.LEDGER_NOT_WRITABLE: (
                 "the API server does not take the ledger's ConfigMap, so nothing is launched and ended Jobs are kept: "
                 "{detail}"
             ),
-            Reason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
-            Reason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
-            Reason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            Reason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
-            Reason.EGRESS_GATE_CLOSED: (
+            ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
+            ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
+            ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
+            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
                 "{by_hand}"
             ),
-            Reason.VOLUME_GATE_CLOSED: (
+            ConditionReason.VOLUME_GATE_CLOSED: (
                 "the volume of {subject} does not answer as it should since {since} ({detail}): mend the volume or the "
                 "NAS; nothing is downloaded to it before {until}, then one goes first to see whether it is well. "
                 "{by_hand}"
             ),
-            Reason.GATES_UNAVAILABLE: (
+            ConditionReason.GATES_UNAVAILABLE: (
                 "which sites and volumes are to be left alone cannot be read or written down, so nothing is checked or "
                 "launched and ended Jobs are kept: {detail}; see to the operator's rights, and to quotas and admission "
                 "webhooks of that namespace"
             ),
-            Reason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
-            Reason.CHECK_FAILED: "the last check failed: {detail}",
-            Reason.SOURCE_GONE: (
+            ConditionReason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
+            ConditionReason.CHECK_FAILED: "the last check failed: {detail}",
+            ConditionReason.SOURCE_GONE: (
                 "the site has answered {checks} checks in a row that there is no such source; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
-            Reason.NOT_CHECKED_YET: "not checked yet",
-            Reason.WATCHING: "the last check went well",
-            Reason.LISTED: "the last listing was complete",
-            Reason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
-            Reason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
-            Reason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-            Reason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
-            Reason.LIBRARY_CHANGED: (
+            ConditionReason.NOT_CHECKED_YET: "not checked yet",
+            ConditionReason.WATCHING: "the last check went well",
+            ConditionReason.LISTED: "the last listing was complete",
+            ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
+            ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
+            ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
+            ConditionReason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+            ConditionReason.LIBRARY_CHANGED: (
                 "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
             ),
-            Reason.ENTRIES_READABLE: "every entry of the ledger can be read",
-            Reason.ENTRIES_BROKEN: (
+            ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
+            ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
                 "mend them with kubectl edit configmap"
             ),
-            Reason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
-            Reason.COOKIES_REJECTED: (
+            ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
+            ConditionReason.COOKIES_REJECTED: (
                 "the site ended the session behind the cookies of Secret {secret}: export them anew, from a private "
                 "browser window that is closed at once"
             ),
-            Reason.COOKIES_MISSING: (
+            ConditionReason.COOKIES_MISSING: (
                 "Secret {secret}, or its key cookies.txt, does not exist: create it or change "
                 "spec.access.cookiesSecretRef"
             ),
-            Reason.COOKIES_MALFORMED: "key cookies.txt of Secret {secret} cannot be read",
+            ConditionReason.COOKIES_MALFORMED: "key cookies.txt of Secret {secret} cannot be read",
         },
         EventReason: {
             EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
@@ -299,6 +299,6 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
 """By the enumeration: a condition and an Event may have the same word and other words for people."""
 
 
-def message(reason: Reason | EventReason | SkipReason | EndReason, **values: object) -> str:
+def message(reason: ConditionReason | EventReason | SkipReason | EndReason, **values: object) -> str:
     """The text of a reason, its gaps filled by name; a missing value raises KeyError."""
     return MESSAGES[type(reason)][reason].format(**values)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import Condition
-from trawler_operator.api.model import StatusModel, Time
 from trawler_operator.api.spec import SubscriptionSpec
+from trawler_operator.api.status import SubscriptionStatus, parse_status
 
 MAX_NAME_LENGTH = 63
 """Of a Subscription's name: it is a label's value and a part of the names of Jobs and ledgers."""
 NAME_RULE = "metadata.name must have at most 63 characters"
-MAX_RECENT = 20
-MAX_TEXT = 512
-MAX_KEY = 253
+
+Key = tuple[str, str]
+"""(namespace, name) of a Subscription."""
 
 
 class InvalidSpecError(Exception):
@@ -37,182 +35,6 @@ class InvalidSpecError(Exception):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
-
-
-class Counts(StatusModel):
-    """How many videos stand where."""
-
-    downloaded: Annotated[int, Field(ge=0)] = 0
-    """On disk."""
-    queued: Annotated[int, Field(ge=0)] = 0
-    """Selected, wait for their turn."""
-    running: Annotated[int, Field(ge=0)] = 0
-    """Being downloaded."""
-    failed: Annotated[int, Field(ge=0)] = 0
-    """Ended in an error: to be tried again, or given up (deadLetter of them)."""
-    dead_letter: Annotated[int, Field(ge=0)] = 0
-    """Given up; a person must act. Part of failed."""
-    waiting: Annotated[int, Field(ge=0)] = 0
-    """Cannot be had yet: premieres, live streams, members-only videos. Looked at again later."""
-    skipped: Annotated[int, Field(ge=0)] = 0
-    """Known and not wanted."""
-
-
-class SourceStatus(StatusModel):
-    """The source as its site names it."""
-
-    id: Annotated[str, Field(max_length=MAX_KEY)]
-    """Canonical id; stays when a channel changes its handle."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """Of the channel or playlist."""
-
-
-class LibraryStatus(StatusModel):
-    """Where the videos downloaded so far stand."""
-
-    claim_name: Annotated[str, Field(max_length=253)]
-    """The PersistentVolumeClaim."""
-    path: Annotated[str, Field(max_length=512)] = ""
-    """Folder under its root."""
-    layout: Annotated[str, Field(max_length=32)]
-    """How folders and names are built."""
-    folder: Annotated[str, Field(max_length=240)] | None = None
-    """Folder name instead of the channel's own."""
-
-
-class RecentVideo(StatusModel):
-    """A video that was downloaded lately."""
-
-    key: Annotated[str, Field(max_length=MAX_KEY)]
-    """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """As the site has it."""
-    path: Annotated[str, Field(max_length=1024)] | None = None
-    """The media file, relative to the claim's root."""
-    bytes: Annotated[int, Field(ge=0)] | None = None
-    """Size of the media file."""
-    finished_time: Time | None = None
-    """When it was done."""
-
-
-class RecentFailure(StatusModel):
-    """A video whose last download ended in an error, or that cannot be had yet."""
-
-    key: Annotated[str, Field(max_length=MAX_KEY)]
-    """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """As the site has it."""
-    state: LedgerState
-    """Failed, Waiting or DeadLetter."""
-    reason: Annotated[str, Field(max_length=64)] | None = None
-    """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """Why, for people."""
-    failures: Annotated[int, Field(ge=0)] = 0
-    """Tries used up."""
-    finished_time: Time | None = None
-    """When the last try ended."""
-    retry_time: Time | None = None
-    """When it is tried again."""
-
-
-class LedgerStatus(StatusModel):
-    """Where the whole history is."""
-
-    selector: Annotated[str, Field(max_length=256)]
-    """Label selector of its ConfigMaps: kubectl get configmaps --selector …"""
-    shards: Annotated[int, Field(ge=0)]
-    """How many ConfigMaps there are."""
-
-
-class Backoff(StatusModel):
-    """Downloads pause for trouble of this Subscription alone; what all meet is kept by gates."""
-
-    outcome: OutcomeClass
-    """Environment."""
-    reason: Annotated[str, Field(max_length=64)]
-    """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    """Why, for people."""
-    step: Annotated[int, Field(ge=1)]
-    """How many times in a row."""
-    until_time: Time
-    """No new download before this time."""
-
-
-class HandledRequest(StatusModel):
-    """A request by annotation that was carried out, or refused."""
-
-    id: Annotated[str, Field(max_length=MAX_KEY)]
-    """What the annotation's value begins with, up to the first semicolon; of check, the whole value."""
-    time: Time
-    """When."""
-    accepted: Annotated[int, Field(ge=0)] | None = None
-    """How many videos it changed; absent with check."""
-    unknown: Annotated[int, Field(ge=0)] | None = None
-    """How many of the keys it names are in no ledger entry; absent with check."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """Why it was refused; absent where it was carried out."""
-
-
-class LastHandled(StatusModel):
-    """The last request of each verb; a request is carried out once per id."""
-
-    check: HandledRequest | None = None
-    """Of the annotation trawler.dev/check."""
-    retry: HandledRequest | None = None
-    """Of the annotation trawler.dev/retry."""
-    skip: HandledRequest | None = None
-    """Of the annotation trawler.dev/skip."""
-    cancel: HandledRequest | None = None
-    """Of the annotation trawler.dev/cancel."""
-
-
-class SubscriptionStatus(StatusModel):
-    """What the operator knows. The whole history is in the ledger, see ledger.selector."""
-
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec that this status was made for."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
-    counts: Counts = Counts()
-    """How many videos stand where."""
-    bytes: Annotated[int, Field(ge=0)] = 0
-    """Of all media files downloaded."""
-    source: SourceStatus | None = None
-    """The source as its site names it."""
-    library: LibraryStatus | None = None
-    """Where the videos downloaded so far stand; spec.library may have changed since."""
-    last_check_time: Time | None = None
-    """When the source was last looked at, with whatever result."""
-    last_successful_check_time: Time | None = None
-    """When a listing was last complete."""
-    last_audit_time: Time | None = None
-    """When the source was last walked as far as it goes."""
-    next_check_time: Time | None = None
-    """When the source will be looked at again; absent while suspended."""
-    last_check_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec at the last check."""
-    last_check_outcome: OutcomeClass | None = None
-    """Why the last check failed; absent when it went well."""
-    failed_checks: Annotated[int, Field(ge=0)] = 0
-    """Checks that failed in a row."""
-    gone_checks: Annotated[int, Field(ge=0)] = 0
-    """Checks in a row to which the site answered that there is no such source; from 3 on it is looked at rarely."""
-    backoff: Backoff | None = None
-    """Set while downloads pause."""
-    recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT)] = ()
-    """Newest downloads first."""
-    recent_failures: Annotated[tuple[RecentFailure, ...], Field(max_length=MAX_RECENT)] = ()
-    """Newest failures first."""
-    last_handled: LastHandled = LastHandled()
-    """Requests by annotation that were carried out."""
-    ledger: LedgerStatus | None = None
-    """Where the whole history is."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As the API server stores it: camelCase, times as text, nothing absent."""
-        return self.model_dump(mode="json", exclude_none=True)
 
 
 class _Frozen(BaseModel):
@@ -235,14 +57,6 @@ class Subscription(Identity):
     """A Subscription with a valid spec."""
 
     spec: SubscriptionSpec
-
-
-def parse_status(status: object) -> SubscriptionStatus:
-    """The status of a resource; what cannot be read is taken for empty."""
-    try:
-        return SubscriptionStatus.model_validate(status or {})
-    except ValidationError:
-        return SubscriptionStatus()
 
 
 def parse_identity(body: Mapping[str, Any]) -> Identity:

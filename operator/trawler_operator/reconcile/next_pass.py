@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from trawler_operator.api.subscription import Subscription, SubscriptionStatus
-from trawler_operator.domain.requests import asked_check
-from trawler_operator.domain.retry import paused_until
-from trawler_operator.domain.schedule import CheckHistory, PollDecision, backoff, poll_decision
-from trawler_operator.reconcile.gating import CLAIM_GRACE, Gatekeeper
+from trawler_operator.api.status import SubscriptionStatus
+from trawler_operator.api.subscription import Key, Subscription
+from trawler_operator.domain.checks.schedule import CheckHistory, PollDecision, poll_decision
+from trawler_operator.domain.launches.subscription_pause import paused_until
+from trawler_operator.domain.pauses import backoff
+from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.reconcile.observation import Pass
-from trawler_operator.reconcile.ports import Key
+from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
 
 LOOK_AT_RUNNING = timedelta(minutes=3)
 """Work in flight is looked at this often, whatever the watch says."""

@@ -7,19 +7,22 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trawler_operator.api.reasons import NEVER_STARTED, Reason, message
-from trawler_operator.api.subscription import Backoff, HandledRequest, Subscription
-from trawler_operator.domain.cookies import CookiesVerdict
-from trawler_operator.domain.egress import GateId, Route, download_route, listing_route, site_of, volume_gate
-from trawler_operator.domain.job_settings import JobDefaults, claim_name, cookies_secret, proxy
-from trawler_operator.domain.ledger import Ledger
-from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.domain.naming import job_name
-from trawler_operator.domain.plan import HistoryLimits
-from trawler_operator.domain.requests import Verb
-from trawler_operator.domain.start_trouble import Patience, find_other_owner, look_again
-from trawler_operator.domain.status_conditions import Blocker, CheckReport
-from trawler_operator.reconcile.ports import Event, Key, Manifest
+from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, message
+from trawler_operator.api.status import Backoff, HandledRequest
+from trawler_operator.api.subscription import Key, Subscription
+from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.gates.route import GateId, Route, download_route, listing_route, volume_gate
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.naming import job_name
+from trawler_operator.domain.jobs.settings import JobDefaults, claim_name, cookies_secret, proxy
+from trawler_operator.domain.jobs.start_trouble import Patience, find_other_owner, look_again
+from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.ledger import Ledger
+from trawler_operator.domain.requests.grammar import Verb
+from trawler_operator.domain.sites import site_of
+from trawler_operator.domain.status.condition_rules import CheckReport
+from trawler_operator.domain.status.cookies import CookiesVerdict
+from trawler_operator.reconcile.ports import Event, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +175,8 @@ class Pass:
         """
         if self.blocker is not None or gate is not None:
             return self.blocker or gate
-        if self.backoff is not None and self.backoff.reason == Reason.JOB_REJECTED:
-            return Blocker(Reason.JOB_REJECTED, self.backoff.message)
+        if self.backoff is not None and self.backoff.reason == ConditionReason.JOB_REJECTED:
+            return Blocker(ConditionReason.JOB_REJECTED, self.backoff.message)
         if self.backoff is not None and self.backoff.reason in NEVER_STARTED:
             return _not_starting(self.backoff.message)
         return None if self.start_trouble is None else _not_starting(self.start_trouble)
@@ -194,7 +197,7 @@ class Pass:
 
 
 def _not_starting(detail: str) -> Blocker:
-    return Blocker(Reason.DOWNLOAD_NOT_STARTING, message(Reason.DOWNLOAD_NOT_STARTING, detail=detail))
+    return Blocker(ConditionReason.DOWNLOAD_NOT_STARTING, message(ConditionReason.DOWNLOAD_NOT_STARTING, detail=detail))
 
 
 def claim_of(job: Manifest) -> str | None:

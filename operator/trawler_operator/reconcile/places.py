@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from trawler_operator.reconcile.ports import Key
+from trawler_operator.api.subscription import Key
 
 
 class Places:

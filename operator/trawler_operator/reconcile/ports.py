@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from trawler_downloader.contract.listing import EntryLine, ListRequest, SourceLine, TrailerLine
+from trawler_operator.api.subscription import Key
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the API server sends and takes it."""
-Key = tuple[str, str]
-"""(namespace, name) of a Subscription."""
 
 
 class ApiError(Exception):

@@ -12,26 +12,26 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.subscription import InvalidSpecError, Subscription, parse_subscription
-from trawler_operator.domain.admission import Admission
-from trawler_operator.domain.gate_codec import egress_name
-from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.domain.retry import UnsavedPause, standing_pause
-from trawler_operator.reconcile.checking import Checker, StaleSubscriptionError
-from trawler_operator.reconcile.gate_store import GateStore, GatesUnavailableError
-from trawler_operator.reconcile.gating import Gatekeeper, GateLimits
-from trawler_operator.reconcile.inventory import Historian
-from trawler_operator.reconcile.launching import Launcher
-from trawler_operator.reconcile.ledger_store import LedgerBusyError, LedgerStore
+from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_subscription
+from trawler_operator.domain.gates.codec import egress_name
+from trawler_operator.domain.jobs.outcome import is_finished
+from trawler_operator.domain.launches.admission import Admission
+from trawler_operator.domain.launches.subscription_pause import UnsavedPause, standing_pause
 from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING, NextPasses, decide_check
 from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.places import Places
-from trawler_operator.reconcile.ports import Clock, Event, EventRecorder, Key, KubernetesApi, Lister, Measurements
-from trawler_operator.reconcile.prerequisites import look_at_prerequisites
-from trawler_operator.reconcile.reporting import Reporter
-from trawler_operator.reconcile.requests import handle_requests
-from trawler_operator.reconcile.settling import settle_launches
-from trawler_operator.reconcile.shard_changes import ShardChanges
+from trawler_operator.reconcile.ports import Clock, Event, EventRecorder, KubernetesApi, Lister, Measurements
+from trawler_operator.reconcile.steps.check import Checker, StaleSubscriptionError
+from trawler_operator.reconcile.steps.history import Historian
+from trawler_operator.reconcile.steps.launch import Launcher
+from trawler_operator.reconcile.steps.prerequisites import look_at_prerequisites
+from trawler_operator.reconcile.steps.report import Reporter
+from trawler_operator.reconcile.steps.requests import handle_requests
+from trawler_operator.reconcile.steps.settle import settle_launches
+from trawler_operator.reconcile.stores.gate_store import GateStore, GatesUnavailableError
+from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper, GateLimits
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError, LedgerStore
+from trawler_operator.reconcile.stores.shard_changes import ShardChanges
 
 logger = logging.getLogger(__name__)
 

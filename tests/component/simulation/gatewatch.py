@@ -13,11 +13,11 @@ from component.simulation.process import LIMITS, UnderWay, mark_time, subscripti
 from component.simulation.truth import Internet, Nas
 from component.world import GATES, POLICY
 from trawler_operator.api import labels
-from trawler_operator.domain.egress import GateId, GateKind, listing_route
-from trawler_operator.domain.gate_codec import decode_epochs, decode_gate
-from trawler_operator.domain.gates import LISTING, Gate, launch_task
-from trawler_operator.domain.ledger_entry import LedgerEntry
-from trawler_operator.reconcile.gating import CLAIM_GRACE
+from trawler_operator.domain.gates.codec import decode_epochs, decode_gate
+from trawler_operator.domain.gates.gate import LISTING, Gate, launch_task
+from trawler_operator.domain.gates.route import GateId, GateKind, listing_route
+from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
 
 
 @dataclass

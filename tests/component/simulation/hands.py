@@ -11,7 +11,7 @@ from component.simulation.truth import Internet
 from component.simulation.watchdog import MAX_ATTEMPTS, Watchdog
 from component.world import GATES
 from trawler_operator.api import labels
-from trawler_operator.domain.requests import Verb
+from trawler_operator.domain.requests.grammar import Verb
 
 INTERVAL_SECONDS = 21_600
 

@@ -19,9 +19,10 @@ from component.cluster import Cluster, FakeApi, Killed
 from component.object_store import Object
 from component.world import GATES, Operator, make_limits
 from trawler_operator.api import labels
-from trawler_operator.reconcile.ledger_store import LedgerBusyError
-from trawler_operator.reconcile.ports import ApiError, Key, Lister, UnavailableError
-from trawler_operator.reconcile.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS
+from trawler_operator.api.subscription import Key
+from trawler_operator.loop.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS
+from trawler_operator.reconcile.ports import ApiError, Lister, UnavailableError
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 
 LIMITS = make_limits(total=3, each=2, parallel=2, per_hour=8, spacing=timedelta(seconds=5))
 RESYNC_SECONDS = 900.0

@@ -10,7 +10,7 @@ from component.simulation.run import CLAIMS, IDLE_SECONDS, KEYS, MOST_PASSES, SI
 from component.simulation.truth import Fate, Trouble
 from component.simulation.turns import kept_waiting
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.domain.retry import LONGEST_WAIT
+from trawler_operator.domain.pauses import LONGEST_WAIT
 
 LAST_PASSES = 4
 LONGEST_REST = LONGEST_WAIT.total_seconds() + 86_400

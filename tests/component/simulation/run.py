@@ -16,7 +16,7 @@ from component.simulation.outside import Outside
 from component.simulation.process import Fault, Process, UnderWay
 from component.simulation.truth import Internet, Nas
 from component.simulation.watchdog import Watchdog
-from trawler_operator.reconcile.ports import Key
+from trawler_operator.api.subscription import Key
 
 SITES = {"numberline": "youtube.com", "fugues": "youtube.com", "clips": "example.com"}
 CLAIMS = {"numberline": "library", "fugues": "library", "clips": "attic"}

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from component.simulation.process import LIMITS, subscription_of
 from component.simulation.run import CLAIMS, SITES, Run
 from trawler_operator.api.subscription import parse_subscription
-from trawler_operator.domain.backlog import is_eligible
-from trawler_operator.domain.egress import WINDOW, download_route
-from trawler_operator.domain.gate_book import GateBook
-from trawler_operator.domain.retry import paused_until
+from trawler_operator.domain.gates.book import GateBook
+from trawler_operator.domain.gates.budget import WINDOW
+from trawler_operator.domain.gates.route import download_route
+from trawler_operator.domain.launches.subscription_pause import paused_until
+from trawler_operator.domain.ledger.backlog import is_eligible
 
 
 def kept_waiting(run: Run, names: Iterable[str]) -> set[str]:

@@ -14,8 +14,8 @@ from component.simulation.truth import Fate, Internet, Nas, Video
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import SkipReason
-from trawler_operator.domain.job_outcome import is_finished
-from trawler_operator.domain.ledger_entry import LedgerEntry
+from trawler_operator.domain.jobs.outcome import is_finished
+from trawler_operator.domain.ledger.entry import LedgerEntry
 
 MAX_ATTEMPTS = 3
 BY_USER = {SkipReason.SKIPPED_BY_USER, SkipReason.CANCELLED_BY_USER, SkipReason.REMOVED_BY_USER}

@@ -1,0 +1,32 @@
+"""Times as the Kubernetes API writes them, and as the downloader and the sites tell them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, PlainSerializer
+
+_LATEST_UNIX_SECONDS = 1e11
+"""The year 5138: what lies beyond is no time, but a mangled number."""
+
+
+def format_time(time: datetime) -> str:
+    """An aware time as the Kubernetes API writes it: UTC, whole seconds, `Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """An aware time as the Kubernetes API writes it; raises ValueError for anything else."""
+    return datetime.fromisoformat(text)
+
+
+def from_unix(seconds: float | None) -> datetime | None:
+    """Unix seconds as a time, in whole seconds; a number that no clock shows is taken for none."""
+    if seconds is None or not 0 <= seconds < _LATEST_UNIX_SECONDS:
+        return None
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]
+"""An aware datetime that is written as `2026-11-21T10:00:00Z`."""

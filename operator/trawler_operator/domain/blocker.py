@@ -1,0 +1,15 @@
+"""What keeps a Subscription from its work, as the condition Ready says it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trawler_operator.api.reasons import ConditionReason
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Something outside the spec and the site that a person has to mend before anything can be downloaded."""
+
+    reason: ConditionReason
+    message: str

@@ -1,0 +1,176 @@
+"""When a source is looked at next. Pure: what it needs to remember is in the Subscription's status.
+
+Times are persisted, so a restart neither forgets a check nor makes all of them at once: those that fell due while the
+operator was away, or while a gate was closed, are spread over the first minutes after that. Jitter follows from the uid
+and the last check, so that Subscriptions that were applied together drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import dropwhile, islice
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.api.spec import DEFAULT_INTERVAL_SECONDS, Schedule
+from trawler_operator.domain.pauses import CHECK_CLOCK_TOLERANCE, backoff, jitter
+
+JITTER_SHARE = 0.1
+"""Of the time between two checks."""
+MAX_JITTER = timedelta(minutes=5)
+CATCH_UP_SPREAD = timedelta(minutes=5)
+"""Over which the checks that an absent operator or a closed gate kept from being made are spread."""
+FIRST_BACKOFF = timedelta(minutes=1)
+MAX_BACKOFF = timedelta(hours=1)
+AUDIT_JITTER_SHARE = 0.1
+GONE_AFTER = 3
+"""Checks in a row that find no source before it is taken for gone: sites say so of sources that exist, too."""
+FIRST_GONE_PAUSE = timedelta(days=1)
+LONGEST_GONE_PAUSE = timedelta(days=14)
+
+HOPELESS = frozenset(
+    {
+        OutcomeClass.CONFIGURATION,
+        OutcomeClass.TERMINAL,
+        OutcomeClass.NEEDS_ACCESS,
+    }
+)
+"""Failures that an early second look does not mend: never looked at more often than was asked for.
+
+RateLimited is none of them: when the site may be asked again is the egress gate's to say, and then the check is due."""
+
+
+class Why(StrEnum):
+    """What the time of the next check follows from."""
+
+    SUSPENDED = "suspended"
+    REQUESTED = "requested"
+    FIRST = "first"
+    SPEC_CHANGED = "spec-changed"
+    FAILED = "failed"
+    GONE = "gone"
+    MISSED = "missed"
+    SCHEDULED = "scheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class PollDecision:
+    """Whether to look now, and when otherwise.
+
+    Args:
+        due: look now.
+        at: when it is or was due; None while suspended.
+        why: what that follows from.
+    """
+
+    due: bool
+    at: datetime | None
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHistory:
+    """What is remembered of earlier checks.
+
+    Args:
+        last_check: when the source was last looked at; None: never.
+        generation: of the spec at that time.
+        failures: checks that failed in a row.
+        outcome: why the last one failed.
+        gone: checks in a row that found no source.
+    """
+
+    last_check: datetime | None = None
+    generation: int | None = None
+    failures: int = 0
+    outcome: OutcomeClass | None = None
+    gone: int = 0
+
+
+def poll_decision(
+    schedule: Schedule,
+    history: CheckHistory,
+    *,
+    uid: str,
+    generation: int,
+    suspended: bool,
+    requested: bool,
+    open_since: datetime,
+    now: datetime,
+) -> PollDecision:
+    """Whether the source is to be looked at now.
+
+    Args:
+        schedule: of the spec.
+        history: from the status.
+        uid: of the Subscription: anchors the jitter.
+        generation: of the spec as it is now.
+        suspended: `spec.suspend`.
+        requested: the annotation asks for a check that was not made yet.
+        open_since: when this operator process began, or the gates before the source opened if that was later; checks
+            that fell due before were missed.
+        now: the present; all times are aware.
+    """
+    if suspended:
+        return PollDecision(due=False, at=None, why=Why.SUSPENDED)
+    if requested:
+        return PollDecision(due=True, at=now, why=Why.REQUESTED)
+    if history.last_check is None or history.last_check > now + CHECK_CLOCK_TOLERANCE:
+        # A check in the future was noted by a clock that ran ahead: waiting for it could take years.
+        return PollDecision(due=True, at=now, why=Why.FIRST)
+    if history.generation != generation:
+        return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
+    at, why = _planned(schedule, history, history.last_check, uid)
+    if at < open_since <= now + CHECK_CLOCK_TOLERANCE:
+        spread = min(CATCH_UP_SPREAD, at - history.last_check)
+        # Drawn anew each time: a gate that is open for moments only would else never let those with a late one through.
+        share = jitter(uid, open_since.isoformat(), "missed")
+        at, why = open_since + spread * share, Why.MISSED
+    return PollDecision(due=at <= now, at=at, why=why)
+
+
+def audit_due(
+    *, last_audit: datetime | None, created_at: datetime, uid: str, interval: timedelta, now: datetime
+) -> bool:
+    """Whether the next check should walk everything there is, whatever is known.
+
+    Args:
+        last_audit: when a listing last was complete; None: never, then the first comes an interval after created_at.
+        created_at: the Subscription's creation.
+        uid: anchors the jitter.
+        interval: between two audits.
+        now: the present.
+    """
+    since = last_audit or created_at
+    return now >= since + interval * (1 + AUDIT_JITTER_SHARE * jitter(uid, since.isoformat(), "audit"))
+
+
+def _planned(schedule: Schedule, history: CheckHistory, last_check: datetime, uid: str) -> tuple[datetime, Why]:
+    regular, period = _regular(schedule, last_check)
+    share = jitter(uid, last_check.isoformat())
+    regular += min(MAX_JITTER, period * JITTER_SHARE) * share
+    if not history.failures:
+        return regular, Why.SCHEDULED
+    if history.gone >= GONE_AFTER:
+        pause = backoff(FIRST_GONE_PAUSE, LONGEST_GONE_PAUSE, history.gone - GONE_AFTER + 1)
+        return max(regular, last_check + pause * (1 + JITTER_SHARE * share)), Why.GONE
+    pause = backoff(FIRST_BACKOFF, MAX_BACKOFF, history.failures)
+    again = last_check + pause * (1 + JITTER_SHARE * share)
+    return (max(again, regular) if history.outcome in HOPELESS else again), Why.FAILED
+
+
+def _regular(schedule: Schedule, last_check: datetime) -> tuple[datetime, timedelta]:
+    """The next time by the schedule, and the time between two of them."""
+    if schedule.cron is None:
+        period = timedelta(seconds=schedule.interval_seconds or DEFAULT_INTERVAL_SECONDS)
+        return last_check + period, period
+    zone = ZoneInfo(schedule.time_zone) if schedule.time_zone else UTC
+    # Compared in UTC: the difference of two times of one zone would ignore its clock changes.
+    times = (time.astimezone(UTC) for time in CronSim(schedule.cron, last_check.astimezone(zone)))
+    # In an hour that a clock change repeats, cronsim answers with a time of its first run, which has passed.
+    first, second = islice(dropwhile(lambda time: time <= last_check, times), 2)
+    return first, second - first

@@ -1,0 +1,161 @@
+"""Which of the listed videos become work. Pure.
+
+A source's first listing takes its newest few and records the rest as known, so that nothing old is ever taken for new.
+Later listings take everything unknown, except what a newest-first source shows below all that is known of it and
+outside that window: that is back catalogue, which an early stop had not reached before. Inside the window it is most
+often what was still to come when a ledger was lost: the volume tells of what had landed only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from trawler_downloader.contract.listing import EntryLine, SourceLine
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.reasons import SkipReason, message
+from trawler_operator.api.spec import Select
+from trawler_operator.domain.ledger.entry import LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A video that the ledger does not know yet.
+
+    Args:
+        line: as listed; `line.key` is its key.
+        state: Pending or Skipped.
+        reason: the rule, with Skipped.
+        message: the value that the rule saw, with Skipped.
+    """
+
+    line: EntryLine
+    state: LedgerState
+    reason: str | None = None
+    message: str | None = None
+
+
+def select_new(
+    sources: Sequence[tuple[SourceLine, Sequence[EntryLine]]],
+    select: Select,
+    is_known: Callable[[str], bool],
+    known_sources: Collection[str],
+) -> tuple[NewEntry, ...]:
+    """The unknown videos of a complete listing, oldest first within each source.
+
+    The order matters: entries are written in it, so that after a crash in the middle the unwritten ones stand above
+    the written ones of a newest-first source, where the next check finds them.
+
+    Args:
+        sources: every source with its entries in the site's order.
+        select: of the spec.
+        is_known: whether the ledger has a video's key.
+        known_sources: keys of the sources whose first run is over.
+    """
+    new: list[NewEntry] = []
+    taken: set[str] = set()
+    for source, entries in sources:
+        wanted = _wanted(source, entries, select, is_known, first_run=source.key not in known_sources)
+        for entry in wanted:
+            if entry.line.key not in taken and not is_known(entry.line.key):
+                taken.add(entry.line.key)
+                new.append(entry)
+    return tuple(new)
+
+
+def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> dict[str, LedgerEntry]:
+    """Ledger entries for selected videos, numbered in their order."""
+    return {
+        new.line.key: LedgerEntry(
+            state=new.state,
+            seq=first_seq + place,
+            source=new.line.source,
+            url=new.line.url,
+            extractor=new.line.extractor,
+            id=new.line.id,
+            added_at=now,
+            kind=new.line.kind,
+            title=new.line.title,
+            duration_seconds=new.line.duration_seconds,
+            reason=new.reason,
+            message=new.message,
+        )
+        for place, new in enumerate(selected)
+    }
+
+
+def _wanted(
+    source: SourceLine,
+    entries: Sequence[EntryLine],
+    select: Select,
+    is_known: Callable[[str], bool],
+    *,
+    first_run: bool,
+) -> list[NewEntry]:
+    """All entries of a source, judged, oldest first."""
+    newest_first = _newest_first(source, entries)
+    if first_run:
+        judged = _judge_first_run(newest_first, select)
+    elif source.newest_first:
+        judged = _judge_newest_first(newest_first, select, is_known)
+    else:
+        judged = [_judge_kind(line, select) for line in newest_first]
+    return judged if _keeps_its_order(source, entries) else judged[::-1]
+
+
+def _judge_first_run(lines: Sequence[EntryLine], select: Select) -> list[NewEntry]:
+    judged: list[NewEntry] = []
+    room = select.newest
+    for line in lines:
+        entry = _judge_kind(line, select)
+        if entry.state is LedgerState.PENDING:
+            if room == 0:
+                entry = _skipped(line, SkipReason.BEFORE_WINDOW, newest=select.newest)
+            else:
+                room -= 1
+        judged.append(entry)
+    return judged
+
+
+def _judge_newest_first(lines: Sequence[EntryLine], select: Select, is_known: Callable[[str], bool]) -> list[NewEntry]:
+    last_known = max((place for place, line in enumerate(lines) if is_known(line.key)), default=len(lines))
+    window = _judge_first_run(lines, select)
+    return [
+        _judge_kind(line, select)
+        if place < last_known
+        else _skipped(line, SkipReason.BACK_CATALOGUE)
+        if entry.reason == SkipReason.BEFORE_WINDOW.value
+        else entry
+        for place, (line, entry) in enumerate(zip(lines, window, strict=True))
+    ]
+
+
+def _judge_kind(line: EntryLine, select: Select) -> NewEntry:
+    if select.kinds is not None and line.kind not in select.kinds:
+        return _skipped(line, SkipReason.KIND_NOT_SELECTED, kind=line.kind.value)
+    return NewEntry(line, LedgerState.PENDING)
+
+
+def _skipped(line: EntryLine, reason: SkipReason, **seen: object) -> NewEntry:
+    return NewEntry(line, LedgerState.SKIPPED, reason.value, message(reason, **seen))
+
+
+def _has_times(entries: Sequence[EntryLine]) -> bool:
+    return all(entry.timestamp is not None for entry in entries)
+
+
+def _keeps_its_order(source: SourceLine, entries: Sequence[EntryLine]) -> bool:
+    """A playlist without times is taken as its owner arranged it, first to last."""
+    return not source.newest_first and not _has_times(entries)
+
+
+def _newest_first(source: SourceLine, entries: Sequence[EntryLine]) -> Sequence[EntryLine]:
+    """The entries in the order in which a first run counts them.
+
+    A playlist is sorted by time where every entry has one. Where not, its own order counts: what stands first in it is
+    what its owner shows first.
+    """
+    if source.newest_first or not _has_times(entries):
+        return entries
+    return sorted(entries, key=lambda entry: entry.timestamp or 0, reverse=True)

@@ -1,0 +1,1 @@
+"""What holds downloads and listings back: gates, their book, and the budget of an egress."""

@@ -1,0 +1,235 @@
+"""All gates together: who may pass, who probes, what an ending changes. Pure; `gate_store` keeps them in a ConfigMap.
+
+A launch passes all the gates of its route. Those that are closed it passes as their probe, all of them at once: a site
+and a volume that are closed at the same time can be proved well by one download, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from trawler_operator.domain.gates.budget import BudgetLimits
+from trawler_operator.domain.gates.gate import (
+    Closing,
+    Finding,
+    Gate,
+    GatePolicy,
+    Probe,
+    close,
+    count,
+    ending_name,
+    hand_over,
+    put_off,
+    reopen,
+)
+from trawler_operator.domain.gates.route import GateId, GateKind, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An ending, and what it was let through.
+
+    Args:
+        holder: `namespace/name` of the Subscription.
+        task: the launch or listing.
+        gates: those it passed, each with its epoch at that time.
+        finding: what it says.
+    """
+
+    holder: str
+    task: str
+    gates: Mapping[GateId, int]
+    finding: Finding
+
+
+class Move(StrEnum):
+    """What became of a gate."""
+
+    CLOSED = "closed"
+    LENGTHENED = "lengthened"
+    OPENED = "opened"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A gate that moved.
+
+    Args:
+        move: how.
+        gate: as it stands now.
+        closing: why it was or is closed.
+    """
+
+    move: Move
+    gate: Gate
+    closing: Closing
+
+
+@dataclass(frozen=True, slots=True)
+class GateChanges:
+    """What is to be written.
+
+    Args:
+        gates: name → the gate as it shall be.
+        happenings: of the moves among them.
+        epochs: of the route's gates, for what was let through; None: nothing was.
+    """
+
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    happenings: tuple[Happening, ...] = ()
+    epochs: Mapping[GateId, int] | None = None
+
+
+class GateBook:
+    """The gates that are known, at one moment. What it answers with are changes; it never changes itself."""
+
+    def __init__(self, gates: Mapping[str, Gate] | None = None) -> None:
+        self.gates: Mapping[str, Gate] = gates or {}
+
+    def gate(self, identity: GateId) -> Gate:
+        """A gate; an open one where nothing is known of it."""
+        return self.gates.get(identity.name) or Gate(identity)
+
+    def closed(self, identities: Iterable[GateId]) -> list[Gate]:
+        """Those of them that are closed, the one that opens last first."""
+        gates = [gate for identity in identities if (gate := self.gate(identity)).closing is not None]
+        return sorted(gates, key=_pause_end, reverse=True)
+
+    @property
+    def pauses(self) -> dict[str, int]:
+        """Name → epoch of the gates that are closed."""
+        return {name: gate.epoch for name, gate in self.gates.items() if gate.is_closed}
+
+    def passable_at(self, route: Route, now: datetime) -> datetime:
+        """From when on a launch may pass all the gates of a route."""
+        return max(self.gate(identity).passable_at(now) for identity in route.gates)
+
+    def start_at(self, route: Route, limits: BudgetLimits, now: datetime) -> datetime:
+        """The same, within the budget of its egress."""
+        return max(self.passable_at(route, now), self.gate(route.egress).budget.earliest(limits, now))
+
+    def admit_downloads(
+        self, route: Route, holder: str, tasks: Collection[str], limits: BudgetLimits, policy: GatePolicy, now: datetime
+    ) -> GateChanges:
+        """Let launches through: charges the budget and claims the probe of each closed gate.
+
+        Args:
+            route: of them all.
+            holder: `namespace/name` of the Subscription.
+            tasks: the launches.
+            limits: of the budget.
+            policy: of the gates.
+            now: the present.
+
+        Returns:
+            Without epochs: they must not begin now. Through a closed gate one may, and no more.
+        """
+        is_probe = bool(self.closed(route.gates))
+        room = limits.max_per_hour - self.gate(route.egress).budget.begun(now)
+        if self.start_at(route, limits, now) > now or len(tasks) > (1 if is_probe else room):
+            return GateChanges()
+        gates = self._probed(route, holder, next(iter(tasks)), policy.probe_timeout, now)
+        egress = gates.get(route.egress.name) or self.gate(route.egress)
+        gates[route.egress.name] = replace(egress, budget=egress.budget.spend(len(tasks), now))
+        return GateChanges(gates, epochs=self.epochs(route))
+
+    def admit_listing(
+        self, route: Route, holder: str, task: str, probe_timeout: timedelta, now: datetime
+    ) -> GateChanges:
+        """Let a listing through, as the probe of each closed gate. Without epochs: it must not be made now."""
+        if self.passable_at(route, now) > now:
+            return GateChanges()
+        return GateChanges(self._probed(route, holder, task, probe_timeout, now), epochs=self.epochs(route))
+
+    def epochs(self, route: Route) -> dict[GateId, int]:
+        """What a launch that passes now carries."""
+        return {identity: self.gate(identity).epoch for identity in route.gates}
+
+    def blames_site(self, holder: str, task: str, passed: Mapping[GateId, int]) -> bool:
+        """Whether an ending that is unclear, and was told, is more likely the site's trouble than the video's.
+
+        It probed a gate of the site that is closed still and has not moved since, or it is among those for which that
+        gate was closed.
+
+        Args:
+            holder: `namespace/name` of the Subscription.
+            task: the launch.
+            passed: gates with their epochs.
+        """
+        name = ending_name(holder, task)
+        gates = (self.gate(identity) for identity in passed if identity.kind is not GateKind.VOLUME)
+        return any(gate.is_closed and (gate.epoch == passed[gate.id] or name in gate.unreached) for gate in gates)
+
+    def settle(self, endings: Iterable[Evidence], policy: GatePolicy, now: datetime) -> GateChanges:
+        """What endings change. Those of an older epoch change nothing."""
+        gates: dict[str, Gate] = {}
+        moved: dict[str, Happening] = {}
+        for ending in endings:
+            for identity, epoch in ending.gates.items():
+                name = identity.name
+                known = gates.get(name) or self.gates.get(name)
+                if known is not None and known.epoch != epoch:
+                    continue
+                gate = known or Gate(identity)
+                after = _after(gate, ending, policy, now)
+                if after is gate:
+                    continue
+                gates[name] = after
+                happening = _happening(gate, after)
+                if happening is not None:
+                    moved[name] = happening
+        return GateChanges(gates, tuple(moved.values()))
+
+    def release(self, holder: str, tasks: Collection[str] | None = None) -> GateChanges:
+        """Give back the probes of a Subscription: those of these launches, or all."""
+        return GateChanges(
+            {
+                name: hand_over(gate, holder, gate.probe.task)
+                for name, gate in self.gates.items()
+                if gate.probe is not None
+                and gate.probe.holder == holder
+                and (tasks is None or gate.probe.task in tasks)
+            }
+        )
+
+    def probes_of(self, holder: str) -> dict[str, Probe]:
+        """Task → probe, of what a Subscription has under way."""
+        return {
+            gate.probe.task: gate.probe for gate in self.gates.values() if gate.probe and gate.probe.holder == holder
+        }
+
+    def forgettable(self, now: datetime) -> set[str]:
+        """Names of the gates that nothing depends on any more."""
+        return {name for name, gate in self.gates.items() if gate.is_forgettable(now)}
+
+    def _probed(self, route: Route, holder: str, task: str, timeout: timedelta, now: datetime) -> dict[str, Gate]:
+        probe = Probe(holder, task, now, now + timeout)
+        return {gate.id.name: replace(gate, probe=probe) for gate in self.closed(route.gates)}
+
+
+def _after(gate: Gate, ending: Evidence, policy: GatePolicy, now: datetime) -> Gate:
+    if ending.finding.is_trouble_for(gate):
+        return close(gate, ending.finding, ending.holder, policy, now)
+    if gate.is_closed and ending.finding.proves_well(gate):
+        return reopen(gate, now)
+    if gate.id.kind is GateKind.EGRESS and not gate.is_closed:
+        return count(gate, ending.finding, ending.holder, ending.task, policy, now)
+    if ending.finding.is_unclear:
+        return put_off(gate, ending.holder, ending.task, policy, now)
+    return hand_over(gate, ending.holder, ending.task)
+
+
+def _happening(before: Gate, after: Gate) -> Happening | None:
+    if after.closing is not None and after.epoch != before.epoch:
+        return Happening(Move.LENGTHENED if before.closing else Move.CLOSED, after, after.closing)
+    if before.closing is not None and after.closing is None:
+        return Happening(Move.OPENED, after, before.closing)
+    return None
+
+
+def _pause_end(gate: Gate) -> tuple[datetime, bool]:
+    assert gate.closing is not None, "asked of closed gates only"
+    return gate.closing.until, gate.id.kind is not GateKind.VOLUME

@@ -1,0 +1,184 @@
+"""Gates as values of a ConfigMap, and as an annotation of a Job: JSON that a person can read.
+
+A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. The other way round,
+held shut by a slip of the hand, nobody would find out what to mend.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from trawler_operator.api import labels
+from trawler_operator.api.times import format_time
+from trawler_operator.domain.gates.budget import Budget
+from trawler_operator.domain.gates.gate import Closing, Gate, Probe
+from trawler_operator.domain.gates.route import GateId, GateKind
+
+_Key = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
+"""`namespace/name`."""
+
+
+class InvalidGateError(ValueError):
+    """A value that is not a gate: someone edited it by hand. The message names the field."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+
+class _Id(_Model):
+    kind: GateKind
+    site: str = ""
+    proxy: str = ""
+    cookies: str = ""
+    claim: str = ""
+
+    @property
+    def identity(self) -> GateId:
+        return GateId(self.kind, self.site, self.proxy, self.cookies, self.claim)
+
+
+class _Closing(_Model):
+    since: AwareDatetime
+    paused_at: AwareDatetime
+    until: AwareDatetime
+    step: Annotated[int, Field(ge=1)]
+    reason: str
+    message: str = ""
+    by: _Key
+    unclear: Annotated[int, Field(ge=0)] = 0
+
+
+class _Probe(_Model):
+    holder: _Key
+    task: str
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class _Value(_Id):
+    epoch: Annotated[int, Field(ge=0)] = 0
+    changed: AwareDatetime | None = None
+    closing: _Closing | None = None
+    probe: _Probe | None = None
+    starts: dict[AwareDatetime, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    last_start: AwareDatetime | None = None
+    unreached: tuple[str, ...] = ()
+
+
+class _Passed(_Id):
+    epoch: Annotated[int, Field(ge=0)]
+
+
+_PASSED = TypeAdapter(tuple[_Passed, ...])
+
+
+def decode_gate(name: str, text: str) -> Gate:
+    """Read a value.
+
+    Args:
+        name: its key.
+        text: the value.
+
+    Raises:
+        InvalidGateError: says which field is wrong.
+    """
+    try:
+        value = _Value.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidGateError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
+    identity = value.identity
+    if identity.name != name:
+        raise InvalidGateError(f"it describes {identity.name}")
+    closing, probe = value.closing, value.probe
+    return Gate(
+        id=identity,
+        epoch=value.epoch,
+        changed=value.changed,
+        closing=Closing(**dict(closing)) if closing else None,
+        probe=Probe(**dict(probe)) if probe else None,
+        budget=Budget({int(at.timestamp()): count for at, count in value.starts.items()}, value.last_start),
+        unreached=value.unreached,
+    )
+
+
+def encode_gate(gate: Gate) -> str:
+    """Write a value; what is not there is left out."""
+    document: dict[str, Any] = {**_identity(gate.id), "epoch": gate.epoch}
+    if gate.changed is not None:
+        document["changed"] = format_time(gate.changed)
+    if gate.closing is not None:
+        closing = gate.closing
+        document["closing"] = {
+            "since": format_time(closing.since),
+            "pausedAt": format_time(closing.paused_at),
+            "until": format_time(closing.until),
+            "step": closing.step,
+            "reason": closing.reason,
+            "message": closing.message,
+            "by": closing.by,
+            **({"unclear": closing.unclear} if closing.unclear else {}),
+        }
+    if gate.probe is not None:
+        probe = gate.probe
+        document["probe"] = {
+            "holder": probe.holder,
+            "task": probe.task,
+            "since": format_time(probe.since),
+            "until": format_time(probe.until),
+        }
+    if gate.unreached:
+        document["unreached"] = gate.unreached
+    if gate.budget.last is not None:
+        document["lastStart"] = format_time(gate.budget.last)
+        minutes = sorted(gate.budget.starts.items())
+        document["starts"] = {format_time(datetime.fromtimestamp(at, UTC)): count for at, count in minutes}
+    return _dump(document)
+
+
+def encode_epochs(epochs: Mapping[GateId, int]) -> str:
+    """The gates that a launch passed, as an annotation of its Job."""
+    return _dump([{**_identity(identity), "epoch": epoch} for identity, epoch in epochs.items()])
+
+
+def decode_epochs(text: str | None) -> dict[GateId, int] | None:
+    """The same, read; None where there is none that can be read: of an earlier version, or edited by hand."""
+    if text is None:
+        return None
+    try:
+        passed = _PASSED.validate_json(text)
+    except ValidationError:
+        return None
+    return {one.identity: one.epoch for one in passed}
+
+
+def egress_name(job: Mapping[str, Any]) -> str:
+    """The name of the Egress gate that a Job passed; empty where it does not say."""
+    annotations = job["metadata"].get("annotations") or {}
+    passed = decode_epochs(annotations.get(labels.GATES_ANNOTATION)) or {}
+    return next((identity.name for identity in passed if identity.kind is GateKind.EGRESS), "")
+
+
+def _identity(identity: GateId) -> dict[str, str]:
+    fields = {
+        "kind": identity.kind.value,
+        "site": identity.site,
+        "proxy": identity.proxy,
+        "cookies": identity.cookies,
+        "claim": identity.claim,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _dump(document: object) -> str:
+    # Lone surrogates (broken site data) cannot be written as UTF-8 at all.
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,363 @@
+"""Circuit breakers that all Subscriptions share: one gate's states and what moves it from one to the other. Pure.
+
+| state | by | becomes |
+|---|---|---|
+| open | trouble, or the third ending in a row that did not reach the site | closed for the first pause |
+| closed, pausing | the pause is over | closed, a probe may go |
+| closed, a probe may go | a launch or listing claims the probe | closed, probed |
+| closed, probed | trouble | closed for twice as long, up to the longest pause |
+| closed, probed | an ending that proves it well | open |
+| closed, probed | an ending that is unclear | closed for a short pause, longer each time |
+| closed, probed | an ending that says nothing, or none within the probe's time | closed, a probe may go |
+
+What an ending says of each kind of gate:
+
+| ending | Egress | Cookies | Volume |
+|---|---|---|---|
+| RateLimited as a bot check | trouble | trouble, if closed | |
+| RateLimited otherwise | trouble, if closed | trouble | |
+| Published, Terminal, NotYet, NeedsAccess, a listing | well | well | |
+| AlreadyPublished, unusable cookies, a listing without a request | | | |
+| Transient with one of UNREACHED_REASONS | counts, if open | | |
+| Environment with one of VOLUME_REASONS | | | trouble |
+| any with a volume id in its report, Published | | | well |
+
+Each move gives the gate a new epoch. Launches carry the epochs of their gates as they were when they were claimed: what
+began before a gate moved says nothing of the time after, so that of ten launches that meet a block together one closes
+the gate and nine change nothing, and a straggler neither closes nor opens it again.
+
+A site that is not reached may be one video's trouble, or that of the line, the DNS or the proxy. Three such endings in
+a row, without any answer of the site in between, count as the latter: the queue waits behind the gate instead of using
+up the tries of one video after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from trawler_downloader.contract.outcomes import (
+    ANSWERED_REASONS,
+    UNREACHED_REASONS,
+    VIDEO_REASONS,
+    VOLUME_REASONS,
+    OutcomeClass,
+)
+from trawler_downloader.contract.reasons import Reason
+from trawler_operator.api.times import from_unix
+from trawler_operator.domain.gates.budget import Budget
+from trawler_operator.domain.gates.route import GateId, GateKind
+from trawler_operator.domain.jobs.outcome import ObservedOutcome
+from trawler_operator.domain.pauses import CLOCK_TOLERANCE, Pause, backoff, spread
+
+BOT_CHECK_REASONS = frozenset({Reason.BOT_CHECK, Reason.CAPTCHA, Reason.ADDRESS_BLOCKED})
+"""The address itself is distrusted: other cookies would be burnt, too."""
+MAX_ASKED_PAUSE = timedelta(days=1)
+"""A Retry-After may say anything; the site is asked again by then."""
+IDLE_FOR = timedelta(days=8)
+"""An open gate is forgotten then: no Job runs as long (`activeDeadlineSeconds` ends at seven days), so none is left
+that carries an epoch of the time when the gate was closed. A closed one too, if nobody wanted to probe it for as long:
+its Subscriptions are gone."""
+FIRST_UNCLEAR_PAUSE = timedelta(minutes=1)
+"""After a probe from which nothing can be told, up to the gate's first pause: a site that is unwell behind a closed
+gate must not be asked by one video of the queue after the other."""
+_TAKES_NOTHING_MORE = frozenset({Reason.NO_SPACE, Reason.READ_ONLY})
+"""Trouble of a volume that can be read all the same."""
+UNREACHED_TO_CLOSE = 3
+"""Endings in a row that did not reach the site: as many as a single video has tries."""
+MAX_TEXT = 300
+NO_BUDGET_USED = Budget({})
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """Chart values.
+
+    Args:
+        egress: pauses of Egress and Cookies gates.
+        volume: pauses of Volume gates.
+        probe_timeout: a probe that has not ended by then is no longer waited for.
+    """
+
+    egress: Pause
+    volume: Pause
+    probe_timeout: timedelta
+
+    def pause(self, gate: GateId) -> Pause:
+        """Of a gate."""
+        return self.volume if gate.kind is GateKind.VOLUME else self.egress
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A closed gate.
+
+    Args:
+        since: when it closed.
+        paused_at: when the present pause began, be it a long one or a short one after an unclear probe.
+        until: when that ends.
+        step: number of the pause, from 1.
+        reason: of the ending that closed or lengthened it.
+        message: the same, for people.
+        by: `namespace/name` of the Subscription whose ending closed it.
+        unclear: probes since then from which nothing could be told.
+    """
+
+    since: datetime
+    paused_at: datetime
+    until: datetime
+    step: int
+    reason: str
+    message: str
+    by: str
+    unclear: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The one launch or listing that may pass a closed gate.
+
+    Args:
+        holder: `namespace/name` of the Subscription.
+        task: `launch_task(...)` or LISTING.
+        since: when it was claimed.
+        until: no longer waited for then.
+    """
+
+    holder: str
+    task: str
+    since: datetime
+    until: datetime
+
+    def is_awaited(self, now: datetime) -> bool:
+        """Whether its ending may still come."""
+        return self.since <= now + CLOCK_TOLERANCE and now < self.until
+
+
+LISTING = "listing"
+
+
+def launch_task(video: str, launch: int) -> str:
+    """A launch as a probe."""
+    return f"{video}#{launch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate as it stands; one that was never heard of is open.
+
+    Args:
+        id: which.
+        epoch: of its last move. Never less than the clock's seconds, so that a gate that was forgotten, or removed by
+            hand, does not repeat an epoch that a Job still carries.
+        changed: when it last moved, or counted an ending.
+        closing: None while it is open.
+        probe: None while nobody probes.
+        budget: of the egress, with Egress gates.
+        unreached: endings in a row, by `ending_name`, that did not reach the site, with Egress gates; of a closed one
+            those before it closed.
+    """
+
+    id: GateId
+    epoch: int = 0
+    changed: datetime | None = None
+    closing: Closing | None = None
+    probe: Probe | None = None
+    budget: Budget = NO_BUDGET_USED
+    unreached: tuple[str, ...] = ()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether anything is held back."""
+        return self.closing is not None
+
+    def is_pausing(self, now: datetime) -> bool:
+        """Whether it is closed and not even a probe may go."""
+        closing = self.closing
+        return closing is not None and closing.paused_at <= now + CLOCK_TOLERANCE and now < closing.until
+
+    def passable_at(self, now: datetime) -> datetime:
+        """From when on a launch may pass it, as a probe if it is closed; `now` at the earliest."""
+        if self.closing is None:
+            return now
+        if self.is_pausing(now):
+            return self.closing.until
+        if self.probe is not None and self.probe.is_awaited(now):
+            return self.probe.until
+        return now
+
+    def readable_at(self, now: datetime) -> datetime:
+        """From when on a volume may be read; `now` at the earliest."""
+        if self.closing is not None and self.closing.reason in _TAKES_NOTHING_MORE:
+            return now
+        return self.passable_at(now)
+
+    def is_forgettable(self, now: datetime) -> bool:
+        """Open for so long, or closed and not probed by anybody, that nothing depends on it any more."""
+        since = self.closing.until if self.closing else self.changed
+        return self.budget.is_idle(now) and (since is None or abs(now - since) > IDLE_FOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an ending says of the gates that its launch or listing passed.
+
+    Args:
+        reason: in one word.
+        message: for people.
+        is_limit: the site asked to stop.
+        is_volume_trouble: the volume did.
+        proves_site: the site answered as it does to anyone.
+        proves_volume: the volume did.
+        is_unclear: somebody was asked, most likely, and gave an answer that tells neither trouble nor that all is well.
+        not_before: the site wants no request before that time.
+    """
+
+    reason: str = ""
+    message: str = ""
+    is_limit: bool = False
+    is_volume_trouble: bool = False
+    proves_site: bool = False
+    proves_volume: bool = False
+    is_unclear: bool = False
+    not_before: datetime | None = None
+
+    def is_trouble_for(self, gate: Gate) -> bool:
+        """Whether it closes the gate, or keeps it closed for longer."""
+        if gate.id.kind is GateKind.VOLUME:
+            return self.is_volume_trouble
+        is_aimed = (self.reason in BOT_CHECK_REASONS) == (gate.id.kind is GateKind.EGRESS)
+        return self.is_limit and (is_aimed or gate.is_closed)
+
+    def proves_well(self, gate: Gate) -> bool:
+        """Whether it opens the gate."""
+        return self.proves_volume if gate.id.kind is GateKind.VOLUME else self.proves_site
+
+    @property
+    def missed_site(self) -> bool:
+        """Whether the site was asked and not reached."""
+        return self.reason in UNREACHED_REASONS
+
+    @property
+    def reached_site(self) -> bool:
+        """Whether the site gave an answer, whatever it is."""
+        return self.proves_site or self.is_limit or self.reason in ANSWERED_REASONS
+
+
+_SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
+_UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
+_UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
+"""The site was not asked, or not once more with them: an end of ours, not the site's answer."""
+_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {Reason.ALREADY_PUBLISHED}
+_UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
+"""The next video of the queue may end so as well, after the site was asked for it."""
+
+
+def download_finding(observed: ObservedOutcome) -> Finding:
+    """What the ending of a launch says."""
+    result = observed.result
+    published = observed.outcome is OutcomeClass.PUBLISHED
+    is_environment = observed.outcome is OutcomeClass.ENVIRONMENT
+    return Finding(
+        reason=observed.reason,
+        message=observed.message,
+        is_limit=observed.outcome is OutcomeClass.RATE_LIMITED,
+        is_volume_trouble=is_environment and observed.reason in VOLUME_REASONS,
+        # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
+        proves_site=(published or observed.outcome in _SITE_ANSWERED) and observed.reason not in _SITE_NOT_ASKED,
+        proves_volume=published or (result is not None and result.volume_id is not None),
+        is_unclear=observed.outcome in _UNCLEAR or observed.reason in _UNCLEAR_REASONS,
+        not_before=from_unix(result.retry_at) if result else None,
+    )
+
+
+def listing_finding(
+    outcome: OutcomeClass | None, reason: str, message: str, retry_at: int | None, *, asked: bool = True
+) -> Finding:
+    """What a listing says.
+
+    Args:
+        outcome: of its trailer; None: it went well.
+        reason: of its trailer.
+        message: of its trailer.
+        retry_at: Unix seconds, of its trailer.
+        asked: it made a request: one of a single video that is known, or with unreadable cookies, makes none.
+    """
+    return Finding(
+        reason=reason,
+        message=message,
+        is_limit=outcome is OutcomeClass.RATE_LIMITED,
+        proves_site=asked and (outcome is None or outcome in _SITE_ANSWERED) and reason not in _SITE_NOT_ASKED,
+        is_unclear=outcome in _UNCLEAR or reason in _UNCLEAR_REASONS,
+        not_before=from_unix(retry_at),
+    )
+
+
+def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: datetime) -> Gate:
+    """The gate after trouble: closed, or closed for longer."""
+    step = gate.closing.step + 1 if gate.closing else 1
+    epoch = _next_epoch(gate, now)
+    until = _pause_end(gate.id, policy.pause(gate.id), step, epoch, now)
+    if finding.not_before is not None:
+        until = max(until, min(finding.not_before, now + MAX_ASKED_PAUSE))
+    closing = Closing(
+        since=gate.closing.since if gate.closing else now,
+        paused_at=now,
+        until=until,
+        step=step,
+        reason=finding.reason,
+        message=finding.message[:MAX_TEXT],
+        by=gate.closing.by if gate.closing else by,
+    )
+    return replace(gate, epoch=epoch, changed=now, closing=closing, probe=None)
+
+
+def reopen(gate: Gate, now: datetime) -> Gate:
+    """The gate after an ending that proves it well."""
+    return replace(gate, epoch=_next_epoch(gate, now), changed=now, closing=None, probe=None, unreached=())
+
+
+def ending_name(holder: str, task: str) -> str:
+    """An ending among those that an Egress gate counts; a listing of the same Subscription has the same each time."""
+    return f"{holder} {task}"
+
+
+def count(gate: Gate, finding: Finding, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
+    """An open Egress gate after an ending, which counts once, though it be told twice.
+
+    It closes with the third one in a row that did not reach the site; any answer of the site begins anew.
+    """
+    if finding.reached_site and gate.unreached:
+        return replace(gate, unreached=())
+    name = ending_name(holder, task)
+    if not finding.missed_site or name in gate.unreached:
+        return gate
+    counted = replace(gate, changed=now, unreached=(*gate.unreached, name))
+    if len(counted.unreached) < UNREACHED_TO_CLOSE:
+        return counted
+    return close(counted, finding, holder, policy, now)
+
+
+def hand_over(gate: Gate, holder: str, task: str) -> Gate:
+    """The gate without that probe; without a change if another holds it."""
+    if gate.probe is None or (gate.probe.holder, gate.probe.task) != (holder, task):
+        return gate
+    return replace(gate, probe=None)
+
+
+def put_off(gate: Gate, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
+    """The gate after an unclear ending of that probe; without a change if another holds it, or it was told already."""
+    freed = hand_over(gate, holder, task)
+    if freed is gate or gate.closing is None:
+        return freed
+    first, step = policy.pause(gate.id).first, gate.closing.unclear + 1
+    until = _pause_end(gate.id, Pause(min(FIRST_UNCLEAR_PAUSE, first), first), step, gate.epoch + step, now)
+    return replace(freed, closing=replace(gate.closing, paused_at=now, until=until, unclear=step))
+
+
+def _pause_end(gate: GateId, pause: Pause, step: int, seed: int, now: datetime) -> datetime:
+    return now + spread(backoff(pause.first, pause.longest, step), gate.name, seed)
+
+
+def _next_epoch(gate: Gate, now: datetime) -> int:
+    return max(gate.epoch + 1, int(now.timestamp()))

@@ -1,0 +1,63 @@
+"""Which finished Jobs are kept, and which Jobs are ours to delete. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trawler_operator.domain.jobs.outcome import is_finished
+
+_Job = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLimits:
+    """Finished Jobs kept per Subscription, for `kubectl logs`; as in a CronJob."""
+
+    successful: int = 3
+    failed: int = 5
+
+
+def is_owned(job: _Job, uid: str) -> bool:
+    """Whether the Job belongs to this very Subscription, not to an earlier one of its name.
+
+    One that lost its owner (`kubectl delete --cascade=orphan`) does: its name is ours, and nothing will take it away.
+    """
+    owners = job["metadata"].get("ownerReferences") or ()
+    return not owners or any(owner.get("uid") == uid for owner in owners)
+
+
+def may_delete(job: _Job, uid: str) -> bool:
+    """Whether deleting the Job is up to us: one of an earlier Subscription is the garbage collector's."""
+    return not job["metadata"].get("deletionTimestamp") and is_owned(job, uid)
+
+
+def jobs_to_delete(jobs: Iterable[_Job], uid: str, limits: HistoryLimits) -> list[_Job]:
+    """Finished Jobs beyond the history limits, oldest first.
+
+    Args:
+        jobs: the Subscription's, without those that a Running entry still needs.
+        uid: of the Subscription; Jobs of an earlier one are the garbage collector's.
+        limits: how many to keep.
+    """
+    finished = [job for job in jobs if may_delete(job, uid) and is_finished(job)]
+    finished.sort(key=_ended_at)
+    successful = [job for job in finished if has_succeeded(job)]
+    failed = [job for job in finished if not has_succeeded(job)]
+    return [
+        *successful[: max(0, len(successful) - limits.successful)],
+        *failed[: max(0, len(failed) - limits.failed)],
+    ]
+
+
+def has_succeeded(job: _Job) -> bool:
+    """Whether a finished Job's pod ended well."""
+    return any(c["type"] == "Complete" and c["status"] == "True" for c in job["status"]["conditions"])
+
+
+def _ended_at(job: _Job) -> tuple[str, str]:
+    final = next(
+        c for c in job["status"]["conditions"] if c["type"] in {"Complete", "Failed"} and c["status"] == "True"
+    )
+    return str(final.get("lastTransitionTime", "")), str(job["metadata"]["name"])

@@ -1,0 +1,192 @@
+"""What the Jobs of downloads and of inventories have in common. Pure.
+
+One pod, never restarted and never replaced: what to do after an ending is the ledger's business, and the pod failure
+policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone. The pod
+fits Pod Security `restricted`, has no token, and changes nothing on the volume but its own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trawler_downloader.contract.download import LIBRARY_MOUNT
+from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
+from trawler_operator.api import labels
+from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
+from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.jobs.settings import JobDefaults, resources
+
+TERMINATION_GRACE_SECONDS = 30
+FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
+"""Every documented one in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
+
+
+def build_job(
+    subscription: Subscription,
+    *,
+    name: str,
+    pod_labels: dict[str, str],
+    annotations: dict[str, str],
+    deadline_seconds: int,
+    pod: dict[str, Any],
+) -> dict[str, Any]:
+    """A Job of one pod that is never restarted.
+
+    Args:
+        subscription: the owner: its Jobs go with it.
+        name: of the Job.
+        pod_labels: of the Job and its pod.
+        annotations: of the Job.
+        deadline_seconds: after which it is stopped.
+        pod: of `build_pod`.
+    """
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": subscription.namespace,
+            "labels": pod_labels,
+            "annotations": annotations,
+            "ownerReferences": [owner_reference(subscription, controller=True)],
+        },
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": deadline_seconds,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": _failure_policy(),
+            "template": {"metadata": {"labels": dict(pod_labels)}, "spec": pod},
+        },
+    }
+
+
+def build_pod(
+    spec: SubscriptionSpec, defaults: JobDefaults, *, container: dict[str, Any], volumes: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A pod that fits Pod Security `restricted`, placed and run as whom the spec says.
+
+    Args:
+        spec: of the Subscription.
+        defaults: the operator's settings.
+        container: of `build_container`.
+        volumes: of the pod.
+    """
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+        "securityContext": _pod_security(spec.job, defaults),
+        "containers": [container],
+        "volumes": volumes,
+    }
+    if defaults.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
+    if spec.job.node_selector:
+        pod["nodeSelector"] = dict(spec.job.node_selector)
+    if spec.job.tolerations:
+        pod["tolerations"] = [_toleration(toleration) for toleration in spec.job.tolerations]
+    return pod
+
+
+def build_container(
+    spec: SubscriptionSpec,
+    defaults: JobDefaults,
+    *,
+    command: tuple[str, ...],
+    env: dict[str, str],
+    mounts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The only container of a pod: the downloader's image, without rights.
+
+    Args:
+        spec: of the Subscription.
+        defaults: the operator's settings.
+        command: program and arguments.
+        env: environment variables.
+        mounts: volume mounts.
+    """
+    container: dict[str, Any] = {
+        "name": labels.DOWNLOAD_CONTAINER,
+        "image": defaults.image,
+        "command": list(command),
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "resources": resources(spec, defaults),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+    if defaults.image_pull_policy:
+        container["imagePullPolicy"] = defaults.image_pull_policy
+    return container
+
+
+def library_volume(claim: str) -> dict[str, Any]:
+    """The claim as a pod's volume."""
+    return {"name": "library", "persistentVolumeClaim": {"claimName": claim}}
+
+
+def library_mount() -> dict[str, Any]:
+    """Where the claim is mounted. A NAS that is mounted on the node later than the pod started is seen in it."""
+    return {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"}
+
+
+def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str, Any]:
+    """A reference that makes the garbage collector delete the bearer with the Subscription, without delaying that."""
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": labels.KIND,
+        "name": subscription.name,
+        "uid": subscription.uid,
+        "controller": controller,
+        "blockOwnerDeletion": False,
+    }
+
+
+def refers_to_subscription(reference: Mapping[str, Any]) -> bool:
+    """Whether an owner reference names a Subscription, of whatever version of the API."""
+    group = str(reference.get("apiVersion", "")).partition("/")[0]
+    return group == labels.GROUP and reference.get("kind") == labels.KIND
+
+
+def _failure_policy() -> dict[str, Any]:
+    return {
+        "rules": [
+            {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {
+                "action": "FailJob",
+                "onExitCodes": {
+                    "containerName": labels.DOWNLOAD_CONTAINER,
+                    "operator": "In",
+                    "values": list(FAILING_EXIT_CODES),
+                },
+            },
+        ]
+    }
+
+
+def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
+    security: dict[str, Any] = {
+        "runAsNonRoot": True,
+        "runAsUser": job.run_as_user or defaults.run_as_user,
+        "runAsGroup": job.run_as_group or defaults.run_as_group,
+        "fsGroup": job.fs_group or defaults.fs_group,
+        # A library of terabytes must not be walked and chowned before each download.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if job.supplemental_groups:
+        security["supplementalGroups"] = list(job.supplemental_groups)
+    return security
+
+
+def _toleration(toleration: Toleration) -> dict[str, Any]:
+    return toleration.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,200 @@
+"""How a finished Job ended. Pure: reads the Job and its pod as the API server gives them.
+
+The first row that fits holds:
+
+| Job's condition | pod | container | means |
+|---|---|---|---|
+| Failed, DeadlineExceeded or after the deadline | there | a report of SIGTERM | transient, DeadlineExceeded |
+| any | there | a valid report as its termination message | what the report says |
+| Complete | there or gone | no report, or none that counts | terminated, ResultLost: the next launch reports |
+| Failed | there | OOMKilled | transient, OutOfMemory |
+| Failed, DeadlineExceeded or after the deadline | there, or gone (deleted for it) | any | transient, DeadlineExceeded |
+| Failed, text "... DisruptionTarget ..." | there or gone | any | terminated, Disrupted |
+| Failed | there, condition DisruptionTarget or reason Evicted | any | terminated, Disrupted |
+| Failed | there, reason NodeLost | any | terminated, NodeLost |
+| Failed | there | ContainerStatusUnknown | terminated, NodeLost |
+| Failed | there | StartError, ContainerCannotRun | environment, ContainerNotStarted |
+| Failed | there, phase Failed with any other reason | none that ended | terminated, PodRefused: by the kubelet |
+| Failed | there, or gone with text "... failed with exit code N ..." | 137, 143 | terminated, Killed |
+| as above | | 0 | terminated, ResultLost |
+| as above | | any other exit code of the contract | its class, Exited |
+| as above | | any other code | transient, Exited |
+| Failed, anything else | gone or silent | | transient, LaunchVanished |
+
+The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy). What becomes
+of a Job that does not end at all stands in `start_trouble`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from trawler_downloader.contract.download import DownloadResult
+from trawler_downloader.contract.outcomes import CLASS_BY_EXIT_CODE, EXIT_CODES, KILLED_EXIT_CODE, OutcomeClass
+from trawler_downloader.contract.reasons import class_of
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.times import parse_time
+
+_NODE_LOST = "NodeLost"
+_EVICTED = "Evicted"
+_STATUS_UNKNOWN = "ContainerStatusUnknown"
+"""The kubelet's word for a container that it finds no trace of, most often after its node was away."""
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+_EXIT_CODE_IN_TEXT = re.compile(r"failed with exit code (\d{1,3})\b")
+_Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedOutcome:
+    """How a launch ended.
+
+    Args:
+        outcome: its class.
+        reason: CamelCase.
+        message: for people.
+        finished_at: when the Job ended, as far as it says.
+        result: the downloader's own report, where there is one.
+    """
+
+    outcome: OutcomeClass
+    reason: str
+    message: str
+    finished_at: datetime | None = None
+    result: DownloadResult | None = None
+
+
+def is_finished(job: _Object) -> bool:
+    """Whether the Job has a Complete or Failed condition: its pod is gone or has ended, nothing more will happen."""
+    return _final_condition(job) is not None
+
+
+def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
+    """What a finished Job's ending means (see the table above).
+
+    Args:
+        job: a Job for which `is_finished` holds.
+        pod: its newest pod, if there is one.
+
+    Raises:
+        ValueError: the Job is not finished.
+    """
+    condition = _final_condition(job)
+    if condition is None:
+        raise ValueError("the Job is not finished")
+    at = _time_of(condition.get("lastTransitionTime"))
+    ended = _terminated_container(pod)
+    result = parse_result(ended.get("message"))
+    late = _is_late(job, condition, at)
+    if result is not None and not (late and result.outcome is OutcomeClass.TERMINATED):
+        return ObservedOutcome(result.outcome, result.reason, result.message, at, result)
+    if condition["type"] == "Complete":
+        return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
+    return _failed(condition, pod or {}, ended, at, late=late)
+
+
+def parse_result(text: object) -> DownloadResult | None:
+    """The report in a termination message; None if there is none, or none that counts.
+
+    Published without a path is no report: the ledger could not say where the file stands. The downloader may be of
+    another release, in which a reason had another class: ours counts.
+    """
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        result = DownloadResult.model_validate_json(text)
+    except ValidationError:
+        return None
+    result = result.model_copy(update={"outcome": class_of(result.reason) or result.outcome})
+    if result.outcome is OutcomeClass.PUBLISHED and result.path is None:
+        return None
+    return result
+
+
+def _is_late(job: _Object, condition: _Object, at: datetime | None) -> bool:
+    """Whether its deadline ended it.
+
+    The Job controller does so by SIGTERM, and the pod's report knows only of that; where the pod is quicker than the
+    controller's own write, the condition names the pod's exit code instead.
+    """
+    started = _time_of((job.get("status") or {}).get("startTime"))
+    limit = (job.get("spec") or {}).get("activeDeadlineSeconds")
+    if condition.get("reason") == "DeadlineExceeded":
+        return True
+    if condition["type"] != "Failed" or started is None or at is None or limit is None:
+        return False
+    return (at - started).total_seconds() >= int(limit)
+
+
+def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | None, *, late: bool) -> ObservedOutcome:
+    if ended.get("reason") == "OOMKilled":
+        return _end(OutcomeClass.TRANSIENT, EndReason.OUT_OF_MEMORY, at)
+    text = condition.get("message") or ""
+    in_text = _EXIT_CODE_IN_TEXT.search(text)
+    code = ended.get("exitCode", int(in_text[1]) if in_text else None)
+    # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
+    if late:
+        return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
+    trouble = _trouble_of_pod(pod.get("status") or {}, ended, text)
+    if trouble is not None:
+        outcome, reason, detail = trouble
+        return _end(outcome, reason, at, detail=detail)
+    if code is None:
+        detail = f"Job condition {condition.get('reason') or 'without a reason'}"
+        return _end(OutcomeClass.TRANSIENT, EndReason.LAUNCH_VANISHED, at, detail=detail)
+    if code in {KILLED_EXIT_CODE, EXIT_CODES[OutcomeClass.TERMINATED]}:
+        return _end(OutcomeClass.TERMINATED, EndReason.KILLED, at, code=code)
+    outcome = CLASS_BY_EXIT_CODE.get(code, OutcomeClass.TRANSIENT)
+    if outcome is OutcomeClass.PUBLISHED:  # it ended well, and something else failed the Job
+        return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
+    return _end(outcome, EndReason.EXITED, at, code=code)
+
+
+def _trouble_of_pod(status: _Object, ended: _Object, text: str) -> tuple[OutcomeClass, EndReason, str] | None:
+    """What took the pod down from outside, or kept its container from starting."""
+    reason, words = str(status.get("reason") or ""), str(status.get("message") or "")
+    target = next((c for c in status.get("conditions") or () if _is_disruption(c)), None)
+    if target is not None:
+        detail = words or f"{target.get('reason') or 'no reason given'}: {target.get('message') or 'no message'}"
+        return OutcomeClass.TERMINATED, EndReason.DISRUPTED, detail
+    if "DisruptionTarget" in text or reason == _EVICTED:
+        return OutcomeClass.TERMINATED, EndReason.DISRUPTED, words or text
+    if reason == _NODE_LOST or ended.get("reason") == _STATUS_UNKNOWN:
+        return OutcomeClass.TERMINATED, EndReason.NODE_LOST, words or str(ended.get("message") or reason)
+    if ended.get("reason") in _NOT_STARTED:
+        return OutcomeClass.ENVIRONMENT, EndReason.CONTAINER_NOT_STARTED, str(ended.get("message") or ended["reason"])
+    if status.get("phase") == "Failed" and reason and not ended:
+        return OutcomeClass.TERMINATED, EndReason.POD_REFUSED, f"{reason}: {words}" if words else reason
+    return None
+
+
+def _is_disruption(condition: _Object) -> bool:
+    return condition.get("type") == "DisruptionTarget" and condition.get("status") == "True"
+
+
+def _end(outcome: OutcomeClass, reason: EndReason, at: datetime | None, **values: object) -> ObservedOutcome:
+    return ObservedOutcome(outcome, reason.value, message(reason, **values), at)
+
+
+def _final_condition(job: _Object) -> _Object | None:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"), None)
+
+
+def _terminated_container(pod: _Object | None) -> _Object:
+    statuses = ((pod or {}).get("status") or {}).get("containerStatuses") or ()
+    for status in statuses:
+        if status["name"] == DOWNLOAD_CONTAINER:
+            terminated: _Object = (status.get("state") or {}).get("terminated") or {}
+            return terminated
+    return {}
+
+
+def _time_of(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None

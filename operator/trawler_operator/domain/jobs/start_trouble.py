@@ -1,0 +1,221 @@
+"""Launches that never start, and launches that never end: what holds them up, and until when that is borne.
+
+Such a Job says nothing by itself until its deadline, hours later. Its trouble is shown two minutes after it was
+created, or its pod should have ended; one that lasts beyond its patience ends the launch: settled in the ledger as
+below, its Job deleted after that, and a later launch with a number, a Job and a staging folder of its own tries again.
+A pod that ran all the same, on a node that nobody hears from, does no harm: what it publishes is found by its manifest.
+
+| Job, pod | means | borne for |
+|---|---|---|
+| no pod (quota, Pod Security, an admission webhook) | environment, PodNotCreated | `start` |
+| PodScheduled=False | environment, Unschedulable | `scheduling`: a node may have to be made first |
+| container waits: ErrImagePull, ImagePullBackOff … | environment, ImagePullFailed | `start` |
+| container waits: CreateContainerConfigError … | environment, ContainerNotStarted | `start` |
+| PodReadyToStartContainers=True: an image is being pulled | environment, ImagePullFailed | `scheduling` |
+| scheduled, its kubelet has said nothing | terminated, NodeLost | `start` |
+| scheduled, none of the above: volumes come before everything else | environment, MountFailed | `start` |
+| pod being deleted, long past its grace period | terminated, NotTerminating | `ending` |
+| the same, by its Job's deadline | transient, DeadlineExceeded | `ending` |
+| Job being deleted (its name is needed) | terminated, NotTerminating | `ending` |
+
+Not Configuration, whatever misses: a Secret or an image that comes back mends it without a new spec. The order of a
+pod's start (volumes, sandbox, image, container) is the kubelet's, `PodReadyToStartContainers` tells since Kubernetes
+1.29 that volumes and sandbox are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.times import parse_time
+from trawler_operator.domain.jobs.manifest import refers_to_subscription
+from trawler_operator.domain.jobs.outcome import ObservedOutcome
+
+SHOWN_AFTER = timedelta(minutes=2)
+"""Pulling an image of 1 GB and attaching a volume may take as long; so may taking down what was told to stop."""
+LOOK_AT_LEAVING = timedelta(seconds=3)
+"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
+LOOK_AT_FOREIGN = timedelta(seconds=30)
+"""While somebody else's Job bears a name of ours. It may stay for ever, and `Ready` says so."""
+_IMAGE_TROUBLE = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+"""Kubernetes' words for an image that does not come (pkg/kubelet/images)."""
+_ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
+
+_Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a launch may fail to start or to end; chart values.
+
+    Args:
+        start: without a pod, an image, a mounted volume or a container.
+        scheduling: without a node, and for an image that is still being pulled.
+        ending: of a pod or Job that is being deleted, from the end of its grace period on.
+    """
+
+    start: timedelta = timedelta(seconds=300)
+    scheduling: timedelta = timedelta(seconds=1800)
+    ending: timedelta = timedelta(seconds=300)
+
+    @property
+    def unasked(self) -> timedelta:
+        """How long nobody asks why a launch does not run yet."""
+        return min(SHOWN_AFTER, self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What holds a launch up.
+
+    Args:
+        outcome: of the launch, if it lasts.
+        reason: the same.
+        message: in Kubernetes' own words, and where to look further.
+        shown_at: from when on it is said.
+        ends_at: when patience ends.
+    """
+
+    outcome: OutcomeClass
+    reason: EndReason
+    message: str
+    shown_at: datetime
+    ends_at: datetime
+
+    def ending(self, now: datetime) -> ObservedOutcome:
+        """The launch, given up."""
+        return ObservedOutcome(self.outcome, self.reason.value, self.message, now)
+
+
+def first_look(job: _Object, patience: Patience) -> datetime | None:
+    """From when on an unfinished Job is worth a look at its pod; None: it runs, or nobody can say."""
+    status = job.get("status") or {}
+    since = _created(job)
+    # Suspended by somebody who queues Jobs: it will start, or not, as they say.
+    if since is None or status.get("ready") or (job.get("spec") or {}).get("suspend"):
+        return None
+    return since + patience.unasked
+
+
+def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Trouble | None:
+    """What an unfinished Job's launch is held up by.
+
+    Args:
+        job: one whose `first_look` has come.
+        pod: its newest pod; None: it has none.
+        patience: chart values.
+
+    Returns:
+        None: it runs, or has ended and its Job is about to say so.
+    """
+    name = job["metadata"]["name"]
+    if pod is None:
+        counted, since = job.get("status") or {}, _created(job)
+        if since is None or counted.get("active") or counted.get("terminating"):
+            return None  # a pod vanished just now, and the Job does not know it yet
+        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name)
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    phase = status.get("phase", "Pending")
+    if phase in {"Succeeded", "Failed"}:
+        return None
+    if metadata.get("deletionTimestamp"):
+        return _not_terminating(job, f"pod {metadata['name']}", metadata["deletionTimestamp"], patience)
+    return _not_started(pod, patience) if phase == "Pending" else None
+
+
+def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
+    """A Job whose name is needed and that is being deleted; None: it is not."""
+    metadata = job["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        return None
+    return _not_terminating(job, f"Job {metadata['name']}", metadata["deletionTimestamp"], patience)
+
+
+def find_other_owner(job: _Object) -> str | None:
+    """Why a Job whose name is needed will not go by itself: it is somebody else's; None: it is on its way out.
+
+    One of a deleted Subscription is, whether its deletion has begun or the garbage collector is about to begin it.
+    """
+    metadata = job["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    if metadata.get("deletionTimestamp") or not owners or any(refers_to_subscription(owner) for owner in owners):
+        return None
+    names = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners)
+    return f"Job {metadata['name']} bears the name that it needs and belongs to {names}: delete that Job"
+
+
+def look_again(job: _Object | None) -> timedelta:
+    """How soon to look whether a Job that bore a needed name has gone; None: it has gone just now."""
+    return LOOK_AT_LEAVING if job is None or find_other_owner(job) is None else LOOK_AT_FOREIGN
+
+
+def _not_started(pod: _Object, patience: Patience) -> Trouble:
+    name, status = pod["metadata"]["name"], pod.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled") or {}
+    since = parse_time(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+    if scheduled.get("status") != "True":
+        detail = scheduled.get("message") or "no reason given"
+        return _environment(EndReason.UNSCHEDULABLE, since, patience.scheduling, pod=name, detail=detail)
+    waiting = _waiting(status)
+    why = str(waiting.get("reason") or "")
+    detail = f"{why}: {waiting['message']}" if waiting.get("message") else why
+    if why in _IMAGE_TROUBLE:
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.start, pod=name, detail=detail)
+    if why and why not in _ON_ITS_WAY:
+        return _environment(EndReason.CONTAINER_NOT_STARTED, since, patience.start, detail=f"pod {name}: {detail}")
+    if (conditions.get("PodReadyToStartContainers") or {}).get("status") == "True":
+        detail = "the image is still being pulled"
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.scheduling, pod=name, detail=detail)
+    node = (pod.get("spec") or {}).get("nodeName") or "its node"
+    if not status.get("startTime"):
+        text = message(EndReason.NODE_LOST, detail=f"pod {name} was given to {node}, which does not take it up")
+        return Trouble(OutcomeClass.TERMINATED, EndReason.NODE_LOST, text, since, since + patience.start)
+    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node)
+
+
+def _environment(reason: EndReason, since: datetime, borne: timedelta, **values: object) -> Trouble:
+    """Said at once: no launch that does not start is looked at before it should run."""
+    return Trouble(OutcomeClass.ENVIRONMENT, reason, message(reason, **values), since, since + borne)
+
+
+def _not_terminating(job: _Object, what: str, until: str, patience: Patience) -> Trouble:
+    """A deletion timestamp is the time at which the grace period ends."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    targets = {c.get("reason") for c in conditions if c.get("type") == "FailureTarget" and c.get("status") == "True"}
+    text = message(EndReason.NOT_TERMINATING, what=what, until=until)
+    # Within its grace period, and for a while after it, what is told to stop most likely does.
+    shown_at, ends_at = (parse_time(until) + wait for wait in (min(SHOWN_AFTER, patience.ending), patience.ending))
+    if EndReason.DEADLINE_EXCEEDED in targets:  # costs a try: one that freezes its volume each time must come to an end
+        text = f"{message(EndReason.DEADLINE_EXCEEDED)}; {text}"
+        return Trouble(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, text, shown_at, ends_at)
+    return Trouble(OutcomeClass.TERMINATED, EndReason.NOT_TERMINATING, text, shown_at, ends_at)
+
+
+def _waiting(status: _Object) -> _Object:
+    """Why the first container that waits does: there is one, unless a webhook put others beside it."""
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting: _Object | None = (container.get("state") or {}).get("waiting")
+        if waiting:
+            return waiting
+    return {}
+
+
+def _created(job: _Object) -> datetime | None:
+    text = (job.get("status") or {}).get("startTime") or job["metadata"].get("creationTimestamp")
+    return None if text is None else parse_time(text)

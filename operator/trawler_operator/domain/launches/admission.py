@@ -1,0 +1,234 @@
+"""Who may start the next Job: caps, budgets, gates and turns, shared by all Subscriptions.
+
+Subscriptions are reconciled in parallel, so what they share lives in this one object. It holds no truth of its own: how
+many Jobs a Subscription runs is told to it (`hold`) from the Jobs at start and from the ledger at the end of each pass,
+so a slot can neither leak nor be given twice; gates and budgets are the gate book's. A claim whose Job is missing has
+no slot: it asks for one again (`resume`) before its Job is made.
+
+Turns are first come, first served, one start per turn while others wait: a channel with a thousand videos gets every
+second slot beside a channel with one. One that cannot start yet (its site's budget is used up, its gate is closed)
+keeps its place and lets those behind it pass. Only the one that can start next is ever woken; a thousand waiting
+Subscriptions that all came to ask would cost more than the downloads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from trawler_operator.api.subscription import Key
+from trawler_operator.domain.gates.book import GateBook
+from trawler_operator.domain.gates.budget import BudgetLimits
+from trawler_operator.domain.gates.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionLimits:
+    """Chart values.
+
+    Args:
+        max_running: Jobs at a time, of all Subscriptions together.
+        max_running_per_subscription: of one; its own `job.parallelism` may ask for fewer.
+        egress: of one address at one site.
+    """
+
+    max_running: int
+    max_running_per_subscription: int
+    egress: BudgetLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is, and from when on."""
+
+    key: Key
+    at: datetime
+
+
+class Admission:
+    """Slots for Jobs. Not thread-safe, and need not be: it never awaits.
+
+    Args:
+        limits: chart values.
+        book: the gates as they are known just now.
+    """
+
+    def __init__(self, limits: AdmissionLimits, book: Callable[[], GateBook]) -> None:
+        self._limits = limits
+        self._book = book
+        self._held: dict[Key, Counter[str]] = {}
+        self._line: OrderedDict[tuple[Key, Route], None] = OrderedDict()
+        self._routes: dict[Key, set[Route]] = {}
+        """The same by Subscription."""
+        self._away: set[Key] = set()
+
+    @property
+    def running(self) -> int:
+        """Slots taken."""
+        return sum(held.total() for held in self._held.values())
+
+    @property
+    def waiting(self) -> int:
+        """Subscriptions in line; one that wants videos of two sites counts twice."""
+        return len(self._line)
+
+    def rebuild(self, running: Mapping[Key, Mapping[str, int]]) -> None:
+        """Start over from the Jobs that are there: how many of each Subscription through which egress (its name)."""
+        self._held = {}
+        self._line.clear()
+        self._routes.clear()
+        self._away.clear()
+        for key, held in running.items():
+            self.hold(key, held)
+
+    def hold(self, key: Key, running: Mapping[str, int]) -> None:
+        """Say how many Jobs a Subscription really has through each egress, whatever was granted to it."""
+        held = +Counter(running)
+        if held:
+            self._held[key] = held
+        else:
+            self._held.pop(key, None)
+
+    def withdraw(self, key: Key) -> None:
+        """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
+        self.come_back(key)
+        for route in list(self._routes.get(key, ())):
+            self._step_out(key, route)
+
+    def step_aside(self, key: Key) -> None:
+        """The Subscription cannot ask for a while: it keeps its places, and those behind it pass."""
+        self._away.add(key)
+
+    def come_back(self, key: Key) -> None:
+        """It can ask again."""
+        self._away.discard(key)
+
+    def stand_only_for(self, key: Key, routes: AbstractSet[Route]) -> None:
+        """The Subscription wants nothing of any other route now."""
+        for route in self._routes.get(key, set()) - routes:
+            self._step_out(key, route)
+
+    def request(self, key: Key, route: Route, wanted: int, parallelism: int, now: datetime) -> int:
+        """Ask for slots.
+
+        Args:
+            key: who asks.
+            route: of the videos.
+            wanted: how many of them it would start.
+            parallelism: how many it runs at a time at most, by its own spec.
+            now: the time.
+
+        Returns:
+            How many it may start at once; through a closed gate one, as its probe. Wanting more, it stays in line and
+            is told by `next_turn`.
+        """
+        place = (key, route)
+        wanted = min(wanted, self._own_room(key, parallelism))
+        if wanted <= 0:
+            # At its own cap: the end of one of its Jobs brings it back, the line has nothing to tell it.
+            self._step_out(key, route)
+            return 0
+        self._stand_in_line(key, route)
+        if self._next_place(now) != (place, now):
+            return 0
+        granted = 1 if self._one_at_a_time(route) else min(wanted, self._room(route, now))
+        self._held.setdefault(key, Counter())[route.egress.name] += granted
+        self._step_out(key, route)
+        if wanted > granted:
+            self._stand_in_line(key, route)
+        return granted
+
+    def resume(self, key: Key, route: Route, parallelism: int) -> bool:
+        """Ask for the slot of a launch that was granted before, and whose Job is not there.
+
+        It has had its turn: only caps keep it from its slot.
+
+        Args:
+            key: who asks.
+            route: of the video.
+            parallelism: as with `request`.
+
+        Returns:
+            Whether its Job may be made.
+        """
+        if min(self._own_room(key, parallelism), self._free(route)) <= 0:
+            return False
+        self._held.setdefault(key, Counter())[route.egress.name] += 1
+        return True
+
+    def decline(self, key: Key, route: Route, granted: int) -> None:
+        """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
+        held = self._held.get(key, Counter())
+        held[route.egress.name] -= granted
+        self.hold(key, held)
+        self._stand_in_line(key, route)
+        self._line.move_to_end((key, route), last=False)
+
+    def awaits_probe(self, route: Route) -> bool:
+        """Whether a download stands in line that would pass the same gates of the site, and no other closed one."""
+        book = self._book()
+        return any(
+            (other.egress, other.cookies) == (route.egress, route.cookies)
+            and not (other.volume and book.gate(other.volume).is_closed)
+            for key, other in self._line
+            if key not in self._away
+        )
+
+    def next_turn(self, now: datetime) -> Turn | None:
+        """Who can start next and when; None while nobody waits or whoever does waits for a Job to end."""
+        found = self._next_place(now)
+        return Turn(found[0][0], found[1]) if found else None
+
+    def _stand_in_line(self, key: Key, route: Route) -> None:
+        self._line.setdefault((key, route))
+        self._routes.setdefault(key, set()).add(route)
+
+    def _step_out(self, key: Key, route: Route) -> None:
+        self._line.pop((key, route), None)
+        routes = self._routes.get(key, set())
+        routes.discard(route)
+        if not routes:
+            self._routes.pop(key, None)
+
+    def _next_place(self, now: datetime) -> tuple[tuple[Key, Route], datetime] | None:
+        if self.running >= self._limits.max_running:
+            return None
+        through = self._running_through()
+        book, limits = self._book(), self._limits.egress
+        times: dict[Route, datetime | None] = {}
+        best: tuple[tuple[Key, Route], datetime] | None = None
+        for place in self._line:
+            key, route = place
+            if key in self._away:
+                continue
+            if route not in times:
+                full = through[route.egress.name] >= limits.max_parallel
+                times[route] = None if full else book.start_at(route, limits, now)
+            at = times[route]
+            if at is not None and (best is None or at < best[1]):
+                best = (place, at)
+            if best is not None and best[1] <= now:
+                break
+        return best
+
+    def _one_at_a_time(self, route: Route) -> bool:
+        spaced = self._limits.egress.spacing > timedelta(0)
+        return len(self._line) > 1 or spaced or bool(self._book().closed(route.gates))
+
+    def _own_room(self, key: Key, parallelism: int) -> int:
+        cap = min(parallelism, self._limits.max_running_per_subscription)
+        return cap - self._held.get(key, Counter()).total()
+
+    def _room(self, route: Route, now: datetime) -> int:
+        begun = self._book().gate(route.egress).budget.begun(now)
+        return min(self._free(route), self._limits.egress.max_per_hour - begun)
+
+    def _free(self, route: Route) -> int:
+        through = self._running_through()[route.egress.name]
+        return min(self._limits.max_running - self.running, self._limits.egress.max_parallel - through)
+
+    def _running_through(self) -> Counter[str]:
+        return sum(self._held.values(), Counter())

@@ -1,0 +1,192 @@
+"""The Job of one launch, whole. Pure; the tests compare it in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trawler_downloader.contract.download import (
+    CA_FILE,
+    COOKIES_FILE,
+    PROXY_CREDENTIALS,
+    REQUEST_ENV,
+    DownloadRequest,
+    LibraryPlace,
+    MediaWish,
+    SubscriptionRef,
+    VideoRef,
+)
+from trawler_operator.api import labels
+from trawler_operator.api.spec import SubscriptionSpec
+from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.gates.codec import encode_epochs
+from trawler_operator.domain.gates.route import GateId
+from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
+from trawler_operator.domain.jobs.naming import job_name
+from trawler_operator.domain.jobs.settings import (
+    COOKIES_KEY,
+    PROXY_KEYS,
+    JobDefaults,
+    ca_bundle_config_map,
+    claim_name,
+    cookies_mode,
+    cookies_secret,
+    proxy,
+    proxy_secret,
+)
+from trawler_operator.domain.ledger.entry import LedgerEntry
+
+COMMAND = ("python", "-m", "trawler_downloader.download")
+SCRATCH_MOUNT = "/tmp"  # noqa: S108 - an empty volume of the pod's own, not a shared folder
+SECRET_FILE_MODE = 0o440
+
+
+def build_download_job(
+    subscription: Subscription,
+    key: str,
+    entry: LedgerEntry,
+    *,
+    launch: int,
+    shard: int,
+    defaults: JobDefaults,
+    gates: Mapping[GateId, int],
+    source_title: str | None = None,
+    volume_id: str | None = None,
+) -> dict[str, Any]:
+    """The manifest of launch `launch` of a video.
+
+    Args:
+        subscription: the owner: its Jobs go with it.
+        key: of the video.
+        entry: of the video.
+        launch: number of the launch, from 1.
+        shard: number of the ledger's shard that holds the entry.
+        defaults: the operator's settings.
+        gates: that the launch passes, each with its epoch.
+        source_title: the channel's or playlist's title.
+        volume_id: marker that the claim must bear; None: not known yet.
+
+    Raises:
+        ValueError: no claim is named; the caller reports that instead of creating Jobs.
+    """
+    spec = subscription.spec
+    claim = claim_name(spec, defaults)
+    if not claim:
+        raise ValueError("no claim is named")
+    request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
+    pod_labels = labels.download_labels(subscription.name, launch)
+    annotations = {
+        labels.VIDEO_ANNOTATION: key,
+        labels.SHARD_ANNOTATION: str(shard),
+        labels.LAUNCH_ANNOTATION: str(launch),
+        labels.GENERATION_ANNOTATION: str(subscription.generation),
+        labels.GATES_ANNOTATION: encode_epochs(gates),
+    }
+    job = build_job(
+        subscription,
+        name=job_name(subscription.namespace, subscription.name, key, launch),
+        pod_labels=pod_labels,
+        annotations=annotations,
+        deadline_seconds=spec.job.active_deadline_seconds,
+        pod=_pod_spec(spec, request, claim, defaults),
+    )
+    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
+    return job
+
+
+def _request(
+    subscription: Subscription,
+    key: str,
+    entry: LedgerEntry,
+    launch: int,
+    defaults: JobDefaults,
+    source_title: str | None,
+    volume_id: str | None,
+) -> DownloadRequest:
+    spec = subscription.spec
+    return DownloadRequest(
+        subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
+        video=VideoRef(
+            key=key,
+            extractor=entry.extractor,
+            id=entry.id,
+            url=entry.url,
+            title=entry.title,
+            kind=entry.kind,
+            source=entry.source,
+        ),
+        launch=launch,
+        source_title=source_title,
+        media=MediaWish(
+            type=spec.media.type,
+            max_height=spec.media.max_height,
+            container=spec.media.container.value if spec.media.container else None,
+            sidecars=spec.media.sidecars,
+        ),
+        library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
+        volume_id=volume_id,
+        min_free_bytes=spec.library.min_free_bytes,
+        proxy=proxy(spec, defaults) or None,
+        ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
+        cookies=cookies_mode(spec) if cookies_secret(spec) else None,
+        cookies_secret=cookies_secret(spec) or None,
+        proxy_credentials=bool(proxy_secret(spec)),
+        proxy_secret=proxy_secret(spec) or None,
+        rate_limit_bytes_per_second=spec.access.rate_limit_bytes_per_second,
+        allow_generic=spec.access.allow_generic,
+        allowed_cidrs=defaults.allowed_cidrs,
+        umask=spec.job.umask,
+        stall_timeout_seconds=spec.job.stall_timeout_seconds,
+    )
+
+
+def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defaults: JobDefaults) -> dict[str, Any]:
+    volumes: list[dict[str, Any]] = [library_volume(claim), {"name": "scratch", "emptyDir": {}}]
+    config_map = ca_bundle_config_map(spec, defaults)
+    if config_map:
+        volumes.append(
+            {"name": "ca", "configMap": {"name": config_map, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+        )
+    volumes += _secret_volumes(spec)
+    return build_pod(spec, defaults, container=_container(spec, request, defaults), volumes=volumes)
+
+
+def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
+    """Only the keys that are used. `optional`: a pod that waits for a Secret would say so to nobody."""
+    wanted = (("cookies", cookies_secret(spec), (COOKIES_KEY,)), ("proxy", proxy_secret(spec), PROXY_KEYS))
+    return [
+        {
+            "name": volume,
+            "secret": {
+                "secretName": secret,
+                "items": [{"key": key, "path": key} for key in keys],
+                "defaultMode": SECRET_FILE_MODE,
+                "optional": True,
+            },
+        }
+        for volume, secret, keys in wanted
+        if secret
+    ]
+
+
+def _container(spec: SubscriptionSpec, request: DownloadRequest, defaults: JobDefaults) -> dict[str, Any]:
+    mounts: list[dict[str, Any]] = [library_mount(), {"name": "scratch", "mountPath": SCRATCH_MOUNT}]
+    if request.ca_bundle:
+        mounts.append({"name": "ca", "mountPath": CA_FILE.rpartition("/")[0], "readOnly": True})
+    if request.cookies is not None:
+        mounts.append({"name": "cookies", "mountPath": COOKIES_FILE.rpartition("/")[0], "readOnly": True})
+    if request.proxy_credentials:
+        mounts.append({"name": "proxy", "mountPath": PROXY_CREDENTIALS, "readOnly": True})
+    return build_container(
+        spec,
+        defaults,
+        command=COMMAND,
+        env={
+            REQUEST_ENV: request.to_json(),
+            "HOME": SCRATCH_MOUNT,
+            "TMPDIR": SCRATCH_MOUNT,
+            "DENO_DIR": f"{SCRATCH_MOUNT}/deno",
+            "YTDLP_NO_PLUGINS": "1",
+        },
+        mounts=mounts,
+    )

@@ -1,0 +1,208 @@
+"""What an ending does to a video's entry, and to its Subscription. Pure.
+
+| ending | entry becomes | next look | costs a try |
+|---|---|---|---|
+| Published | Succeeded | | |
+| Terminal | DeadLetter | when a person asks | |
+| Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
+| Transient, of a probe of its site's closed gate, or that closed it | Pending | the same | no |
+| NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
+| NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
+| RateLimited, Environment of a volume | Pending | when its gate lets it (see `gates`) | no |
+| Environment otherwise | Pending | 1 min, doubling up to 1 h | no |
+| Terminated | Pending | 10 s, doubling up to 1 h | no |
+| Configuration | DeadLetter | when the spec has a new generation | no |
+
+Each pause is up to a fifth longer, and grows with the endings of the same class in a row (`deferrals`); any other
+ending begins anew. An ending that is about the video and whose message holds one of `spec.retry.fatalErrors` makes it a
+DeadLetter at once; those that cost no try because they say nothing about the video never do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from trawler_downloader.contract.download import StepTimes
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VOLUME_REASONS, LedgerState, OutcomeClass
+from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Retry
+from trawler_operator.api.times import from_unix
+from trawler_operator.domain.jobs.outcome import ObservedOutcome
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.pauses import (
+    DEFERRED_PAUSES,
+    LONGEST_FAILED_PAUSE,
+    MAX_SITE_WAIT,
+    backoff,
+    spread,
+)
+
+AFTER_ANNOUNCED = timedelta(minutes=1)
+"""Sites are never ready on the second."""
+_WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
+
+
+def settle(
+    key: str,
+    entry: LedgerEntry,
+    observed: ObservedOutcome,
+    *,
+    retry: Retry,
+    generation: int,
+    now: datetime,
+    blames_site: bool = False,
+) -> LedgerEntry:
+    """The entry after its launch ended.
+
+    Args:
+        key: of the video: anchors the jitter.
+        entry: as it stands, Running.
+        observed: how the launch ended.
+        retry: `spec.retry`.
+        generation: of the spec that the Job was built from; with Configuration a newer one tries again.
+        now: the present.
+        blames_site: it went through a closed gate of its site, or closed it. What is unclear there is more likely the
+            site's trouble than the video's: one that lasts many probes must not use up the tries of a whole queue.
+    """
+    entry = _with_report(entry, observed, now)
+    fatal = _fatal_text(observed, retry)
+    if fatal is not None:
+        text = message(EndReason.FATAL_ERROR, text=fatal, detail=f"{observed.reason}: {observed.message}")
+        return replace(entry, state=LedgerState.DEAD_LETTER, reason=EndReason.FATAL_ERROR.value, message=text)
+    match observed.outcome:
+        case OutcomeClass.PUBLISHED:
+            return replace(entry, state=LedgerState.SUCCEEDED)
+        case OutcomeClass.TERMINAL:
+            return replace(entry, state=LedgerState.DEAD_LETTER)
+        case OutcomeClass.CONFIGURATION:
+            return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
+        case OutcomeClass.TRANSIENT if blames_site:
+            return _unjudged(key, entry, retry, now)
+        case OutcomeClass.TRANSIENT:
+            return _failed(key, entry, retry, now)
+        case _ if is_held_by_a_gate(observed):
+            # No pause of its own: once the gate opens, all that it held goes on.
+            return replace(entry, state=LedgerState.PENDING)
+        case deferred:
+            return _deferred(key, entry, deferred, observed, now)
+
+
+def queue_anew(entry: LedgerEntry) -> LedgerEntry:
+    """The entry in the queue as if it had never been tried; the number of its last launch is not used again."""
+    return replace(
+        entry,
+        state=LedgerState.PENDING,
+        failures=0,
+        deferrals=0,
+        retry_at=None,
+        outcome=None,
+        reason=None,
+        message=None,
+        generation=None,
+    )
+
+
+def is_held_by_a_gate(observed: ObservedOutcome) -> bool:
+    """Whether the trouble is one that a gate keeps all Subscriptions from: a site's limit, or a volume's failure."""
+    if observed.outcome is OutcomeClass.ENVIRONMENT:
+        return observed.reason in VOLUME_REASONS
+    return observed.outcome is OutcomeClass.RATE_LIMITED
+
+
+def announced_time(announced: int | None, now: datetime) -> datetime | None:
+    """When to look at what a site announces for `announced` (Unix seconds); None: nothing that lies ahead."""
+    if announced is None or announced <= now.timestamp():
+        return None
+    latest = now + MAX_SITE_WAIT
+    soonest_ready = AFTER_ANNOUNCED.total_seconds() + announced
+    return latest if soonest_ready >= latest.timestamp() else datetime.fromtimestamp(soonest_ready, UTC)
+
+
+def first_deferral(key: str, outcome: OutcomeClass, now: datetime) -> datetime:
+    """When to look for the first time at a video that is not to be had: the class's first pause, spread."""
+    return now + spread(DEFERRED_PAUSES[outcome].first, key, 0)
+
+
+def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -> LedgerEntry:
+    """What was learnt of the video, whatever becomes of it."""
+    result = observed.result
+    in_a_row = entry.deferrals if observed.outcome is entry.outcome else 0
+    entry = replace(
+        entry,
+        outcome=observed.outcome,
+        reason=observed.reason,
+        message=observed.message or None,
+        retry_at=None,
+        generation=None,
+        deferrals=in_a_row,
+        times=_times(entry.times, result.times if result else StepTimes(), observed.finished_at or now),
+    )
+    if result is None:
+        return entry
+    published = observed.outcome is OutcomeClass.PUBLISHED
+    return replace(
+        entry,
+        title=result.title or entry.title,
+        published_date=result.published_date or entry.published_date,
+        duration_seconds=entry.duration_seconds if result.duration_seconds is None else result.duration_seconds,
+        engine=result.engine or entry.engine,
+        path=result.path if published else entry.path,
+        bytes=result.bytes if published else entry.bytes,
+    )
+
+
+def _fatal_text(observed: ObservedOutcome, retry: Retry) -> str | None:
+    """The one of the user's texts that makes this ending the last."""
+    final = {OutcomeClass.PUBLISHED, OutcomeClass.TERMINAL, OutcomeClass.CONFIGURATION}
+    if observed.outcome in final | FREE_OUTCOMES:
+        return None
+    said = observed.message.casefold()
+    return next((text for text in retry.fatal_errors if text.casefold() in said), None)
+
+
+def _failed(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> LedgerEntry:
+    failures = entry.failures + 1
+    if failures >= retry.max_attempts:
+        return replace(entry, state=LedgerState.DEAD_LETTER, failures=failures)
+    pause = _failed_pause(retry, failures)
+    return replace(
+        entry, state=LedgerState.FAILED, failures=failures, retry_at=now + spread(pause, key, entry.launches)
+    )
+
+
+def _unjudged(key: str, entry: LedgerEntry, retry: Retry, now: datetime) -> LedgerEntry:
+    deferrals = entry.deferrals + 1
+    pause = _failed_pause(retry, deferrals)
+    return replace(
+        entry, state=LedgerState.PENDING, deferrals=deferrals, retry_at=now + spread(pause, key, entry.launches)
+    )
+
+
+def _failed_pause(retry: Retry, step: int) -> timedelta:
+    first = timedelta(seconds=retry.backoff_seconds)
+    return backoff(first, max(first, LONGEST_FAILED_PAUSE), step)
+
+
+def _deferred(
+    key: str, entry: LedgerEntry, outcome: OutcomeClass, observed: ObservedOutcome, now: datetime
+) -> LedgerEntry:
+    deferrals = entry.deferrals + 1
+    pause = DEFERRED_PAUSES[outcome]
+    retry_at = now + spread(backoff(pause.first, pause.longest, deferrals), key, entry.launches)
+    announced = observed.result.retry_at if observed.result else None
+    if outcome is OutcomeClass.NOT_YET:
+        retry_at = announced_time(announced, now) or retry_at
+    state = LedgerState.WAITING if outcome in _WAITING else LedgerState.PENDING
+    return replace(entry, state=state, deferrals=deferrals, retry_at=retry_at)
+
+
+def _times(times: LaunchTimes, steps: StepTimes, finished: datetime) -> LaunchTimes:
+    return LaunchTimes(
+        claimed=times.claimed,
+        started=from_unix(steps.started),
+        fetched=from_unix(steps.fetched),
+        verified=from_unix(steps.verified),
+        published=from_unix(steps.published),
+        finished=finished,
+    )

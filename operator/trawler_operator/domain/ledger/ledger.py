@@ -1,0 +1,391 @@
+"""A Subscription's ledger in memory, and the writes that a change needs. Pure: `ledger_store` does the I/O.
+
+The ledger lives in ConfigMaps ("shards") of at most SHARD_CAPACITY entries. In memory stand: the index of all keys,
+the entries that may still change by themselves, and the few newest finished ones that the status shows. A shard is
+loaded whole whenever its resourceVersion is not the one we wrote; what we wrote ourselves is applied here after the API
+server took it.
+
+New entries go to the last shard only. A full one is marked as sealed, with its resourceVersion, before the next is
+created: of two operators that overlap for a moment, one meets a conflict and rereads.
+
+What a pass asks for (counts, bytes, what runs, whose turn it is, what is newest) is kept as entries come and go: a pass
+takes as long with 100,000 entries as with 1,000.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api import labels
+from trawler_operator.api.reasons import SkipReason
+from trawler_operator.domain.ledger.annotations import read_names, write_names
+from trawler_operator.domain.ledger.backlog import Backlog
+from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry, encode_entry
+from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
+from trawler_operator.domain.ledger.recent import RecentEntries
+
+SHARD_CAPACITY = 200
+"""Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+NO_REASON = "Unknown"
+"""Of a dead letter that somebody made by hand and gave none."""
+SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
+"""On a shard that takes no new entries: a later one exists or is about to."""
+
+_FAILED = frozenset({LedgerState.FAILED, LedgerState.DEAD_LETTER, LedgerState.WAITING})
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A ConfigMap of the ledger, as read."""
+
+    number: int
+    resource_version: str
+    data: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerProblem:
+    """A value that cannot be read; it stays as it is and its key counts as known."""
+
+    shard: int
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a pass wants of the ledger.
+
+    Args:
+        entries: new and changed entries by key; new ones are written in the order of their `seq`.
+        started_sources: sources that have had their first run by this very change → since.
+        volumes: claim name → volume id, learnt from a download.
+        requests: verb → the request that this very change carries out.
+        inventory: how far the ledger was made from its volume, as `domain.history.inventory` writes it.
+    """
+
+    entries: Mapping[str, LedgerEntry] = field(default_factory=dict)
+    started_sources: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+    inventory: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.started_sources or self.volumes or self.requests or self.inventory)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWrite:
+    """One API call: the creation of a shard, or one merge patch with its resourceVersion.
+
+    Which of the two, and the version, is the ledger's to say when the write's turn comes (`version_of`): an earlier
+    write of the same list may have created the shard.
+
+    Args:
+        number: of the shard.
+        data: keys to set.
+        annotations: to set.
+        entries: the same as `data`, decoded.
+    """
+
+    number: int
+    data: Mapping[str, str]
+    annotations: Mapping[str, str]
+    entries: Mapping[str, LedgerEntry]
+
+
+@dataclass(slots=True)
+class _ShardState:
+    resource_version: str
+    sealed: bool
+    bytes: int = 0
+    keys: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """The memory of one Subscription."""
+
+    def __init__(self) -> None:
+        self.active: dict[str, LedgerEntry] = {}
+        """Entries that may still change by themselves, in full."""
+        self.backlog = Backlog()
+        """Those of them that no launch has claimed."""
+        self.problems: dict[str, LedgerProblem] = {}
+        self.sources: dict[str, str] = {}
+        """Source key → when its first run was written."""
+        self.volumes: dict[str, str] = {}
+        """Claim name → id of the volume that was found behind it."""
+        self.requests: dict[str, str] = {}
+        """Verb → the last request that was carried out."""
+        self.inventory: str | None = None
+        """How far the ledger was made from its volume, as `domain.history.inventory` reads it."""
+        self._head: Mapping[str, str] = {}
+        """Annotations of shard 0, which say this."""
+        self._index = LedgerIndex()
+        self._shards: dict[int, _ShardState] = {}
+        self._counts: Counter[LedgerState] = Counter()
+        self._running: dict[str, LedgerEntry] = {}
+        self._dead_letters: dict[str, str] = {}
+        """Key → reason, of those that were given up: their entries are not in memory."""
+        self._dead_reasons: Counter[str] = Counter()
+        self._bytes = 0
+        self._successes = RecentEntries()
+        self._failures = RecentEntries()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def knows(self, key: str) -> bool:
+        """Whether the key has ever been written, in whatever state, readable or not."""
+        return key in self._index
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether there is anything of it at all; a ledger that was never written or is lost has none."""
+        return bool(self._shards)
+
+    def row(self, key: str) -> IndexRow | None:
+        """Shard and state of a key."""
+        return self._index.get(key)
+
+    @property
+    def next_seq(self) -> int:
+        """Number for the next discovered video."""
+        return self._index.next_seq
+
+    @property
+    def shard_count(self) -> int:
+        """Number of ConfigMaps."""
+        return len(self._shards)
+
+    @property
+    def shard_numbers(self) -> set[int]:
+        """Of all shards that are in memory."""
+        return set(self._shards)
+
+    def version_of(self, number: int) -> str | None:
+        """The resourceVersion of a shard that memory agrees with; None: there is no such shard."""
+        shard = self._shards.get(number)
+        return None if shard is None else shard.resource_version
+
+    @property
+    def counts(self) -> dict[LedgerState, int]:
+        """Entries per state, all states named."""
+        return {state: self._counts[state] for state in LedgerState}
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all media files on disk."""
+        return self._bytes
+
+    @property
+    def needs_reload(self) -> bool:
+        """Whether so many of the newest finished entries have gone that older ones, which are not in memory, count."""
+        return self._successes.is_starved or self._failures.is_starved
+
+    def running(self) -> dict[str, LedgerEntry]:
+        """Entries that a launch has claimed."""
+        return dict(self._running)
+
+    def dead_letters(self) -> Counter[str]:
+        """How many videos were given up, by reason."""
+        return +self._dead_reasons
+
+    def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
+        """Keys of the entries in one of these states."""
+        return self._index.keys_in(states)
+
+    def known_by_source(self, limit: int) -> dict[str, tuple[str, ...]]:
+        """For the lister: of every source that has had its first run, its newest known keys, newest first."""
+        newest = self._index.newest_by_source(limit)
+        return {source: newest.get(source, ()) for source in self.sources}
+
+    def recent_successes(self) -> list[tuple[str, LedgerEntry]]:
+        """What was finished last, newest first."""
+        return self._successes.newest()
+
+    def recent_failures(self) -> list[tuple[str, LedgerEntry]]:
+        """What could not be had lately (Failed, Waiting, DeadLetter), newest first."""
+        return self._failures.newest()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def load(self, shard: Shard) -> None:
+        """Take a shard as it was read; replaces what was known of it."""
+        if shard.number in self._shards:
+            self._forget(shard.number)
+        sealed = SEALED_ANNOTATION in shard.annotations
+        state = self._shards[shard.number] = _ShardState(shard.resource_version, sealed)
+        for key, text in shard.data.items():
+            self._remove(key)  # somebody copied it from another shard, too
+            try:
+                entry = decode_entry(text)
+            except InvalidEntryError as error:
+                self.problems[key] = LedgerProblem(shard.number, key, str(error))
+                self._index.put(key, IndexRow(shard.number, None))
+                state.keys.append(key)
+            else:
+                self._add(shard.number, key, entry)
+        if shard.number == 0:
+            self._read_head(shard.annotations)
+
+    def drop(self, number: int) -> None:
+        """Forget a shard that is gone."""
+        self._forget(number)
+        del self._shards[number]
+        if number == 0:
+            self._read_head({})
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def plan_writes(self, changes: Changes) -> list[ShardWrite]:
+        """The API calls that write the changes, in the order in which they must be made.
+
+        A source's mark, a request's and the inventory's come with or after the last of their entries: a crash in
+        between makes the first run or the chunk again, which finds the entries known, or carries the request out to
+        its end. Entries whose stored value is broken are left alone.
+
+        Raises:
+            InvalidEntryError: an entry that fits in no value.
+        """
+        data: dict[int, dict[str, LedgerEntry]] = {}
+        new: list[tuple[str, LedgerEntry]] = []
+        for key, entry in changes.entries.items():
+            row = self._index.get(key)
+            if row is None:
+                new.append((key, entry))
+            elif row.state is not None:
+                data.setdefault(row.shard, {})[key] = entry
+        new.sort(key=lambda item: item[1].seq)
+
+        tail = max(self._shards, default=0)
+        room = self._room(tail)
+        sealed: set[int] = set()
+        while new:
+            if room == 0:
+                if tail in self._shards and not self._shards[tail].sealed:
+                    sealed.add(tail)
+                tail, room = tail + 1, SHARD_CAPACITY
+            taken, new = new[:room], new[room:]
+            data.setdefault(tail, {}).update(taken)
+            room -= len(taken)
+            if room == 0:
+                sealed.add(tail)
+
+        head: dict[str, str] = {}
+        if changes.started_sources:
+            head[labels.SOURCES_ANNOTATION] = write_names({**changes.started_sources, **self.sources})
+        if changes.volumes:
+            head[labels.VOLUMES_ANNOTATION] = write_names({**self.volumes, **changes.volumes})
+        if changes.requests:
+            head[labels.REQUESTS_ANNOTATION] = write_names({**self.requests, **changes.requests})
+        if changes.inventory is not None:
+            head[labels.INVENTORY_ANNOTATION] = changes.inventory
+
+        numbers = sorted(data.keys() | sealed)
+        writes = [self._write(number, data.get(number, {}), sealed=number in sealed) for number in numbers]
+        return _with_head_annotations(writes, head)
+
+    def applied(self, write: ShardWrite, resource_version: str) -> None:
+        """Take over a write that the API server accepted."""
+        state = self._shards.get(write.number)
+        if state is None:
+            state = self._shards[write.number] = _ShardState(resource_version, sealed=False)
+        state.resource_version = resource_version
+        state.sealed = state.sealed or SEALED_ANNOTATION in write.annotations
+        for key, entry in write.entries.items():
+            self._remove(key)
+            self._add(write.number, key, entry)
+        if write.number == 0:
+            self._read_head({**self._head, **write.annotations})
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _read_head(self, annotations: Mapping[str, str]) -> None:
+        self._head = annotations
+        self.sources = read_names(annotations.get(labels.SOURCES_ANNOTATION))
+        self.volumes = read_names(annotations.get(labels.VOLUMES_ANNOTATION))
+        self.requests = read_names(annotations.get(labels.REQUESTS_ANNOTATION))
+        self.inventory = annotations.get(labels.INVENTORY_ANNOTATION)
+
+    def _room(self, tail: int) -> int:
+        state = self._shards.get(tail)
+        if state is None:
+            return SHARD_CAPACITY
+        return 0 if state.sealed else max(0, SHARD_CAPACITY - len(state.keys))
+
+    def _write(self, number: int, entries: Mapping[str, LedgerEntry], *, sealed: bool) -> ShardWrite:
+        return ShardWrite(
+            number=number,
+            data={key: encode_entry(entry) for key, entry in entries.items()},
+            annotations={SEALED_ANNOTATION: "true"} if sealed else {},
+            entries=entries,
+        )
+
+    def _add(self, number: int, key: str, entry: LedgerEntry) -> None:
+        shard = self._shards[number]
+        row = self._index.get(key)
+        if row is None or row.shard != number:
+            shard.keys.append(key)
+        unwanted = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
+        old = unwanted or entry.back_catalogue
+        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old))
+        self._counts[entry.state] += 1
+        if entry.is_active:
+            self.active[key] = entry
+            self.backlog.put(key, entry)
+        if entry.state is LedgerState.RUNNING:
+            self._running[key] = entry
+        elif entry.state is LedgerState.SUCCEEDED:
+            shard.bytes += entry.bytes or 0
+            self._bytes += entry.bytes or 0
+            self._successes.put(key, entry)
+        elif entry.state in _FAILED:
+            self._failures.put(key, entry)
+        if entry.state is LedgerState.DEAD_LETTER:
+            reason = self._dead_letters[key] = sys.intern(entry.reason or NO_REASON)
+            self._dead_reasons[reason] += 1
+
+    def _remove(self, key: str) -> None:
+        """Take a key's contribution out of the totals, before its new entry is added.
+
+        Not out of the bytes: an entry that has succeeded is final, nothing rewrites it.
+        """
+        row = self._index.get(key)
+        if row is None:
+            return
+        if row.state is not None:
+            self._counts[row.state] -= 1
+        self.problems.pop(key, None)
+        if (entry := self.active.pop(key, None)) is not None:
+            self.backlog.remove(key, entry)
+        self._running.pop(key, None)
+        if (reason := self._dead_letters.pop(key, None)) is not None:
+            self._dead_reasons[reason] -= 1
+        self._successes.remove(key)
+        self._failures.remove(key)
+
+    def _forget(self, number: int) -> None:
+        shard = self._shards[number]
+        for key in shard.keys:
+            row = self._index.get(key)
+            if row is not None and row.shard == number:
+                self._remove(key)
+        self._index.drop(number, shard.keys)
+        self._bytes -= shard.bytes
+
+
+def _with_head_annotations(writes: list[ShardWrite], head: dict[str, str]) -> list[ShardWrite]:
+    """Put shard 0's annotations into its write if that is the last one, else into one of their own at the end."""
+    if not head:
+        return writes
+    if writes and writes[-1].number == 0:
+        last = writes.pop()
+        return [*writes, ShardWrite(0, last.data, {**last.annotations, **head}, last.entries)]
+    return [*writes, ShardWrite(0, {}, head, {})]

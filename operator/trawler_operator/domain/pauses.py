@@ -1,0 +1,62 @@
+"""How long anything waits: first and longest pauses, doubling, jitter, and how far a clock may be wrong. Pure.
+
+Jitter spreads things in time without chance: the same facts give the same number, in every process and in every test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from trawler_downloader.contract.outcomes import OutcomeClass
+
+JITTER_SHARE = 0.2
+"""Pauses are up to a fifth longer."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""A clock that is set back by less only makes waits longer; by more, and what lies in the future counts as past."""
+CHECK_CLOCK_TOLERANCE = timedelta(days=1)
+"""The same for checks of a source. Wider: a clock that was an hour ahead must not make all checks due at once."""
+MAX_SITE_WAIT = timedelta(days=14)
+"""A premiere may be moved, and a site may say anything: looked at again by then."""
+LONGEST_WAIT = MAX_SITE_WAIT * (1 + JITTER_SHARE)
+"""No entry is put off for longer: of what lies further ahead, or of the present, the clock was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long until the next look: the first pause and the longest."""
+
+    first: timedelta
+    longest: timedelta
+
+
+LONGEST_FAILED_PAUSE = timedelta(hours=1)
+"""After a failed try; unless `spec.retry.backoffSeconds` itself is longer."""
+DEFERRED_PAUSES = {
+    OutcomeClass.NOT_YET: Pause(timedelta(hours=1), timedelta(days=1)),
+    OutcomeClass.NEEDS_ACCESS: Pause(timedelta(days=1), timedelta(days=14)),
+    OutcomeClass.ENVIRONMENT: Pause(timedelta(minutes=1), timedelta(hours=1)),
+    OutcomeClass.TERMINATED: Pause(timedelta(seconds=10), timedelta(hours=1)),
+}
+"""After an ending that costs no try, by its class."""
+
+
+def backoff(first: timedelta, longest: timedelta, step: int) -> timedelta:
+    """Pause before try `step` (from 1): doubles each time, up to `longest`."""
+    # The exponent is bounded: a counter that ran for years must not build a time that does not fit.
+    return min(longest, first * (1 << min(step - 1, 20)))
+
+
+def spread(pause: timedelta, *facts: object) -> timedelta:
+    """A pause made up to a fifth longer, differently for different facts; in whole seconds.
+
+    What failed together does not return together.
+    """
+    return timedelta(seconds=round((pause * (1 + JITTER_SHARE * jitter(*facts))).total_seconds()))
+
+
+def jitter(*facts: object) -> float:
+    """A number in [0, 1), evenly spread over the facts."""
+    digest = hashlib.sha256("\0".join(str(fact) for fact in facts).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / (1 << 48)

@@ -1,0 +1,218 @@
+"""Requests by annotation: what a user may ask for about single videos, and what becomes of their entries. Pure.
+
+    kubectl annotate --overwrite subscription 3blue1brown trawler.dev/retry="$(date +%s)"
+    kubectl annotate --overwrite subscription 3blue1brown trawler.dev/skip="7;keys=youtube.dQw4w9WgXcQ,youtube.abc"
+
+A value is a new id, and what is meant: `;keys=<keys of videos>`, `;state=<state>`, `;class=<class of the last ending>`;
+several of them narrow it down. A request is carried out once per id. That it was stands in the ledger, in the same
+write as the last of its entries: a status can be lost with its write, or with a Subscription that is applied again.
+
+| verb | of entries that are | makes them |
+|---|---|---|
+| retry | DeadLetter (meant where nothing else is said), Failed, Waiting, Skipped | Pending, as if never tried |
+| skip | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
+| cancel | Running | Skipped, CancelledByUser; the Job is deleted |
+| cancel | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api import labels
+from trawler_operator.api.reasons import SkipReason, message
+from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
+from trawler_operator.api.times import format_time
+from trawler_operator.domain.launches.transitions import queue_anew
+from trawler_operator.domain.ledger.entry import LedgerEntry
+
+MAX_VALUE_BYTES = 16_384
+"""Of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
+_ID = re.compile(rf"[^\s;,=]{{1,{MAX_KEY}}}")
+_KEY = re.compile(rf"[-._a-zA-Z0-9]{{1,{MAX_KEY}}}")
+_SYNTAX = "<new id>;keys=<video keys, comma separated>, ;state=<state> or ;class=<class>"
+
+
+class Verb(StrEnum):
+    """What may be asked for."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    CANCEL = "cancel"
+
+    @property
+    def annotation(self) -> str:
+        """Of the Subscription."""
+        return _ANNOTATIONS[self]
+
+
+_ANNOTATIONS: Mapping[Verb, str] = {
+    Verb.RETRY: labels.RETRY_ANNOTATION,
+    Verb.SKIP: labels.SKIP_ANNOTATION,
+    Verb.CANCEL: labels.CANCEL_ANNOTATION,
+}
+
+
+_NOT_BEGUN = frozenset({LedgerState.PENDING, LedgerState.FAILED, LedgerState.WAITING, LedgerState.DEAD_LETTER})
+STATES: Mapping[Verb, frozenset[LedgerState]] = {
+    Verb.RETRY: frozenset({LedgerState.DEAD_LETTER, LedgerState.FAILED, LedgerState.WAITING, LedgerState.SKIPPED}),
+    Verb.SKIP: _NOT_BEGUN,
+    Verb.CANCEL: _NOT_BEGUN | {LedgerState.RUNNING},
+}
+"""States of the entries that a verb is for."""
+
+
+class InvalidRequestError(ValueError):
+    """The value cannot be understood; the message names the annotation and what is wrong. The user acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for.
+
+    Args:
+        verb: what to do.
+        id: told apart by; carried out once.
+        keys: only these videos; None: any.
+        states: only entries in one of these states.
+        outcome: only entries whose last launch ended so; None: any.
+    """
+
+    verb: Verb
+    id: str
+    keys: frozenset[str] | None
+    states: frozenset[LedgerState]
+    outcome: OutcomeClass | None
+
+    def is_for(self, entry: LedgerEntry) -> bool:
+        """Whether an entry, one of `keys`, is meant."""
+        return entry.state in self.states and (self.outcome is None or entry.outcome is self.outcome)
+
+
+def parse_request(verb: Verb, value: str) -> Request:
+    """Read an annotation's value.
+
+    Raises:
+        InvalidRequestError: names the annotation and the part that is wrong.
+    """
+    if len(value.encode("utf-8", "replace")) > MAX_VALUE_BYTES:
+        raise _refusal(
+            verb, f"is longer than {MAX_VALUE_BYTES} bytes: name fewer keys at a time, each time with a new id"
+        )
+    first, *rest = (part.strip() for part in value.split(";"))
+    if not _ID.fullmatch(first):
+        raise _refusal(verb, f"must begin with a new id of at most {MAX_KEY} characters, as in {_SYNTAX}")
+    parts: dict[str, str] = {}
+    for part in rest:
+        name, equals, text = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in {"keys", "state", "class"}:
+            raise _refusal(verb, f"has {part[:60]!r} where one of keys=, state= and class= is understood")
+        if name in parts:
+            raise _refusal(verb, f"has {name}= twice")
+        parts[name] = text
+    if not parts and verb is not Verb.RETRY:
+        raise _refusal(verb, f"does not say which videos: {_SYNTAX}")
+    states = _states(verb, parts)
+    keys = _keys(verb, parts["keys"]) if "keys" in parts else None
+    outcome = OutcomeClass(_one_of(verb, "class", parts["class"], set(OutcomeClass))) if "class" in parts else None
+    return Request(verb, first, keys, states, outcome)
+
+
+def _states(verb: Verb, parts: Mapping[str, str]) -> frozenset[LedgerState]:
+    allowed = STATES[verb]
+    if "state" in parts:
+        return frozenset({LedgerState(_one_of(verb, "state", parts["state"], allowed))})
+    if verb is Verb.RETRY and not parts:
+        return frozenset({LedgerState.DEAD_LETTER})
+    # What is skipped comes back only where it is named: a source's whole past may be among it.
+    return allowed if "keys" in parts else allowed - {LedgerState.SKIPPED}
+
+
+def _keys(verb: Verb, text: str) -> frozenset[str]:
+    keys = [key for part in text.split(",") if (key := part.strip())]
+    wrong = next((key for key in keys if not _KEY.fullmatch(key)), None)
+    if wrong is not None:
+        raise _refusal(verb, f"has {wrong[:60]!r} in keys=, which is no video's key (as in status.recentFailures)")
+    if not keys:
+        raise _refusal(verb, "has no key in keys=")
+    return frozenset(keys)
+
+
+def _one_of(verb: Verb, name: str, text: str, allowed: Collection[str]) -> str:
+    if text not in allowed:
+        raise _refusal(verb, f"has {name}={text[:60]} where one of {', '.join(sorted(allowed))} is understood")
+    return text
+
+
+def _refusal(verb: Verb, text: str) -> InvalidRequestError:
+    return InvalidRequestError(f"annotation {verb.annotation} {text}")
+
+
+def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
+    """What becomes of an entry that the request is for."""
+    if request.verb is Verb.RETRY:
+        back_catalogue = entry.back_catalogue or entry.reason == SkipReason.BACK_CATALOGUE
+        return replace(queue_anew(entry), back_catalogue=back_catalogue)
+    running = entry.state is LedgerState.RUNNING
+    reason = SkipReason.CANCELLED_BY_USER if running else SkipReason.SKIPPED_BY_USER
+    text = message(reason, annotation=request.verb.annotation, id=request.id)
+    return replace(
+        entry,
+        state=LedgerState.SKIPPED,
+        failures=0,
+        deferrals=0,
+        retry_at=None,
+        reason=reason.value,
+        message=text,
+        generation=None,
+    )
+
+
+def encode_mark(handled: HandledRequest) -> str:
+    """A request that was carried out, as the ledger remembers it."""
+    return f"{format_time(handled.time)} {handled.accepted} {handled.unknown} {handled.id}"
+
+
+def decode_mark(text: str | None) -> HandledRequest | None:
+    """The reverse; a mark that cannot be read counts as none: the status knows as well."""
+    parts = (text or "").split(" ")
+    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        return None
+    try:
+        at = datetime.fromisoformat(parts[0])
+    except ValueError:
+        return None
+    return HandledRequest(id=parts[3], time=at, accepted=int(parts[1]), unknown=int(parts[2]))
+
+
+def refused(value: str, error: InvalidRequestError, now: datetime) -> HandledRequest:
+    """What the status says of a value that cannot be understood."""
+    return HandledRequest(
+        id=value.partition(";")[0].strip()[:MAX_KEY], time=now, accepted=0, unknown=0, message=str(error)
+    )
+
+
+def is_handled(handled: HandledRequest | None, request_id: str, error: str | None = None) -> bool:
+    """Whether a request was carried out already, or refused for the very same error."""
+    if handled is None or handled.id != request_id:
+        return False
+    return handled.message is None or handled.message == error
+
+
+def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
+    """Value of the annotation that asks for a check; None: none does, or that check was made.
+
+    The annotation stays on the object for ever: that it is there says nothing.
+    """
+    wish = annotations.get(labels.CHECK_ANNOTATION)
+    return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
+
+
+def last_handled(previous: LastHandled, handled: Mapping[Verb, HandledRequest]) -> LastHandled:
+    """What the status remembers of the requests."""
+    return previous.model_copy(update={verb.value: request for verb, request in handled.items()})

@@ -1,0 +1,1 @@
+"""What a Subscription's status says."""

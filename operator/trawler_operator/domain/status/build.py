@@ -1,0 +1,216 @@
+"""What a Subscription's status says after a pass. Pure: the previous status, what this pass saw, and the clock.
+
+The whole status is built anew each time and compared; only what differs is sent, and nothing if nothing does. What is
+remembered from pass to pass (times of checks, failures in a row, the pause, the library of earlier downloads) is
+carried over here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from trawler_downloader.contract.listing import ListingEnd
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.conditions import MAX_REASON, ConditionType
+from trawler_operator.api.labels import ledger_selector
+from trawler_operator.api.reasons import ConditionReason, message
+from trawler_operator.api.status import (
+    MAX_KEY,
+    MAX_RECENT,
+    MAX_TEXT,
+    Backoff,
+    Counts,
+    HandledRequest,
+    LedgerStatus,
+    LibraryStatus,
+    RecentFailure,
+    RecentVideo,
+    SourceStatus,
+    SubscriptionStatus,
+)
+from trawler_operator.api.subscription import Identity, InvalidSpecError, Subscription
+from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.jobs.settings import cookies_secret
+from trawler_operator.domain.launches.subscription_pause import paused_until
+from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.status.condition_rules import CheckReport, Judge
+from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
+
+UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What the status shows of the ledger.
+
+    Args:
+        counts: entries per state.
+        total_bytes: of all media files.
+        shards: number of ConfigMaps.
+        recent_successes: key and entry, newest first.
+        recent_failures: key and entry, newest first.
+        broken: `<ConfigMap>/<key>` of the values that cannot be read.
+    """
+
+    counts: Mapping[LedgerState, int] = field(default_factory=dict)
+    total_bytes: int = 0
+    shards: int = 0
+    recent_successes: Sequence[tuple[str, LedgerEntry]] = ()
+    recent_failures: Sequence[tuple[str, LedgerEntry]] = ()
+    broken: Sequence[str] = ()
+
+
+def build_status(
+    subscription: Subscription,
+    ledger: LedgerFacts,
+    *,
+    library: LibraryStatus | None,
+    check: CheckReport | None,
+    blocker: Blocker | None,
+    backoff: Backoff | None,
+    next_check: datetime | None,
+    now: datetime,
+    cookies: CookiesVerdict | None = None,
+) -> SubscriptionStatus:
+    """The status of a Subscription with a valid spec.
+
+    Args:
+        subscription: with its previous status.
+        ledger: as it stands after this pass.
+        library: where new files go, defaults filled in; None: no claim is named.
+        check: the check that this pass made; None: none was due.
+        blocker: what keeps Jobs from being created.
+        backoff: the pause of downloads, over or not.
+        next_check: None while suspended.
+        now: the present.
+        cookies: what this pass found out about them.
+    """
+    previous = subscription.status
+    status = _after_check(previous, check, subscription.generation)
+    status = status.model_copy(
+        update={
+            "observed_generation": subscription.generation,
+            "counts": _counts(ledger.counts),
+            "bytes": ledger.total_bytes,
+            "library": _standing_library(previous.library, library, ledger.counts),
+            "next_check_time": next_check,
+            "backoff": None if backoff is None or _is_moot(backoff, ledger.counts, now) else backoff,
+            "recent_videos": tuple(_recent_video(*pair) for pair in ledger.recent_successes[:MAX_RECENT]),
+            "recent_failures": tuple(_recent_failure(*pair) for pair in ledger.recent_failures[:MAX_RECENT]),
+            "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
+        }
+    )
+    judge = Judge(previous.conditions, subscription.generation, now)
+    conditions = (
+        judge.ready(subscription, status, check, blocker),
+        judge.source_reachable(status, check),
+        judge.up_to_date(status),
+        judge.library_changed(status.library, library),
+        judge.ledger_intact(ledger.broken),
+    )
+    about_cookies = cookies_condition(
+        previous.conditions,
+        cookies,
+        cookies_secret(subscription.spec),
+        generation=subscription.generation,
+        now=now,
+    )
+    return status.model_copy(update={"conditions": (*conditions, *([about_cookies] if about_cookies else []))})
+
+
+def build_invalid_status(identity: Identity, error: InvalidSpecError, now: datetime) -> SubscriptionStatus:
+    """The status of a Subscription whose spec breaks a rule: everything stays, Ready says what to mend."""
+    text = message(ConditionReason.INVALID_SPEC, field=error.field, detail=error.message)
+    status = build_blocked_status(identity, Blocker(ConditionReason.INVALID_SPEC, text), now)
+    return status.model_copy(update={"observed_generation": identity.generation, "next_check_time": None})
+
+
+def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) -> SubscriptionStatus:
+    """The status while nothing could even be looked at: everything stays, Ready says why."""
+    judge = Judge(identity.status.conditions, identity.generation, now)
+    ready = judge.blocked(blocker)
+    kept = {c.type: c for c in identity.status.conditions}
+    usual = [kind for kind in ConditionType if kind not in {ConditionType.READY, ConditionType.COOKIES_VALID}]
+    others = [kept.get(kind) or judge.unknown(kind) for kind in usual]
+    others += [kept[kind] for kind in (ConditionType.COOKIES_VALID,) if kind in kept]
+    return identity.status.model_copy(update={"conditions": (ready, *others)})
+
+
+def _after_check(previous: SubscriptionStatus, check: CheckReport | None, generation: int) -> SubscriptionStatus:
+    """What is remembered of checks."""
+    if check is None:
+        return previous
+    update: dict[str, Any] = {"last_check_time": check.at, "last_check_generation": generation}
+    if check.requested is not None:
+        handled = HandledRequest(id=check.requested[:MAX_KEY], time=check.at)
+        update["last_handled"] = previous.last_handled.model_copy(update={"check": handled})
+    if check.went_well:
+        update |= {"last_successful_check_time": check.at, "last_check_outcome": None, "failed_checks": 0}
+    else:
+        outcome = OutcomeClass.ENVIRONMENT if check.end is None else check.outcome or OutcomeClass.TRANSIENT
+        update |= {"last_check_outcome": outcome, "failed_checks": previous.failed_checks + 1}
+    if check.end is not None:
+        in_a_row = previous.gone_checks if previous.last_check_generation == generation else 0
+        update["gone_checks"] = in_a_row + 1 if check.found_no_source else 0
+    if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
+        update["last_audit_time"] = check.at
+    if check.went_well and check.source_id is not None:
+        title = None if check.source_title is None else check.source_title[:MAX_TEXT]
+        update["source"] = SourceStatus(id=check.source_id[:MAX_KEY], title=title)
+    return previous.model_copy(update=update)
+
+
+def _is_moot(backoff: Backoff, counts: Mapping[LedgerState, int], now: datetime) -> bool:
+    """A pause is over and no download is left that could prove it right or wrong."""
+    return paused_until(backoff, now) is None and not any(counts.get(state) for state in UNFINISHED_STATES)
+
+
+def _counts(states: Mapping[LedgerState, int]) -> Counts:
+    dead = states.get(LedgerState.DEAD_LETTER, 0)
+    return Counts(
+        downloaded=states.get(LedgerState.SUCCEEDED, 0),
+        queued=states.get(LedgerState.PENDING, 0),
+        running=states.get(LedgerState.RUNNING, 0),
+        failed=states.get(LedgerState.FAILED, 0) + dead,
+        dead_letter=dead,
+        waiting=states.get(LedgerState.WAITING, 0),
+        skipped=states.get(LedgerState.SKIPPED, 0),
+    )
+
+
+def _standing_library(
+    previous: LibraryStatus | None, wanted: LibraryStatus | None, counts: Mapping[LedgerState, int]
+) -> LibraryStatus | None:
+    """Where earlier downloads stand: the first library, until nothing was downloaded or is on its way to it."""
+    standing = counts.get(LedgerState.SUCCEEDED, 0) + counts.get(LedgerState.RUNNING, 0)
+    return previous if previous is not None and standing else wanted
+
+
+def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
+    return RecentVideo(
+        key=key,
+        title=_cut(entry.title),
+        path=None if entry.path is None else entry.path[:1024],
+        bytes=entry.bytes,
+        finished_time=entry.times.finished,
+    )
+
+
+def _recent_failure(key: str, entry: LedgerEntry) -> RecentFailure:
+    return RecentFailure(
+        key=key,
+        title=_cut(entry.title),
+        state=entry.state,
+        reason=None if entry.reason is None else entry.reason[:MAX_REASON],
+        message=_cut(entry.message),
+        failures=entry.failures,
+        finished_time=entry.times.finished,
+        retry_time=entry.retry_at,
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]

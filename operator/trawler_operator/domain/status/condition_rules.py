@@ -1,0 +1,199 @@
+"""What a Subscription's conditions say: one method per condition, each reading like its definition. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from trawler_downloader.contract.listing import ListingEnd
+from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.reasons import Reason
+from trawler_operator.api.conditions import REASON_PATTERN, Condition, ConditionStatus, ConditionType, make_condition
+from trawler_operator.api.reasons import ConditionReason, message
+from trawler_operator.api.status import LibraryStatus, SubscriptionStatus
+from trawler_operator.api.subscription import Subscription
+from trawler_operator.api.times import format_time
+from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.checks.schedule import GONE_AFTER
+
+MAX_BROKEN_NAMED = 5
+_REASON = re.compile(REASON_PATTERN)
+
+_SAID_BY_A_CHECK = frozenset({ConditionReason.CHECK_FAILED})
+_SAID_OF_NO_SOURCE = frozenset({ConditionReason.LISTER_UNAVAILABLE, ConditionReason.LEDGER_NOT_WRITABLE})
+"""Reasons of Ready that stand until the next check; these only if the last one itself ended so, by trouble of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """How a check ended.
+
+    Args:
+        at: when it was made.
+        end: of the listing; None: the lister itself failed, which says nothing about the source.
+        outcome: the failure's class, with ListingEnd.ERROR.
+        reason: the lister's CamelCase word, with ListingEnd.ERROR.
+        detail: for people.
+        source_id: canonical id of the first source listed.
+        source_title: its title.
+        requested: value of the annotation that asked for it; None: it was due anyway.
+    """
+
+    at: datetime
+    end: ListingEnd | None
+    outcome: OutcomeClass | None = None
+    reason: str | None = None
+    detail: str = ""
+    source_id: str | None = None
+    source_title: str | None = None
+    requested: str | None = None
+
+    @property
+    def went_well(self) -> bool:
+        """The listing may be used."""
+        return self.end is not None and self.end is not ListingEnd.ERROR
+
+    @property
+    def found_no_source(self) -> bool:
+        """The site says that there is none: it is gone, or the page that should show it is not there."""
+        return self.end is ListingEnd.ERROR and (
+            self.outcome is OutcomeClass.TERMINAL or self.reason == Reason.NOT_FOUND
+        )
+
+
+class Judge:
+    """Sets conditions.
+
+    Args:
+        previous: the conditions as they stand; one that does not change keeps its transition time.
+        generation: of the spec that is judged.
+        now: the clock.
+    """
+
+    def __init__(self, previous: Iterable[Condition], generation: int, now: datetime) -> None:
+        self._previous = tuple(previous)
+        self._generation = generation
+        self._now = now
+
+    def ready(
+        self,
+        subscription: Subscription,
+        status: SubscriptionStatus,
+        check: CheckReport | None,
+        blocker: Blocker | None,
+    ) -> Condition:
+        """The first of the reasons that holds."""
+        kind = ConditionType.READY
+        if subscription.spec.suspend:
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.SUSPENDED, message(ConditionReason.SUSPENDED))
+        if blocker is not None:
+            return self.blocked(blocker)
+        if status.backoff is not None:
+            reason = ConditionReason.VOLUME_UNAVAILABLE
+            until = format_time(status.backoff.until_time)
+            text = message(reason, until=until, detail=f"{status.backoff.reason}: {status.backoff.message}")
+            return self._set(kind, ConditionStatus.FALSE, reason, text)
+        if status.gone_checks >= GONE_AFTER:
+            text = message(ConditionReason.SOURCE_GONE, checks=status.gone_checks)
+            return self._set(kind, ConditionStatus.FALSE, ConditionReason.SOURCE_GONE, text)
+        if check is not None:
+            return self._after(kind, check)
+        if status.last_check_time is None:
+            return self.unknown(kind)
+        return self._since_last_check(kind, status)
+
+    def source_reachable(self, status: SubscriptionStatus, check: CheckReport | None) -> Condition:
+        """The last listing was complete."""
+        kind = ConditionType.SOURCE_REACHABLE
+        if check is None or check.end is None:
+            return self._kept(kind) or self.unknown(kind)
+        if check.end is ListingEnd.ERROR:
+            said = check.reason if check.reason and _REASON.match(check.reason) else ConditionReason.CHECK_FAILED
+            reason = ConditionReason.SOURCE_GONE if status.gone_checks >= GONE_AFTER else said
+            return self._set(kind, ConditionStatus.FALSE, reason, check.detail)
+        listed = ConditionReason.LISTING_TOO_LONG if check.end is ListingEnd.LIMIT else ConditionReason.LISTED
+        return self._set(kind, ConditionStatus.TRUE, listed, message(listed))
+
+    def up_to_date(self, status: SubscriptionStatus) -> Condition:
+        """Nothing selected waits to be downloaded."""
+        kind = ConditionType.UP_TO_DATE
+        counts = status.counts
+        retrying = counts.failed - counts.dead_letter
+        if counts.queued or counts.running or retrying:
+            text = message(
+                ConditionReason.DOWNLOADS_PENDING, queued=counts.queued, running=counts.running, retrying=retrying
+            )
+            return self._set(kind, ConditionStatus.FALSE, ConditionReason.DOWNLOADS_PENDING, text)
+        if status.last_successful_check_time is None:
+            return self.unknown(kind)
+        return self._set(
+            kind, ConditionStatus.TRUE, ConditionReason.ALL_DOWNLOADED, message(ConditionReason.ALL_DOWNLOADED)
+        )
+
+    def library_changed(self, standing: LibraryStatus | None, wanted: LibraryStatus | None) -> Condition:
+        """Earlier downloads stand elsewhere than new ones will."""
+        kind = ConditionType.LIBRARY_CHANGED
+        if standing is None or wanted is None or standing == wanted:
+            text = message(ConditionReason.LIBRARY_UNCHANGED)
+            return self._set(kind, ConditionStatus.FALSE, ConditionReason.LIBRARY_UNCHANGED, text)
+        text = message(ConditionReason.LIBRARY_CHANGED, new=_describe(wanted), old=_describe(standing))
+        return self._set(kind, ConditionStatus.TRUE, ConditionReason.LIBRARY_CHANGED, text)
+
+    def ledger_intact(self, broken: Sequence[str]) -> Condition:
+        """Every value of the ledger can be read."""
+        kind = ConditionType.LEDGER_INTACT
+        if not broken:
+            text = message(ConditionReason.ENTRIES_READABLE)
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.ENTRIES_READABLE, text)
+        names = ", ".join(broken[:MAX_BROKEN_NAMED]) + (", …" if len(broken) > MAX_BROKEN_NAMED else "")
+        text = message(ConditionReason.ENTRIES_BROKEN, count=len(broken), names=names)
+        return self._set(kind, ConditionStatus.FALSE, ConditionReason.ENTRIES_BROKEN, text)
+
+    def blocked(self, blocker: Blocker) -> Condition:
+        """Ready, while a person has to mend something or the past has to go."""
+        return self._set(ConditionType.READY, ConditionStatus.FALSE, blocker.reason, blocker.message)
+
+    def unknown(self, kind: ConditionType) -> Condition:
+        """Nothing can be said yet."""
+        return self._set(
+            kind, ConditionStatus.UNKNOWN, ConditionReason.NOT_CHECKED_YET, message(ConditionReason.NOT_CHECKED_YET)
+        )
+
+    def _after(self, kind: ConditionType, check: CheckReport) -> Condition:
+        """Ready, right after a check."""
+        if check.went_well:
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.WATCHING, message(ConditionReason.WATCHING))
+        reason = ConditionReason.LISTER_UNAVAILABLE if check.end is None else ConditionReason.CHECK_FAILED
+        return self._set(kind, ConditionStatus.FALSE, reason, message(reason, detail=check.detail))
+
+    def _since_last_check(self, kind: ConditionType, status: SubscriptionStatus) -> Condition:
+        """Ready, between two checks: what the last one said."""
+        if status.last_check_outcome is None:
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.WATCHING, message(ConditionReason.WATCHING))
+        kept = self._kept(kind)
+        ours = _SAID_OF_NO_SOURCE if status.last_check_outcome is OutcomeClass.ENVIRONMENT else frozenset()
+        if kept is not None and kept.reason in _SAID_BY_A_CHECK | ours:
+            return kept
+        # Something else had to be said in between, and the check's own words are in SourceReachable.
+        source = self._kept(ConditionType.SOURCE_REACHABLE)
+        said = source is not None and source.status is ConditionStatus.FALSE
+        detail = source.message if source is not None and said else str(status.last_check_outcome)
+        text = message(ConditionReason.CHECK_FAILED, detail=detail)
+        return self._set(kind, ConditionStatus.FALSE, ConditionReason.CHECK_FAILED, text)
+
+    def _kept(self, kind: ConditionType) -> Condition | None:
+        """The condition as it stands, judged for this generation again."""
+        for condition in self._previous:
+            if condition.type == kind:
+                return condition.model_copy(update={"observed_generation": self._generation})
+        return None
+
+    def _set(self, kind: ConditionType, status: ConditionStatus, reason: str, text: str) -> Condition:
+        return make_condition(self._previous, kind, status, reason, text, generation=self._generation, now=self._now)
+
+
+def _describe(library: LibraryStatus) -> str:
+    folder = f", folder {library.folder}" if library.folder else ""
+    return f"claim {library.claim_name}, path /{library.path}, layout {library.layout}{folder}"

@@ -1,0 +1,1 @@
+"""What keeps passes going: the watch, the queue, the workers."""

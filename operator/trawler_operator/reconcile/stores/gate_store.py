@@ -1,0 +1,176 @@
+"""The gates in their ConfigMap: read once, then kept in step by compare-and-swap.
+
+One ConfigMap in the operator's namespace, one key per gate. Whoever changes something gives a function from the book to
+the changes: after a conflict the ConfigMap is read again and the function asked again, so of two operators that overlap
+one gets a probe and the other sees that it is taken.
+
+Nobody may pass gates that cannot be kept: once a write was refused, one has to go through before the next launch or
+listing. Otherwise a site that asks to slow down would be listed by each Subscription, none of which could say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+from trawler_operator.api import labels
+from trawler_operator.domain.gates.book import GateBook, GateChanges
+from trawler_operator.domain.gates.codec import InvalidGateError, decode_gate, encode_gate
+from trawler_operator.domain.gates.gate import Gate
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    ApiError,
+    ConflictError,
+    KubernetesApi,
+    Manifest,
+    NotFoundError,
+    NotLeadingError,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_CONFLICTS = 5
+T = TypeVar("T")
+
+
+class GatesUnavailableError(ApiError):
+    """The API server refuses the gates' ConfigMap (RBAC, quota, admission policy) or cannot store it (full, away).
+
+    Whoever administers the cluster acts. Nothing is lost meanwhile: nothing is listed or launched, and a Job stays
+    until what its ending says of gates is written.
+    """
+
+
+class GateStore:
+    """Keeps the gates.
+
+    Args:
+        api: the cluster.
+        namespace: the operator's own.
+        name: of the ConfigMap.
+    """
+
+    def __init__(self, api: KubernetesApi, namespace: str, name: str) -> None:
+        self._api = api
+        self.namespace = namespace
+        self.name = name
+        self.book = GateBook()
+        """As it was read or written last."""
+        self._version: str | None = None
+        self._loaded = False
+        self._refused = False
+        """The last write was not taken: whoever asks to pass has to see one go through, whatever it changes."""
+        self._said: dict[str, str] = {}
+        # One change after the other: workers of one process need no conflicts among themselves.
+        self._lock = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read the ConfigMap unless that was done before.
+
+        Raises:
+            GatesUnavailableError: it cannot be read.
+        """
+        if not self._loaded:
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the ConfigMap: a person may have opened a gate by hand.
+
+        Raises:
+            GatesUnavailableError: it cannot be read.
+        """
+        async with self._lock:
+            await self._read()
+
+    async def commit(self, compute: Callable[[GateBook], GateChanges], now: datetime) -> GateChanges:
+        """Write what `compute` wants; after a conflict it is asked again. Forgets gates that nothing depends on.
+
+        Nothing to write is no write, unless the last one was refused.
+
+        Returns:
+            The changes that were written, as computed last.
+
+        Raises:
+            GatesUnavailableError: the API server does not take it.
+            ConflictError: somebody else keeps writing.
+        """
+        async with self._lock:
+            if not self._loaded:
+                await self._read()
+            for _ in range(MAX_CONFLICTS):
+                changes = compute(self.book)
+                if not changes.gates and not self._refused:
+                    return changes
+                forgotten = self.book.forgettable(now) - changes.gates.keys()
+                try:
+                    await self._write(changes, forgotten)
+                except (ConflictError, AlreadyExistsError, NotFoundError) as error:
+                    logger.info("the gates changed meanwhile: %s", error)
+                    await self._read()
+                else:
+                    return changes
+        raise ConflictError(f"ConfigMap {self.name} is being changed by somebody else over and over")
+
+    async def _read(self) -> None:
+        body = await self._reach(self._api.get_config_map(self.namespace, self.name))
+        version = body["metadata"]["resourceVersion"] if body is not None else None
+        if not self._loaded or version != self._version:
+            self.book = GateBook(self._decode((body or {}).get("data") or {}))
+        self._version, self._loaded = version, True
+
+    def _decode(self, data: dict[str, str]) -> dict[str, Gate]:
+        gates: dict[str, Gate] = {}
+        broken: dict[str, str] = {}
+        for name, text in data.items():
+            try:
+                gates[name] = decode_gate(name, text)
+            except InvalidGateError as error:
+                broken[name] = str(error)
+                if self._said.get(name) != broken[name]:
+                    logger.warning(
+                        "gate %s of ConfigMap %s/%s cannot be read (%s): it counts as open, its next trouble writes it "
+                        "anew; remove the key to be rid of this",
+                        name,
+                        self.namespace,
+                        self.name,
+                        error,
+                    )
+        self._said = broken
+        return gates
+
+    async def _reach(self, request: Awaitable[T]) -> T:
+        try:
+            return await request
+        except (ConflictError, AlreadyExistsError, NotFoundError, NotLeadingError):
+            raise
+        except ApiError as error:
+            raise GatesUnavailableError(f"ConfigMap {self.name} of namespace {self.namespace}: {error}") from error
+
+    async def _write(self, changes: GateChanges, forgotten: set[str]) -> None:
+        try:
+            body = await self._reach(self._put(changes, forgotten))
+        except (GatesUnavailableError, asyncio.CancelledError):
+            self._refused = True  # or done, and nobody heard: the pass's time was over
+            raise
+        self._refused, self._version = False, body["metadata"]["resourceVersion"]
+        kept = {name: gate for name, gate in self.book.gates.items() if name not in forgotten}
+        self.book = GateBook({**kept, **changes.gates})
+
+    def _put(self, changes: GateChanges, forgotten: set[str]) -> Awaitable[Manifest]:
+        data: dict[str, str | None] = {name: encode_gate(gate) for name, gate in changes.gates.items()}
+        if self._version is None:
+            manifest: Manifest = {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": self.name, "namespace": self.namespace, "labels": labels.gates_labels()},
+                "data": data,
+            }
+            return self._api.create_config_map(self.namespace, manifest)
+        patch = {
+            "metadata": {"resourceVersion": self._version},
+            "data": {**data, **dict.fromkeys(forgotten)},
+        }
+        return self._api.patch_config_map(self.namespace, self.name, patch)

@@ -1,0 +1,161 @@
+"""kopf between a real HTTP server and our queue: events become keys, and nothing is ever written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import subscription_body
+from component.api_server import ApiServer, run_api_server
+from trawler_operator.api import labels
+from trawler_operator.loop.watch import WATCHED_JOBS, watch
+
+Key = tuple[str, str]
+
+
+def subscription(name: str, *, version: int = 1, status: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return subscription_body(None, status, name=name, uid=f"uid-{name}", resourceVersion=str(version), **more)
+
+
+def job(subscription: str, *, ended: bool, inventory: bool = False) -> dict[str, Any]:
+    conditions = [{"type": "Complete", "status": "True"}] if ended else [{"type": "Suspended", "status": "True"}]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "namespace": "media",
+            "name": f"job-of-{subscription}",
+            "uid": f"job-{subscription}",
+            "resourceVersion": "5",
+            "labels": labels.inventory_labels(subscription) if inventory else labels.download_labels(subscription, 1),
+        },
+        "status": {"conditions": conditions},
+    }
+
+
+@asynccontextmanager
+async def watching(server: ApiServer, **options: Any) -> AsyncIterator[asyncio.Queue[Key]]:
+    """Kopf at work, until the block ends; gives what it enqueued."""
+    keys: asyncio.Queue[Key] = asyncio.Queue()
+    ready, stop = asyncio.Event(), asyncio.Event()
+    task = asyncio.create_task(watch(keys.put_nowait, namespaces=options.get("namespaces", ()), ready=ready, stop=stop))
+    try:
+        async with asyncio.timeout(30):
+            await ready.wait()
+            await server.until_watched()
+        yield keys
+    finally:
+        stop.set()
+        async with asyncio.timeout(30):
+            await task
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    with run_api_server() as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
+        yield server
+
+
+async def next_key(keys: asyncio.Queue[Key]) -> Key:
+    async with asyncio.timeout(30):
+        return await keys.get()
+
+
+async def test_every_subscription_comes_once_at_the_start(server: ApiServer) -> None:
+    """Kopf's first list brings all that there are."""
+    server.stored["subscriptions"] = [subscription("a"), subscription("b")]
+    async with watching(server) as keys:
+        assert {await next_key(keys), await next_key(keys)} == {("media", "a"), ("media", "b")}
+        assert keys.empty()
+
+
+async def test_events_become_keys(server: ApiServer) -> None:
+    """What a pass looks at is worth one; a status that we wrote ourselves is not."""
+    async with watching(server) as keys:
+        server.emit("subscriptions", "ADDED", subscription("a"))
+        assert await next_key(keys) == ("media", "a")
+        server.emit("subscriptions", "MODIFIED", subscription("a", version=2, status={"bytes": 1}))
+        server.emit("subscriptions", "MODIFIED", subscription("a", version=3, generation=2))
+        assert await next_key(keys) == ("media", "a")
+        asked: dict[str, str] = {}
+        for version, annotation in enumerate(labels.REQUEST_ANNOTATIONS, start=4):
+            asked |= {annotation: "1"}
+            body = subscription("a", version=version, generation=2, annotations=asked)
+            server.emit("subscriptions", "MODIFIED", body)
+            assert await next_key(keys) == ("media", "a")
+        server.emit("subscriptions", "DELETED", subscription("a", version=9, generation=2, annotations=asked))
+        assert await next_key(keys) == ("media", "a")
+    assert keys.empty()
+
+
+async def test_ended_jobs_wake_their_subscription(server: ApiServer) -> None:
+    """An ended or deleted Job does, one that merely started does not."""
+    async with watching(server) as keys:
+        server.emit("jobs", "ADDED", job("running", ended=False))
+        server.emit("jobs", "MODIFIED", job("ended", ended=True))
+        assert await next_key(keys) == ("media", "ended")
+        server.emit("jobs", "DELETED", job("deleted", ended=False))
+        assert await next_key(keys) == ("media", "deleted")
+        server.emit("jobs", "MODIFIED", job("lost", ended=True, inventory=True))
+        assert await next_key(keys) == ("media", "lost")
+        assert keys.empty()
+
+
+async def test_nothing_is_written(server: ApiServer) -> None:
+    """No finalizer, no annotation, no Event; and of the Jobs only ours are asked for."""
+    server.stored["subscriptions"] = [subscription("a")]
+    async with watching(server) as keys:
+        await next_key(keys)
+        server.emit("subscriptions", "MODIFIED", subscription("a", version=2, generation=2))
+        await next_key(keys)
+        server.emit("jobs", "MODIFIED", job("a", ended=True))
+        await next_key(keys)
+    assert {request.method for request in server.seen} == {"GET"}
+    selectors = {request.query.get("labelSelector") for request in server.seen if request.path.endswith("/jobs")}
+    assert selectors == {WATCHED_JOBS}
+
+
+async def test_namespaced(server: ApiServer) -> None:
+    """With namespaces given, nothing of the cluster at large is asked for."""
+    server.stored["subscriptions"] = [subscription("a")]
+    async with watching(server, namespaces=("media",)) as keys:
+        await next_key(keys)
+    asked = {request.path for request in server.seen if request.path.endswith(("/subscriptions", "/jobs"))}
+    assert asked == {
+        "/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions",
+        "/apis/batch/v1/namespaces/media/jobs",
+    }
+
+
+async def test_a_namespace_that_may_not_be_watched(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted, with our rights in it: the others are watched, however long that lasts, and it is once it is back."""
+    monkeypatch.setattr("trawler_operator.loop.watch.FIRST_PAUSES_SECONDS", (0.01,) * 8)
+    monkeypatch.setattr("trawler_operator.loop.watch.LONGEST_PAUSE_SECONDS", 0.02)
+    server.forbidden = {"gone"}
+    path = "/apis/trawler.dev/v1alpha1/namespaces/gone/subscriptions"
+    async with watching(server, namespaces=("media", "gone")) as keys:
+        async with asyncio.timeout(30):
+            while [request.path for request in server.seen].count(path) < 20:  # noqa: ASYNC110 - another thread's list
+                await asyncio.sleep(0.02)
+        server.emit("subscriptions", "ADDED", subscription("a"))
+        assert await next_key(keys) == ("media", "a")
+        server.stored["subscriptions"] = [subscription("b", namespace="gone")]
+        server.forbidden = set()
+        assert await next_key(keys) == ("gone", "b")
+
+
+async def test_tasks_begun_before_outlive_it(server: ApiServer) -> None:
+    """Workers that exist before kopf starts are not cancelled when it ends."""
+    release = asyncio.Event()
+    worker = asyncio.create_task(release.wait())
+    async with watching(server):
+        pass
+    assert not worker.done()
+    release.set()
+    assert await worker

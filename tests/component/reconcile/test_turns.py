@@ -1,0 +1,145 @@
+"""Whose turn it is, where Subscriptions wait for a slot and are checked meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from component.cluster import KEY, Downloader, publish
+from component.gate_world import LIMITED, MINUTE, OTHER, TwoSites, owner
+from component.world import Operator, Site, World, make_limits, world_with_a_channel
+from trawler_downloader.contract.listing import ListRequest
+from trawler_operator.domain.launches.admission import AdmissionLimits
+from trawler_operator.reconcile.ports import RawListing
+
+OFTEN = ("media", "often")
+
+
+@pytest.fixture
+def world() -> World:
+    return world_with_a_channel()
+
+
+async def first_in_line(world: World) -> Operator:
+    """The one slot is taken; one that is checked often waits for it as the first, another one as the second."""
+    operator = world.operator(limits=make_limits(1, 1))
+    for key, seconds in ((KEY, 86_400), (OFTEN, 60), (OTHER, 86_400)):
+        world.cluster.subscribe({"select": {"newest": 1}, "schedule": {"intervalSeconds": seconds}}, name=key[1])
+        await operator.reconcile(key)
+    assert running(world) == [KEY[1]]
+    return operator
+
+
+async def end_what_runs(world: World, operator: Operator) -> None:
+    """The slot is free, and whose turn it is is woken."""
+    operator.woken.clear()
+    world.finish_jobs()
+    await operator.reconcile(KEY)
+
+
+def running(world: World) -> list[str]:
+    """Whose Jobs run."""
+    return [owner(job) for job in world.cluster.running_jobs()]
+
+
+async def test_a_check_costs_no_turn(world: World) -> None:
+    """One that is checked more often than slots come free would never download."""
+    operator = await first_in_line(world)
+    world.clock.advance(5 * MINUTE)
+    listed = len(world.site.requests)
+    await operator.reconcile(OFTEN)
+    assert len(world.site.requests) == listed + 1
+    await end_what_runs(world, operator)
+    assert operator.woken == {OFTEN: 0}
+    await operator.reconcile(OFTEN)
+    assert running(world) == [OFTEN[1]]
+
+
+async def test_a_check_that_finds_no_place_costs_no_turn(world: World) -> None:
+    """As many listings run as may."""
+    operator = await first_in_line(world)
+    slow = [("media", "slow"), ("media", "slower")]
+    for _, name in slow:
+        world.cluster.subscribe(name=name)
+    started, finish = asyncio.Semaphore(0), asyncio.Event()
+
+    async def list_slowly(request: ListRequest) -> RawListing:
+        started.release()
+        await finish.wait()
+        return await Site.list(world.site, request)
+
+    world.site.list = list_slowly  # type: ignore[method-assign]
+    passes = [asyncio.create_task(operator.reconcile(key)) for key in slow]
+    for _ in passes:
+        await started.acquire()
+    world.clock.advance(5 * MINUTE)
+    await operator.reconcile(OFTEN)
+    await end_what_runs(world, operator)
+    assert operator.woken == {OFTEN: 0}
+    finish.set()
+    await asyncio.gather(*passes)
+
+
+async def test_a_listing_holds_up_nobody(world: World) -> None:
+    """A slot that comes free meanwhile is the next one's, and the turn after that its own."""
+    operator = await first_in_line(world)
+    world.clock.advance(5 * MINUTE)
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def list_slowly(request: ListRequest) -> RawListing:
+        started.set()
+        await finish.wait()
+        return await Site.list(world.site, request)
+
+    world.site.list = list_slowly  # type: ignore[method-assign]
+    check = asyncio.create_task(operator.reconcile(OFTEN))
+    await started.wait()
+    await end_what_runs(world, operator)
+    assert operator.woken == {OTHER: 0}
+    await operator.reconcile(OTHER)
+    finish.set()
+    await check
+    assert running(world) == [OTHER[1]]
+    world.finish_jobs()
+    await operator.reconcile(OTHER)
+    assert operator.woken == {OFTEN: 0}
+
+
+async def two_sites(world: World, limits: AdmissionLimits) -> Operator:
+    """A download from a site runs; another Subscription to that site waits, and behind it one to another site."""
+    world.site = TwoSites(world.site.videos)
+    operator = world.operator(limits=limits)
+    for (_, name), host in ((KEY, "youtube.com"), (OFTEN, "youtube.com"), (OTHER, "example.com")):
+        world.cluster.subscribe({"url": f"https://{host}/{name}", "select": {"newest": 1}}, name=name)
+        await operator.reconcile(("media", name))
+    return operator
+
+
+async def test_a_site_that_is_full_holds_up_no_other(world: World) -> None:
+    """As many downloads from it run as may; who waits for the end of one lets others pass."""
+    await two_sites(world, make_limits(2, 2, parallel=1))
+    assert running(world) == [KEY[1], OTHER[1]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "downloader"),
+    [
+        pytest.param(make_limits(1, 1, per_hour=1), publish, id="its budget is used up"),
+        pytest.param(make_limits(1, 1, spacing=MINUTE), publish, id="a download from it began just now"),
+        pytest.param(make_limits(1, 1), lambda _: LIMITED, id="its gate is closed"),
+    ],
+)
+async def test_a_site_that_may_not_be_asked_now_holds_up_no_other(
+    world: World, limits: AdmissionLimits, downloader: Downloader
+) -> None:
+    """A slot that comes free is that one's who can use it, and it is woken at once."""
+    world.downloader = downloader
+    operator = await two_sites(world, limits)
+    assert running(world) == [KEY[1]]
+    await end_what_runs(world, operator)
+    assert operator.woken[OTHER] == 0
+    await operator.reconcile(OFTEN)
+    assert running(world) == []
+    await operator.reconcile(OTHER)
+    assert running(world) == [OTHER[1]]

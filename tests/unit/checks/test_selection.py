@@ -1,0 +1,180 @@
+"""Which listed videos become work: first run, later checks, playlists, back catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from builders import entry_line, source_line
+from trawler_downloader.contract.listing import EntryLine, Kind, SourceLine
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.spec import Select
+from trawler_operator.domain.checks.selection import NewEntry, select_new
+
+VIDEOS = source_line("youtubetab.UCnumber.videos")
+STREAMS = source_line("youtubetab.UCnumber.streams")
+PLAYLIST = source_line("youtubetab.PLnumber", newest_first=False)
+PENDING, SKIPPED = LedgerState.PENDING, LedgerState.SKIPPED
+
+
+def _names(*names: str) -> list[EntryLine]:
+    return [entry_line(name) for name in names]
+
+
+def _select(
+    source: SourceLine,
+    lines: Sequence[EntryLine],
+    *,
+    known: str = "",
+    first_run: bool = False,
+    newest: int = 52,
+    kinds: tuple[Kind, ...] | None = None,
+) -> list[tuple[str, LedgerState, str | None]]:
+    """(name, state, reason) of what is new; `known` are names, one letter each."""
+    new = select_new(
+        [(source, lines)],
+        Select(newest=newest, kinds=kinds),
+        {f"youtube.{name}" for name in known}.__contains__,
+        set() if first_run else {source.key},
+    )
+    return [(entry.line.id, entry.state, entry.reason) for entry in new]
+
+
+def test_the_first_run_takes_the_newest_and_records_the_rest() -> None:
+    """Oldest first, so that a crash leaves the unwritten ones on top."""
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), first_run=True, newest=2) == [
+        ("a", SKIPPED, "BeforeWindow"),
+        ("b", SKIPPED, "BeforeWindow"),
+        ("c", PENDING, None),
+        ("d", PENDING, None),
+    ]
+
+
+def test_the_rule_that_skipped_a_video_says_what_it_saw() -> None:
+    """Readable in the ledger years later."""
+    (entry, _) = select_new([(VIDEOS, _names("b", "a"))], Select(newest=1), {"x"}.__contains__, set())
+
+    assert entry == NewEntry(entry_line("a"), SKIPPED, "BeforeWindow", "not among the newest 1 at the first run")
+
+
+def test_a_first_run_that_crashed_in_the_middle_is_continued() -> None:
+    """What it had written keeps its place in the window, so that the second try selects the same."""
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), first_run=True, newest=2, known="abc") == [("d", PENDING, None)]
+
+
+def test_a_check_with_nothing_new_selects_nothing() -> None:
+    """Everything listed is known."""
+    assert _select(VIDEOS, _names("c", "b", "a"), known="abc") == []
+
+
+def test_a_later_check_takes_everything_above_what_is_known() -> None:
+    """However many were published at once, and whatever the window was."""
+    assert _select(VIDEOS, _names("e", "d", "c", "b", "a"), known="ab", newest=1) == [
+        ("c", PENDING, None),
+        ("d", PENDING, None),
+        ("e", PENDING, None),
+    ]
+
+
+def test_unknown_videos_between_known_ones_are_new() -> None:
+    """An old video made public, or a page that had failed: found by an audit."""
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="db", newest=3) == [
+        ("a", SKIPPED, "BackCatalogue"),
+        ("c", PENDING, None),
+    ]
+
+
+def test_what_stands_below_all_known_videos_is_back_catalogue() -> None:
+    """An audit walks further than the first run did."""
+    assert _select(VIDEOS, _names("d", "c", "b", "a"), known="dc", newest=2) == [
+        ("a", SKIPPED, "BackCatalogue"),
+        ("b", SKIPPED, "BackCatalogue"),
+    ]
+
+
+def test_what_was_to_come_when_the_history_was_lost_is_taken_within_the_window() -> None:
+    """The volume tells that the third and the first had landed; the second was on its way."""
+    assert _select(VIDEOS, _names("e", "d", "c", "b", "a"), known="ec", newest=4) == [
+        ("a", SKIPPED, "BackCatalogue"),
+        ("b", PENDING, None),
+        ("d", PENDING, None),
+    ]
+
+
+def test_a_source_that_was_empty_at_its_first_run_has_no_back_catalogue() -> None:
+    """Its first video is new."""
+    assert _select(VIDEOS, _names("b", "a")) == [("a", PENDING, None), ("b", PENDING, None)]
+
+
+def test_a_renewed_source_gets_its_own_window() -> None:
+    """Another channel under the same name: the first-run rule is per source."""
+    new = select_new(
+        [(VIDEOS, _names("c", "b", "a")), (STREAMS, _names("z", "y"))],
+        Select(newest=1),
+        {"youtube.b"}.__contains__,
+        {VIDEOS.key},
+    )
+
+    assert [(entry.line.id, entry.reason) for entry in new] == [
+        ("a", "BackCatalogue"),
+        ("c", None),
+        ("y", "BeforeWindow"),
+        ("z", None),
+    ]
+
+
+def test_a_video_in_two_tabs_is_selected_once() -> None:
+    """A stream that is listed among the videos as well."""
+    new = select_new([(VIDEOS, _names("a")), (STREAMS, _names("a"))], Select(), {"x"}.__contains__, set())
+
+    assert [entry.line.id for entry in new] == ["a"]
+
+
+def test_a_playlist_without_times_is_taken_in_its_own_order() -> None:
+    """Its first ones count as the newest, and come first."""
+    assert _select(PLAYLIST, _names("a", "b", "c"), first_run=True, newest=2) == [
+        ("a", PENDING, None),
+        ("b", PENDING, None),
+        ("c", SKIPPED, "BeforeWindow"),
+    ]
+
+
+def test_a_playlist_with_times_is_sorted_by_them() -> None:
+    """The newest of a playlist that grows at its end stand at its end."""
+    lines = [entry_line("a", timestamp=10), entry_line("c", timestamp=30), entry_line("b", timestamp=20)]
+
+    assert _select(PLAYLIST, lines, first_run=True, newest=2) == [
+        ("a", SKIPPED, "BeforeWindow"),
+        ("b", PENDING, None),
+        ("c", PENDING, None),
+    ]
+
+
+def test_everything_unknown_in_a_known_playlist_is_new_wherever_it_stands() -> None:
+    """A playlist has no back catalogue: its owner puts videos anywhere."""
+    assert _select(PLAYLIST, _names("a", "b", "c"), known="b") == [("a", PENDING, None), ("c", PENDING, None)]
+
+
+def test_kinds_that_are_not_wanted_are_recorded_and_leave_room_in_the_window() -> None:
+    """`newest: 2` means two wanted ones."""
+    lines = [entry_line("d"), entry_line("c", kind=Kind.SHORT), entry_line("b"), entry_line("a")]
+
+    assert _select(VIDEOS, lines, first_run=True, newest=2, kinds=(Kind.VIDEO,)) == [
+        ("a", SKIPPED, "BeforeWindow"),
+        ("b", PENDING, None),
+        ("c", SKIPPED, "KindNotSelected"),
+        ("d", PENDING, None),
+    ]
+
+
+def test_kinds_count_at_later_checks_too() -> None:
+    """The skipped entry says which kind it was."""
+    lines = [entry_line("b", kind=Kind.STREAM), entry_line("a")]
+    (entry,) = select_new([(VIDEOS, lines)], Select(kinds=(Kind.VIDEO,)), {"youtube.a"}.__contains__, {VIDEOS.key})
+
+    assert (entry.state, entry.reason, entry.message) == (SKIPPED, "KindNotSelected", "Stream")
+
+
+def test_an_empty_listing_selects_nothing() -> None:
+    """A new channel."""
+    assert _select(VIDEOS, [], first_run=True) == []
+    assert _select(PLAYLIST, [], first_run=True) == []

@@ -1,0 +1,219 @@
+"""Whose turn it is, among all that waits for a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.domain.ledger.backlog import Backlog, is_eligible
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.pauses import LONGEST_WAIT
+from trawler_operator.domain.sites import site_of
+
+LATER = NOON + timedelta(minutes=5)
+SITE = "youtube.com"
+ELSEWHERE = "https://vimeo.com/1"
+ALL = 1000
+
+
+def backlog(entries: Mapping[str, LedgerEntry]) -> Backlog:
+    made = Backlog()
+    for key, entry in entries.items():
+        made.put(key, entry)
+    return made
+
+
+def revivable(generation: int | None, **fields: Any) -> LedgerEntry:
+    """A dead letter that another generation of the spec revives."""
+    return ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=generation, **fields)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param(ledger_entry(LedgerState.PENDING), True, id="queued"),
+        pytest.param(ledger_entry(LedgerState.PENDING, retry_at=LATER), False, id="put off"),
+        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=LATER), False, id="failed, not yet"),
+        pytest.param(ledger_entry(LedgerState.FAILED, retry_at=NOON), True, id="failed, its time has come"),
+        pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON), True, id="premiere, its time has come"),
+        pytest.param(ledger_entry(LedgerState.WAITING, retry_at=NOON + LONGEST_WAIT), False, id="put off for longest"),
+        pytest.param(
+            ledger_entry(LedgerState.WAITING, retry_at=NOON + LONGEST_WAIT + timedelta(seconds=1)),
+            True,
+            id="put off by a clock that ran ahead",
+        ),
+        pytest.param(ledger_entry(LedgerState.RUNNING), False, id="running"),
+        pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
+        pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
+        pytest.param(ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.TERMINAL), False, id="given up"),
+        pytest.param(revivable(2), False, id="same spec"),
+        pytest.param(revivable(1), True, id="new spec"),
+        pytest.param(revivable(None), True, id="a dead letter made by hand, for no spec"),
+    ],
+)
+def test_is_eligible(entry: LedgerEntry, expected: bool) -> None:
+    """What may be claimed at noon, under generation 2; the backlog has a turn for just that."""
+    assert expected == is_eligible(entry, 2, NOON)
+    assert backlog({"a": entry}).turns(2, NOON, ALL) == ({SITE: ["a"]} if expected else {})
+
+
+def test_order_of_turns() -> None:
+    """As discovered, oldest first; what a live Job works on is left out."""
+    waiting = {name: ledger_entry(LedgerState.PENDING, seq=seq) for name, seq in (("c", 3), ("a", 1), ("b", 2))}
+    assert backlog(waiting).turns(1, NOON, ALL, busy={"b"}) == {SITE: ["a", "c"]}
+
+
+def test_second_looks_come_last() -> None:
+    """What was not for us does not stand before what is new; a premiere whose time has come is like any other."""
+    waiting = {
+        "members": ledger_entry(LedgerState.WAITING, seq=1, retry_at=NOON, outcome=OutcomeClass.NEEDS_ACCESS),
+        "premiere": ledger_entry(LedgerState.WAITING, seq=2, retry_at=NOON, outcome=OutcomeClass.NOT_YET),
+        "failed": ledger_entry(LedgerState.FAILED, seq=3, retry_at=NOON, outcome=OutcomeClass.TRANSIENT),
+        "new": ledger_entry(LedgerState.PENDING, seq=4),
+        "revived": ledger_entry(LedgerState.PENDING, seq=5, outcome=OutcomeClass.NEEDS_ACCESS),
+    }
+    assert backlog(waiting).turns(1, NOON, ALL) == {SITE: ["premiere", "failed", "new", "revived", "members"]}
+
+
+def test_sites_take_the_turn_of_their_first() -> None:
+    """Each with as many as are asked for; one whose videos are all worked on has no turn."""
+    waiting = {
+        "here, third": ledger_entry(LedgerState.PENDING, seq=3),
+        "here, fourth": ledger_entry(LedgerState.PENDING, seq=4),
+        "here, fifth": ledger_entry(LedgerState.PENDING, seq=5),
+        "there, second": ledger_entry(LedgerState.PENDING, seq=2, url=ELSEWHERE),
+        "busy, first": ledger_entry(LedgerState.PENDING, seq=1, url="https://example.com/1"),
+    }
+    found = backlog(waiting).turns(1, NOON, 2, busy={"busy, first"})
+    assert list(found.items()) == [("vimeo.com", ["there, second"]), (SITE, ["here, third", "here, fourth"])]
+
+
+def test_next_retry() -> None:
+    """The earliest of the times that lie ahead; what is due already waits for a slot, not for a time."""
+    due = {
+        "queued": ledger_entry(LedgerState.PENDING),
+        "due": ledger_entry(LedgerState.FAILED, retry_at=NOON - timedelta(minutes=1)),
+        "running": ledger_entry(LedgerState.RUNNING, retry_at=LATER),
+    }
+    ahead = {
+        "tomorrow": ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=1)),
+        "soon": ledger_entry(LedgerState.FAILED, retry_at=LATER),
+    }
+    assert backlog(due | ahead).next_retry(1, NOON) == LATER
+    assert backlog(due).next_retry(1, NOON) is None
+
+
+def test_what_was_taken_out_has_no_turn() -> None:
+    """Whichever way it waited."""
+    waiting = {
+        "queued": ledger_entry(LedgerState.PENDING),
+        "due": ledger_entry(LedgerState.FAILED, retry_at=NOON),
+        "put off": ledger_entry(LedgerState.FAILED, retry_at=LATER),
+        "revived": revivable(1),
+        "given up under this spec": revivable(2),
+    }
+    made = backlog(waiting)
+    assert made.turns(2, NOON, ALL) == {SITE: ["due", "queued", "revived"]}
+    for key, entry in waiting.items():
+        made.remove(key, entry)
+    assert made.turns(3, LATER, ALL) == {}
+    assert made.next_retry(3, NOON) is None
+
+
+def test_time_and_generation_may_go_back() -> None:
+    """A clock that is set back makes waits longer; a generation comes again with a Subscription that is made anew."""
+    made = backlog({"put off": ledger_entry(LedgerState.FAILED, retry_at=LATER), "given up": revivable(1)})
+    assert made.turns(2, LATER, ALL) == {SITE: ["given up", "put off"]}
+    assert made.turns(1, NOON, ALL) == {}
+    assert made.next_retry(1, NOON) == LATER
+
+
+def test_a_clock_that_is_behind_for_a_while() -> None:
+    """What then seems to be put off for longer than anything is waits on once the clock is set right."""
+    members = ledger_entry(LedgerState.WAITING, retry_at=NOON + timedelta(days=14))
+    made = backlog({"members": members})
+    assert made.next_retry(1, NOON) == members.retry_at
+    assert made.turns(1, NOON - timedelta(days=3), ALL) == {SITE: ["members"]}
+    assert made.next_retry(1, NOON - timedelta(days=3)) is None
+    assert made.turns(1, NOON, ALL) == {}
+    assert made.next_retry(1, NOON) == members.retry_at
+
+
+def test_probes_take_turns() -> None:
+    """Never tried comes first, then what was tried longest ago; equals as discovered."""
+    waiting = {
+        "just": ledger_entry(LedgerState.PENDING, seq=1, times=LaunchTimes(finished=NOON)),
+        "long ago": ledger_entry(LedgerState.PENDING, seq=4, times=LaunchTimes(finished=NOON - timedelta(days=1))),
+        "never, found later": ledger_entry(LedgerState.PENDING, seq=3),
+        "never": ledger_entry(LedgerState.PENDING, seq=2),
+        "never, of another site": ledger_entry(LedgerState.PENDING, seq=0, url=ELSEWHERE),
+    }
+    made = backlog(waiting)
+    made.turns(1, NOON, 1)
+    assert made.probes(SITE, ALL) == ["never", "never, found later", "long ago", "just"]
+    assert made.probes(SITE, 1, busy={"never"}) == ["never, found later"]
+    assert made.probes("example.com", 1) == []
+
+
+NEAR = st.integers(-3, 3).map(lambda hours: NOON + timedelta(hours=hours))
+FAR = NEAR.map(lambda time: time + LONGEST_WAIT)
+HOURS = NEAR | FAR | FAR.map(lambda time: time + LONGEST_WAIT)
+"""Close to each other, and as far apart as nothing is put off."""
+ENTRIES = st.builds(
+    ledger_entry,
+    st.sampled_from([LedgerState.PENDING, LedgerState.WAITING, LedgerState.DEAD_LETTER, LedgerState.RUNNING]),
+    seq=st.integers(0, 5),
+    url=st.sampled_from(["https://www.youtube.com/watch?v=1", ELSEWHERE]),
+    retry_at=st.none() | HOURS,
+    outcome=st.sampled_from([None, OutcomeClass.NEEDS_ACCESS, OutcomeClass.CONFIGURATION]),
+    generation=st.none() | st.integers(1, 3),
+    times=st.builds(LaunchTimes, finished=st.none() | HOURS),
+)
+CHANGES = st.tuples(st.sampled_from("abcdef"), st.none() | ENTRIES)
+"""Of a key: another entry, or none."""
+LOOKS = st.tuples(st.integers(1, 3), HOURS)
+"""Generation and time, which may go back."""
+
+
+@given(st.lists(CHANGES | LOOKS, max_size=30))
+def test_the_order_is_that_of_a_look_at_everything(steps: list[tuple[Any, Any]]) -> None:
+    """However entries, times and generations came and went."""
+    kept, present = Backlog(), dict[str, LedgerEntry]()
+    for first, second in steps:
+        if isinstance(first, str):
+            if first in present:
+                kept.remove(first, present.pop(first))
+            if second is not None:
+                present[first] = second
+                kept.put(first, second)
+        else:
+            _compare(kept, present, first, second)
+
+
+def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int, now: datetime) -> None:
+    may = {key: entry for key, entry in present.items() if is_eligible(entry, generation, now)}
+    in_turn = sorted(may, key=lambda key: (_is_second_look(may[key]), may[key].seq, key))
+    sites = dict.fromkeys(site_of(may[key].url) for key in in_turn)
+    by_site = {site: [key for key in in_turn if site_of(may[key].url) == site] for site in sites}
+    assert list(kept.turns(generation, now, ALL).items()) == list(by_site.items())
+    for site, keys in by_site.items():
+        assert sorted(kept.probes(site, ALL)) == sorted(keys)
+    ahead = [
+        entry.retry_at
+        for entry in present.values()
+        if entry.retry_at is not None
+        and now < entry.retry_at <= now + LONGEST_WAIT
+        and entry.state in {LedgerState.PENDING, LedgerState.WAITING}
+    ]
+    assert kept.next_retry(generation, now) == min(ahead, default=None)
+
+
+def _is_second_look(entry: LedgerEntry) -> bool:
+    return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS

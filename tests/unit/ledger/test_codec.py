@@ -1,0 +1,136 @@
+"""Ledger values: what is written is read back, nothing outgrows its room, nonsense is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.domain.ledger.codec import (
+    HARD_VALUE_BYTES,
+    MAX_VALUE_BYTES,
+    InvalidEntryError,
+    cut_bytes,
+    decode_entry,
+    encode_entry,
+)
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+
+FULL = ledger_entry(
+    LedgerState.SUCCEEDED,
+    kind=Kind.STREAM,
+    published_date="2026-11-20",
+    duration_seconds=61,
+    launches=3,
+    failures=1,
+    deferrals=2,
+    retry_at=NOON + timedelta(hours=1),
+    outcome=OutcomeClass.PUBLISHED,
+    reason="Published",
+    message="as it should be",
+    generation=4,
+    path="Numberline/Season 26/What is a number? (S26E1120).mp4",
+    bytes=123_456_789_012,
+    engine="2026.10.26",
+    back_catalogue=True,
+    times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
+)
+
+
+@pytest.mark.parametrize("entry", [FULL, ledger_entry(), ledger_entry(LedgerState.PENDING, launches=0, title=None)])
+def test_round_trip(entry: LedgerEntry) -> None:
+    """Every field comes back."""
+    assert entry == decode_entry(encode_entry(entry))
+
+
+def test_readable() -> None:
+    """A person who edits the ConfigMap sees names, titles and times, not escapes and numbers."""
+    text = encode_entry(replace(FULL, title="数とは何か"))
+    assert "数とは何か" in text
+    assert '"state":"Succeeded"' in text
+    assert "2026-11-21T12:00:00Z" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("title", "message"),
+    [
+        pytest.param("é" * 300, "x", id="a long title of two-byte characters"),
+        pytest.param("🎬" * 300, "🎬" * 2000, id="emoji everywhere"),
+        pytest.param('"\\' * 500, "\x00\x1f" * 500, id="characters that JSON escapes"),
+        pytest.param("\ud800broken", "\udfff", id="lone surrogates"),
+    ],
+)
+def test_fits(title: str, message: str) -> None:
+    """Titles and messages give way, everything else stays."""
+    text = encode_entry(replace(FULL, title=title, message=message))
+    assert len(text.encode()) <= MAX_VALUE_BYTES
+    assert replace(FULL, title=None, message=None) == replace(decode_entry(text), title=None, message=None)
+
+
+@given(title=st.text(max_size=400), message=st.text(max_size=2000), path=st.text(max_size=150))
+def test_any_text_fits(title: str, message: str, path: str) -> None:
+    """Whatever a site calls a video."""
+    text = encode_entry(replace(FULL, title=title, message=message, path=path.replace("\ud800", "")))
+    assert len(text.encode()) <= HARD_VALUE_BYTES
+    assert decode_entry(text).seq == FULL.seq
+
+
+def test_long_url_is_kept() -> None:
+    """What identifies a video is never cut; its title is."""
+    entry = ledger_entry(url="https://example.com/" + "u" * 2000)
+    decoded = decode_entry(encode_entry(entry))
+    assert (entry.url, None) == (decoded.url, decoded.title)
+
+
+def test_too_long_at_all() -> None:
+    """An entry that fits in no value is refused, not truncated."""
+    with pytest.raises(InvalidEntryError, match="4096"):
+        encode_entry(ledger_entry(url="u" * 5000))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"state": "Sucess"}, "state", id="unknown state"),
+        pytest.param({"seq": -1}, "seq", id="negative number"),
+        pytest.param({"retryAt": "tomorrow"}, "retryAt", id="no time"),
+        pytest.param({"retryAt": "2026-11-21T12:00:00"}, "retryAt", id="a time without a zone"),
+        pytest.param({"url": None}, "url", id="no address"),
+        pytest.param({"launches": 0, "state": "Running"}, "launches", id="running without a launch"),
+    ],
+)
+def test_broken_values(change: dict[str, object], said: str) -> None:
+    """The error names the field."""
+    value = {**json.loads(encode_entry(FULL)), **change}
+    with pytest.raises(InvalidEntryError, match=said):
+        decode_entry(json.dumps(value))
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "Succeeded", '{"state":'])
+def test_no_json(text: str) -> None:
+    """Anything but a JSON object is refused."""
+    with pytest.raises(InvalidEntryError):
+        decode_entry(text)
+
+
+def test_unknown_fields_are_ignored() -> None:
+    """A value of a newer version is read as far as it is understood."""
+    value = {**json.loads(encode_entry(FULL)), "stars": 5}
+    assert decode_entry(json.dumps(value)) == FULL
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [(None, 5, None), ("", 5, None), ("abc", 5, "abc"), ("ééé", 5, "éé"), ("🎬", 3, None), ("abc", 0, None)],
+)
+def test_cut_bytes(text: str | None, limit: int, expected: str | None) -> None:
+    """Cut at a character's border."""
+    assert expected == cut_bytes(text, limit)

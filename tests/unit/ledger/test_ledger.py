@@ -1,0 +1,361 @@
+"""The ledger in memory: what it knows, and which writes a change needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
+from trawler_operator.domain.ledger.codec import encode_entry
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
+from trawler_operator.domain.ledger.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
+from trawler_operator.domain.ledger.recent import KEPT, RECENT_LIMIT, RecentEntries
+
+SOURCE = "youtubetab.UCnumber.videos"
+
+
+def entries(first: int, count: int, state: LedgerState = LedgerState.PENDING) -> dict[str, LedgerEntry]:
+    return {f"youtube.v{seq}": ledger_entry(state, seq=seq, launches=0) for seq in range(first, first + count)}
+
+
+def apply(ledger: Ledger, changes: Changes) -> list[ShardWrite]:
+    """Write the changes as the store does, without a cluster."""
+    writes = ledger.plan_writes(changes)
+    for place, write in enumerate(writes):
+        ledger.applied(write, f"{write.number}.{place}.{len(ledger)}")
+    return writes
+
+
+def stored(writes: list[ShardWrite]) -> list[Shard]:
+    """The shards that these creations left."""
+    return [Shard(write.number, "1", write.data, write.annotations) for write in writes]
+
+
+def test_first_run_in_one_write() -> None:
+    """Entries and the source's mark are created together."""
+    ledger = Ledger()
+    writes = apply(ledger, Changes(entries(1, 3), {SOURCE: "2026-11-21T12:00:00Z"}))
+    assert [write.number for write in writes] == [0]
+    assert json.loads(writes[0].annotations[SOURCES_ANNOTATION]) == {SOURCE: "2026-11-21T12:00:00Z"}
+    assert {SOURCE} == ledger.sources.keys()
+    assert (len(ledger), ledger.next_seq) == (3, 4)
+
+
+def test_mark_comes_after_the_last_entry() -> None:
+    """A first run that fills several shards is marked last, so that a crash before makes it again."""
+    writes = Ledger().plan_writes(Changes(entries(1, SHARD_CAPACITY + 5), {SOURCE: "now"}))
+    assert [write.number for write in writes] == [0, 1, 0]
+    assert [SOURCES_ANNOTATION in write.annotations for write in writes] == [False, False, True]
+    assert writes[-1].data == {}
+
+
+def test_oldest_first() -> None:
+    """New entries are written in the order of their discovery, whatever order they come in."""
+    changes = dict(reversed(entries(1, SHARD_CAPACITY + 50).items()))
+    writes = Ledger().plan_writes(Changes(changes))
+    assert [len(write.data) for write in writes] == [SHARD_CAPACITY, 50]
+    assert max(e.seq for e in writes[0].entries.values()) < min(e.seq for e in writes[1].entries.values())
+
+
+def test_full_shard_is_sealed_before_the_next_is_created() -> None:
+    """The seal comes with the entry that fills it, or in a write of its own."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY - 1)))
+    writes = ledger.plan_writes(Changes(entries(SHARD_CAPACITY, 3)))
+    assert [(w.number, len(w.data), SEALED_ANNOTATION in w.annotations) for w in writes] == [
+        (0, 1, True),
+        (1, 2, False),
+    ]
+
+    unsealed = Shard(0, "1", {k: encode_entry(e) for k, e in entries(1, SHARD_CAPACITY).items()}, {})
+    ledger = Ledger()
+    ledger.load(unsealed)
+    writes = ledger.plan_writes(Changes(entries(SHARD_CAPACITY + 1, 1)))
+    assert [(w.number, len(w.data), SEALED_ANNOTATION in w.annotations) for w in writes] == [
+        (0, 0, True),
+        (1, 1, False),
+    ]
+
+
+def test_sealed_shard_takes_no_new_entries() -> None:
+    """Even if someone deleted keys from it."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SEALED_ANNOTATION: "true"}))
+    assert [write.number for write in ledger.plan_writes(Changes(entries(1, 1)))] == [1]
+
+
+def test_changed_entries_stay_in_their_shard() -> None:
+    """One write per shard, however many of its entries change."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 5)))
+    changed = {
+        key: replace(ledger.active[key], state=LedgerState.RUNNING, launches=1)
+        for key in ("youtube.v1", "youtube.v2", "youtube.v203")
+    }
+    writes = apply(ledger, Changes(changed))
+    assert [(0, {"youtube.v1", "youtube.v2"}), (1, {"youtube.v203"})] == [(w.number, set(w.data)) for w in writes]
+    assert changed == ledger.running()
+    assert ledger.counts[LedgerState.RUNNING] == 3
+
+
+def test_reload_equals_memory() -> None:
+    """What is read back is what was kept after the writes."""
+    ledger = Ledger()
+    writes = apply(ledger, Changes(entries(1, 3), {SOURCE: "now"}, {"library": "v-1"}))
+    again = Ledger()
+    for shard in stored(writes):
+        again.load(shard)
+    assert ledger.active == again.active
+    assert ledger.counts == again.counts
+    assert (ledger.sources, ledger.volumes, ledger.next_seq) == (again.sources, again.volumes, again.next_seq)
+    assert ledger.known_by_source(10) == again.known_by_source(10)
+
+
+def test_loading_a_shard_again_replaces_it() -> None:
+    """Counts, bytes and problems follow what stands there now."""
+    done = ledger_entry(LedgerState.SUCCEEDED, bytes=10, path="a.mp4")
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.a": encode_entry(done), "youtube.b": "{"}, {}))
+    assert (10, {"youtube.b"}) == (ledger.total_bytes, set(ledger.problems))
+    ledger.load(Shard(0, "2", {"youtube.b": encode_entry(ledger_entry(LedgerState.PENDING, launches=0))}, {}))
+    assert (ledger.total_bytes, ledger.problems) == (0, {})
+    assert not ledger.knows("youtube.a")
+    assert {LedgerState.PENDING} == {state for state, count in ledger.counts.items() if count}
+    ledger.drop(0)
+    assert len(ledger) == 0
+    assert ledger.active == {}
+
+
+def test_broken_value_is_known_and_never_written() -> None:
+    """Its key counts as known; a change of it is dropped."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.v1": "?"}, {}))
+    assert ledger.knows("youtube.v1")
+    assert ledger.plan_writes(Changes(entries(1, 1))) == []
+    assert (ledger.problems["youtube.v1"].shard, ledger.problems["youtube.v1"].key) == (0, "youtube.v1")
+
+
+def test_mangled_annotation() -> None:
+    """An annotation that is no JSON object counts as empty."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: "{", VOLUMES_ANNOTATION: "[1]"}))
+    assert (ledger.sources, ledger.volumes) == ({}, {})
+
+
+def test_volume_is_written_to_the_head() -> None:
+    """Learnt with a settled entry of another shard, in the head's annotation, beside those known before."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 1), {}, {"old": "v-0"}))
+    done = replace(ledger.active["youtube.v201"], state=LedgerState.SUCCEEDED, path="a.mp4", bytes=7)
+    writes = apply(ledger, Changes({"youtube.v201": done}, {}, {"library": "v-1"}))
+    assert [write.number for write in writes] == [1, 0]
+    assert ledger.volumes == {"old": "v-0", "library": "v-1"}
+    assert ledger.total_bytes == 7
+
+
+def test_recent_ones() -> None:
+    """The newest twenty of each kind, newest first."""
+    ledger = Ledger()
+    done = {
+        f"youtube.v{n}": ledger_entry(
+            LedgerState.SUCCEEDED if n % 2 else LedgerState.WAITING,
+            seq=n,
+            times=LaunchTimes(finished=NOON + timedelta(minutes=n)),
+        )
+        for n in range(100)
+    }
+    apply(ledger, Changes(done))
+    assert [f"youtube.v{n}" for n in range(99, 59, -2)] == [key for key, _ in ledger.recent_successes()]
+    assert [f"youtube.v{n}" for n in range(98, 58, -2)] == [key for key, _ in ledger.recent_failures()]
+
+
+def test_known_by_source() -> None:
+    """Newest first and bounded; back catalogue says nothing about where the newest stand."""
+    ledger = Ledger()
+    known = entries(1, 10)
+    known["youtube.v9"] = replace(known["youtube.v9"], state=LedgerState.SKIPPED, reason="BackCatalogue")
+    apply(ledger, Changes(known, {SOURCE: "now", "youtubetab.UCempty.videos": "now"}))
+    assert ledger.known_by_source(3) == {
+        SOURCE: ("youtube.v10", "youtube.v8", "youtube.v7"),
+        "youtubetab.UCempty.videos": (),
+    }
+
+
+def test_newest_known_of_a_source_follow_what_changes() -> None:
+    """What is added, numbered anew, or taken away: as if all keys had been looked at again."""
+    index = LedgerIndex()
+    for seq in range(1, MAX_KNOWN_PER_SOURCE + 3):
+        index.put(f"k{seq}", IndexRow(seq // 100, LedgerState.PENDING, seq, "s"))
+    newest = [f"k{seq}" for seq in range(MAX_KNOWN_PER_SOURCE + 2, 2, -1)]
+    assert list(index.newest_by_source()["s"]) == newest
+    index.put("k500", IndexRow(5, LedgerState.SUCCEEDED, 500, "s"))
+    assert list(index.newest_by_source()["s"]) == newest
+    index.drop(5, ["k500", "k501", "k502"])
+    assert list(index.newest_by_source()["s"]) == [f"k{seq}" for seq in range(499, 0, -1)]
+    index.put("k1", IndexRow(0, LedgerState.PENDING, 600, "s"))
+    assert index.newest_by_source(2) == {"s": ("k1", "k499")}
+
+
+def test_key_that_somebody_copied_into_another_shard() -> None:
+    """It counts once, as it stands in the shard that was read last, and goes with that shard."""
+    text = encode_entry(ledger_entry(LedgerState.WAITING))
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {"youtube.a": text}, {}))
+    ledger.load(Shard(1, "1", {"youtube.a": text}, {}))
+    assert (ledger.counts[LedgerState.WAITING], len(ledger.recent_failures())) == (1, 1)
+    ledger.drop(0)
+    assert (ledger.counts[LedgerState.WAITING], ledger.row("youtube.a")) == (
+        1,
+        IndexRow(1, LedgerState.WAITING, 7, SOURCE),
+    )
+    ledger.drop(1)
+    assert (ledger.counts[LedgerState.WAITING], ledger.knows("youtube.a")) == (0, False)
+
+
+def ended(seq: int) -> LedgerEntry:
+    """A dead letter that ended at minute `seq`."""
+    times = LaunchTimes(finished=NOON + timedelta(minutes=seq))
+    return ledger_entry(LedgerState.DEAD_LETTER, seq=seq, times=times)
+
+
+def test_recent_ones_are_the_newest_whatever_goes() -> None:
+    """More are kept than are shown; what was dropped for want of room is asked for when too many have gone."""
+    recent = RecentEntries()
+    for seq in range(KEPT + 1):
+        recent.put(f"v{seq}", ended(seq))
+    assert [key for key, _ in recent.newest(2)] == [f"v{KEPT}", f"v{KEPT - 1}"]
+    for seq in range(KEPT, RECENT_LIMIT, -1):
+        recent.remove(f"v{seq}")
+    recent.remove("unknown")
+    assert not recent.is_starved
+    recent.put("older-than-what-was-dropped", ended(-1))
+    assert [key for key, _ in recent.newest()] == [f"v{seq}" for seq in range(RECENT_LIMIT, 0, -1)]
+    recent.remove("v1")
+    assert recent.is_starved
+
+
+def test_ledger_of_many_dead_letters_is_read_anew_when_the_newest_have_gone() -> None:
+    """They are tried again: older ones, which memory does not hold, are the newest now."""
+    ledger = Ledger()
+    apply(ledger, Changes({f"youtube.v{seq}": ended(seq) for seq in range(1, KEPT + 2)}))
+    assert not ledger.needs_reload
+    retried = {f"youtube.v{seq}": replace(ended(seq), state=LedgerState.PENDING) for seq in range(10, KEPT + 2)}
+    apply(ledger, Changes(retried))
+    assert ledger.needs_reload
+
+
+def test_active_entries() -> None:
+    """Kept in full: what may change by itself, and what a new spec revives."""
+    ledger = Ledger()
+    states = dict.fromkeys(LedgerState, 1)
+    given = {f"youtube.{s.value}": ledger_entry(s, seq=n) for n, s in enumerate(states)}
+    config = ledger_entry(LedgerState.DEAD_LETTER, seq=50, outcome=OutcomeClass.CONFIGURATION)
+    apply(ledger, Changes({**given, "youtube.config": config}))
+    assert {"youtube.Pending", "youtube.Running", "youtube.Failed", "youtube.Waiting", "youtube.config"} == set(
+        ledger.active
+    )
+
+
+def test_index_rows_come_back() -> None:
+    """Every field survives the packing, at its extremes."""
+    index = LedgerIndex()
+    rows = {
+        "a": IndexRow(0, LedgerState.PENDING, 1, "s1", old=False),
+        "b": IndexRow(65_535, LedgerState.DEAD_LETTER, 2**40, "s2", old=True),
+        "c": IndexRow(3, None),
+    }
+    for key, row in rows.items():
+        index.put(key, row)
+    assert rows == {key: index.get(key) for key in rows}
+    assert (index.next_seq, len(index)) == (2**40 + 1, 3)
+    index.drop(65_535, ["a", "b", "unknown"])
+    assert {"a", "c"} == {key for key in rows if key in index}
+    assert index.next_seq == 2**40 + 1
+
+
+def test_shards_come_and_go_one_by_one() -> None:
+    """Only the head bears sources and volumes: another shard's coming and going leaves them."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: json.dumps({SOURCE: "now"})}))
+    ledger.load(Shard(1, "1", {"youtube.v1": encode_entry(ledger_entry(LedgerState.PENDING, launches=0))}, {}))
+    assert (ledger.shard_numbers, ledger.version_of(1)) == ({0, 1}, "1")
+    ledger.drop(1)
+    assert (ledger.shard_numbers, ledger.version_of(1), ledger.shard_count) == ({0}, None, 1)
+    assert {SOURCE} == ledger.sources.keys()
+    assert not ledger.knows("youtube.v1")
+
+
+def test_changes_are_true_when_there_are_any() -> None:
+    """Nothing to write is told from something."""
+    assert not Changes()
+    assert Changes(volumes={"library": "v-1"})
+
+
+def test_where_a_key_stands() -> None:
+    """Shard and state of a known key, nothing of an unknown one."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, 1)))
+    row = ledger.row("youtube.v1")
+    assert row is not None
+    assert (row.shard, row.state) == (0, LedgerState.PENDING)
+    assert ledger.row("youtube.other") is None
+
+
+def test_more_sources_than_can_be_numbered() -> None:
+    """Beyond the index's room a key is known all the same, only its source is not."""
+    index = LedgerIndex()
+    many = 5000
+    for number in range(many):
+        index.put(f"k{number}", IndexRow(0, LedgerState.PENDING, number, f"source-{number}"))
+    assert len(index) == many
+    assert index.get(f"k{many - 1}") == IndexRow(0, LedgerState.PENDING, many - 1, None)
+    assert index.get("k0") == IndexRow(0, LedgerState.PENDING, 0, "source-0")
+
+
+def test_request_is_marked_with_the_last_of_its_entries() -> None:
+    """The mark stands in the head, survives a reload, and goes with it; other verbs' marks stay."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, SHARD_CAPACITY + 5), requests={"skip": "1"}))
+    changed = {key: replace(ledger.active[key], failures=1) for key in ("youtube.v1", f"youtube.v{SHARD_CAPACITY + 1}")}
+    writes = apply(ledger, Changes(changed, requests={"retry": "2"}))
+    assert [REQUESTS_ANNOTATION in write.annotations for write in writes] == [False, False, True]
+    assert ledger.requests == {"retry": "2", "skip": "1"}
+    again = Ledger()
+    again.load(Shard(0, "1", {}, writes[-1].annotations))
+    assert again.requests == ledger.requests
+    again.drop(0)
+    assert again.requests == {}
+
+
+def test_keys_in() -> None:
+    """Of entries in some state, whether they are in memory in full or not."""
+    ledger = Ledger()
+    apply(ledger, Changes(entries(1, 1, LedgerState.DEAD_LETTER) | entries(2, 1) | entries(3, 1, LedgerState.SKIPPED)))
+    states = {LedgerState.DEAD_LETTER, LedgerState.SKIPPED}
+    assert ledger.keys_in(states) == {"youtube.v1", "youtube.v3"}
+
+
+def test_revived_back_catalogue_stays_old() -> None:
+    """It is downloaded, and not taken for the newest that is known of its source."""
+    ledger = Ledger()
+    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, back_catalogue=True)}
+    apply(ledger, Changes(entries(1, 1) | old, {SOURCE: "now"}))
+    assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}
+
+
+def test_dead_letters_by_reason() -> None:
+    """Counted as they come and go, whoever wrote them."""
+    ledger = Ledger()
+    dead = {f"youtube.v{seq}": ledger_entry(LedgerState.DEAD_LETTER, seq=seq, reason="Drm") for seq in (1, 2)}
+    dead["youtube.v3"] = ledger_entry(LedgerState.DEAD_LETTER, seq=3)
+    apply(ledger, Changes(dead))
+    assert ledger.dead_letters() == {"Drm": 2, "Unknown": 1}
+    apply(ledger, Changes({"youtube.v1": ledger_entry(LedgerState.PENDING, seq=1)}))
+    assert ledger.dead_letters() == {"Drm": 1, "Unknown": 1}
+    ledger.drop(0)
+    assert ledger.dead_letters() == {}
