@@ -41,13 +41,13 @@ from trawler_operator.domain.leadership import LeaseTerms
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.loop.watch import watch
-from trawler_operator.loop.worker import PASS_SLACK_SECONDS, work
-from trawler_operator.reconcile.observation import Policy
+from trawler_operator.loop.worker import work
 from trawler_operator.reconcile.ports import ApiError, Clock, Manifest
-from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.reconciler import PASS_SLACK_SECONDS, Reconciler
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.stores.gatekeeper import GateLimits
 from trawler_operator.reconcile.stores.shard_changes import ShardChanges
+from trawler_operator.reconcile.subject import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +89,7 @@ class _Operator:
         self._measurements = PrometheusMeasurements(
             lambda: self._queue.ready, lambda: self._admission.running, lambda: lease.held
         )
-        self._pass_deadline = settings.listing_deadline_seconds + PASS_SLACK_SECONDS
-        self._health = Health(self._pass_deadline + PASS_SLACK_SECONDS)
+        self._health = Health(settings.listing_deadline_seconds + 2 * PASS_SLACK_SECONDS)
         self._api = KubernetesAdapter(client, settings.watch_namespaces)
         gates = GateStore(self._api, settings.namespace, settings.gates_config_map)
         gate_limits = build_gate_limits(settings)
@@ -165,7 +164,7 @@ class _Operator:
         helpers.append(group.create_task(self._shard_watch.run(), name="ledger watch"))
         workers = [
             group.create_task(
-                work(number, self._queue, self._reconciler, self._measurements, self._health, self._pass_deadline),
+                work(number, self._queue, self._reconciler, self._measurements, self._health),
                 name=f"worker {number}",
             )
             for number in range(self._settings.max_concurrent_reconciles)

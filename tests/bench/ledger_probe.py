@@ -50,12 +50,12 @@ from trawler_operator.domain.launches.admission import Admission, AdmissionLimit
 from trawler_operator.domain.launches.claims import claim
 from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.domain.pauses import Pause
-from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import RawListing
 from trawler_operator.reconcile.reconciler import Reconciler
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.stores.gatekeeper import GateLimits
 from trawler_operator.reconcile.stores.shard_changes import ShardChanges
+from trawler_operator.reconcile.subject import Policy
 
 NAMESPACE = os.environ.get("BENCH_NAMESPACE", NAMESPACE_IN_MEMORY)
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"

@@ -24,13 +24,13 @@ from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.pauses import Pause
-from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
-from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.reconciler import PassFailedError, Reconciler
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.stores.gatekeeper import GateLimits
 from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE, ShardChanges
+from trawler_operator.reconcile.subject import Policy
 
 
 @dataclass
@@ -191,10 +191,18 @@ class Operator:
 
     async def reconcile(self, key: tuple[str, str] = KEY) -> timedelta | None:
         self.woken.pop(key, None)
-        pause = await self.reconciler.reconcile(key)
-        while self._cluster.run_inventory(key):  # the watch tells of its end
-            pause = await self.reconciler.reconcile(key)
-        return pause
+        while True:
+            failed: PassFailedError | None = None
+            pause: timedelta | None = None
+            try:
+                pause = await self.reconciler.reconcile(key)
+            except PassFailedError as error:
+                failed = error
+            if self._cluster.run_inventory(key):  # the watch tells of its end
+                continue
+            if failed is not None:
+                raise failed
+            return pause
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from trawler_operator.api.status import SubscriptionStatus
@@ -11,7 +12,7 @@ from trawler_operator.domain.checks.schedule import CheckHistory, PollDecision, 
 from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.pauses import backoff
 from trawler_operator.domain.requests.grammar import asked_check
-from trawler_operator.reconcile.observation import Pass
+from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
 
 LOOK_AT_RUNNING = timedelta(minutes=3)
@@ -62,39 +63,43 @@ class NextPasses:
         self._gatekeeper = gatekeeper
         self._blocked: dict[Key, int] = {}
 
-    def after(self, current: Pass, upcoming: PollDecision) -> timedelta:
+    def after(self, found: Findings, upcoming: PollDecision | None, over_at: Iterable[datetime]) -> timedelta:
         """The earliest of the times at which there is something to do, from the pass's own time on.
 
         Args:
-            current: a pass that was reported.
-            upcoming: the next check.
+            found: what the pass found out.
+            upcoming: the next check; None: nothing can be checked.
+            over_at: times at which what the status shows is over by itself.
         """
-        now, spec = current.now, current.subscription.spec
-        times = [now + LOOK_AT_ALL]
-        if current.ledger.running() or current.busy:
+        subject, ledger = found.subject, found.ledger
+        key, now, subscription = subject.key, subject.now, subject.subscription
+        suspended = subscription.spec.suspend
+        times = [now + LOOK_AT_ALL, *found.look_at, *over_at]
+        if found.busy or (ledger is not None and ledger.running()):
             times.append(now + LOOK_AT_RUNNING)
-        times.extend(current.look_at)
-        if current.blocker is None or spec.suspend:
-            self._blocked.pop(current.key, None)
+        if found.blocker is None or suspended:
+            self._blocked.pop(key, None)
         else:
-            step = self._blocked[current.key] = self._blocked.get(current.key, 0) + 1
+            step = self._blocked[key] = self._blocked.get(key, 0) + 1
             times.append(now + backoff(FIRST_BLOCKED_PAUSE, LONGEST_BLOCKED_PAUSE, step))
-        if current.probe_in_doubt or (current.missing and current.asked_for_slots):
+        if found.probe_in_doubt or (found.missing and found.asked_for_slots):
             times.append(now + CLAIM_GRACE)
-        if not spec.suspend:
-            if upcoming.at is not None and not upcoming.due:
+        if not suspended:
+            if upcoming is not None and upcoming.at is not None and not upcoming.due:
                 # A check that is due but was not made waits for a free listing place, which wakes it.
                 times.append(upcoming.at)
-            if current.waits_for_gate:
+            if found.waits_for_gate:
                 # The gate's opening wakes it; if nothing else can probe, it is this check that does.
-                times.append(max(self._gatekeeper.book.passable_at(current.listing_route, now), now + LOOK_AT_RUNNING))
-            retry = current.ledger.backlog.next_retry(current.subscription.generation, now)
-            resume = paused_until(current.backoff, now)
+                opens = self._gatekeeper.book.passable_at(subject.listing_route, now)
+                times.append(max(opens, now + LOOK_AT_RUNNING))
+            resume = paused_until(found.backoff, now)
+            retry = ledger.backlog.next_retry(subscription.generation, now) if ledger is not None else None
             if resume is not None:
                 times.append(resume)
             elif retry is not None:
                 times.append(retry)
-        # The clock shows whole seconds. Within one, what falls due in it is not due yet: pass after pass would find so.
+        # The clock shows whole seconds. What falls due within the present one is not due yet: without rounding up, pass
+        # after pass would find so.
         return timedelta(seconds=max(0, math.ceil((min(times) - now).total_seconds())))
 
     def forget(self, key: Key) -> None:

@@ -381,3 +381,16 @@ def test_open_and_idle_gates_are_forgettable() -> None:
     assert book.forgettable(NOON) == set()
     assert book.forgettable(NOON + 2 * HOUR) == {OTHER_SITE.egress.name}
     assert set(book.pauses) == {COOKIES.name}
+
+
+def test_launches_that_did_not_begin_give_back_their_budget_and_their_probe() -> None:
+    """As if they had never been let through."""
+    book = told(GateBook(), LIMITED)
+    later = NOON + 7 * HOUR
+    admitted = after(book, book.admit_downloads(ROUTE, "media/a", ["v#1"], LIMITS, POLICY, later))
+    assert admitted.gate(ROUTE.egress).budget.begun(later) == 1
+
+    returned = after(admitted, admitted.take_back(ROUTE, "media/a", ["v#1"], later))
+
+    assert returned.gate(ROUTE.egress).budget.begun(later) == 0
+    assert returned.probes_of("media/a") == {}

@@ -137,3 +137,24 @@ def test_never_more_than_allowed_within_any_hour() -> None:
         now = budget.earliest(LIMITS, now)
     assert all(sum(1 for at in begun if start <= at < start + HOUR) <= 3 for start in begun)
     assert len(begun) > 15
+
+
+@pytest.mark.parametrize(
+    ("starts", "charged", "count", "left"),
+    [
+        pytest.param({0: 3}, NOON, 1, 2, id="one of several in its minute"),
+        pytest.param({0: 1}, NOON + 30 * SECOND, 1, 0, id="the only one"),
+        pytest.param({0: 1, 1: 2}, NOON + MINUTE, 2, 1, id="another minute's stay"),
+        pytest.param({0: 1}, NOON, 5, 0, id="never less than none"),
+    ],
+)
+def test_starts_that_did_not_begin_are_given_back(
+    starts: dict[int, int], charged: datetime, count: int, left: int
+) -> None:
+    """The time since the last start is kept all the same: a site is not asked faster for it."""
+    minute = int(NOON.timestamp())
+    budget = Budget({minute + 60 * at: begun for at, begun in starts.items()}, NOON)
+
+    refunded = budget.refund(count, charged)
+
+    assert (refunded.begun(NOON + MINUTE), refunded.last) == (left, NOON)

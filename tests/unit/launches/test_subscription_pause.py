@@ -12,7 +12,7 @@ from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.status import Backoff
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
-from trawler_operator.domain.launches.subscription_pause import UnsavedPause, next_backoff, paused_until, standing_pause
+from trawler_operator.domain.launches.subscription_pause import next_backoff, paused_until, standing_pause
 
 ENVIRONMENT = OutcomeClass.ENVIRONMENT
 SEC, MIN, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -158,28 +158,4 @@ def test_a_new_generation_of_the_spec_ends_the_pause(observed: int | None, stand
     pause = _paused(5, ONGOING)
     status = {"backoff": pause.model_dump(mode="json", by_alias=True), "observedGeneration": observed}
     found = subscription(status=status, generation=3)
-    assert standing_pause(found, None) == (pause if stands else None)
-
-
-@pytest.mark.parametrize(
-    ("uid", "generation", "unsaved", "expected"),
-    [
-        pytest.param("here", 3, 7, 7, id="longer than the written one"),
-        pytest.param("here", 3, None, None, id="over, unlike the written one"),
-        pytest.param("here", 2, 7, 5, id="of an older spec"),
-        pytest.param("gone", 3, 7, 5, id="of a Subscription of the same name that is gone"),
-    ],
-)
-def test_a_pause_that_could_not_be_written(
-    uid: str, generation: int, unsaved: int | None, expected: int | None
-) -> None:
-    """It wins over the status, but only where it is about this spec."""
-    status = {"backoff": _paused(5, ONGOING).model_dump(mode="json", by_alias=True), "observedGeneration": 3}
-    found = subscription(status=status, generation=3)
-    kept = UnsavedPause(
-        uid=found.uid if uid == "here" else uid,
-        generation=generation,
-        pause=None if unsaved is None else _paused(unsaved, ONGOING),
-    )
-    standing = standing_pause(found, kept)
-    assert (standing.step if standing else None) == expected
+    assert standing_pause(found) == (pause if stands else None)

@@ -136,6 +136,20 @@ class GateBook:
         gates[route.egress.name] = replace(egress, budget=egress.budget.spend(len(tasks), now))
         return GateChanges(gates, epochs=self.epochs(route))
 
+    def take_back(self, route: Route, holder: str, tasks: Collection[str], charged: datetime) -> GateChanges:
+        """The reverse of `admit_downloads`, for launches that have not begun.
+
+        Args:
+            route: of them all.
+            holder: `namespace/name` of the Subscription.
+            tasks: the launches.
+            charged: when they were let through.
+        """
+        gates = dict(self.release(holder, tasks).gates)
+        egress = gates.get(route.egress.name) or self.gate(route.egress)
+        gates[route.egress.name] = replace(egress, budget=egress.budget.refund(len(tasks), charged))
+        return GateChanges(gates)
+
     def admit_listing(
         self, route: Route, holder: str, task: str, probe_timeout: timedelta, now: datetime
     ) -> GateChanges:

@@ -67,6 +67,13 @@ class Budget:
         counting = self._counting(now)
         return Budget({**counting, minute: counting.get(minute, 0) + count}, now)
 
+    def refund(self, count: int, charged: datetime) -> Budget:
+        """The budget without so many downloads that were charged then and did not begin; the spacing stays."""
+        minute = int(charged.timestamp()) // _MINUTE * _MINUTE
+        left = max(0, self.starts.get(minute, 0) - count)
+        others = {at: begun for at, begun in self.starts.items() if at != minute}
+        return Budget({**others, minute: left} if left else others, self.last)
+
     def is_idle(self, now: datetime) -> bool:
         """Nothing of it counts any more."""
         return not self._counting(now)

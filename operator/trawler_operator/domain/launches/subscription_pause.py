@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from trawler_downloader.contract.outcomes import VIDEO_REASONS, VOLUME_REASONS, OutcomeClass
@@ -77,30 +76,8 @@ def paused_until(pause: Backoff | None, now: datetime) -> datetime | None:
     return pause.until_time if now < pause.until_time <= now + longest else None
 
 
-@dataclass(frozen=True, slots=True)
-class UnsavedPause:
-    """The pause as a pass left it that could not write the status.
-
-    Args:
-        uid: of the Subscription.
-        generation: of the spec that the pass was about.
-        pause: None: nothing held downloads back any more.
-    """
-
-    uid: str
-    generation: int
-    pause: Backoff | None
-
-
-def standing_pause(subscription: Subscription, unsaved: UnsavedPause | None) -> Backoff | None:
-    """The pause that a pass begins with: a new generation of the spec ends it, since it may mend the trouble.
-
-    Args:
-        subscription: with the status that was written last.
-        unsaved: what is known beyond that; wins where it is about this spec.
-    """
-    if unsaved is not None and (unsaved.uid, unsaved.generation) == (subscription.uid, subscription.generation):
-        return unsaved.pause
+def standing_pause(subscription: Subscription) -> Backoff | None:
+    """The pause that a pass begins with: a new generation of the spec ends it, since it may mend the trouble."""
     status = subscription.status
     return status.backoff if status.observed_generation == subscription.generation else None
 

@@ -19,8 +19,8 @@ from trawler_operator.domain.jobs.settings import (
     proxy_secret,
 )
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_found
-from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import KubernetesApi, RejectedError
+from trawler_operator.reconcile.subject import Policy
 
 
 @dataclass(frozen=True, slots=True)
