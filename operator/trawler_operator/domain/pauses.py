@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 
@@ -31,6 +31,10 @@ class Pause:
     longest: timedelta
 
 
+SUBSCRIPTION_PAUSE = Pause(timedelta(minutes=1), timedelta(hours=1))
+"""Of a Subscription's own gate."""
+FOREVER = datetime.max.replace(microsecond=0, tzinfo=UTC)
+"""Until when a pause without an end lasts."""
 LONGEST_FAILED_PAUSE = timedelta(hours=1)
 """After a failed try; unless `spec.retry.backoffSeconds` itself is longer."""
 DEFERRED_PAUSES = {

@@ -8,6 +8,7 @@ from datetime import datetime
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.domain.gates.route import GateId, Route, download_route, listing_route, volume_gate
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.digests import download_digest, listing_digest
 from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.domain.jobs.settings import JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.jobs.start_trouble import Patience
@@ -69,7 +70,17 @@ class Subject:
 
     def download_route(self, url: str) -> Route:
         """The gates before a video."""
-        return download_route(url, self._proxy(), self._full_claim(), self._jar())
+        return download_route(url, self._proxy(), self._full_claim(), "/".join(self.key), self._jar())
+
+    @property
+    def listing_digest(self) -> str:
+        """Of what a listing is made from."""
+        return listing_digest(self.subscription.spec, self.policy.defaults)
+
+    @property
+    def download_digest(self) -> str:
+        """Of what downloads are made from."""
+        return download_digest(self.subscription.spec, self.policy.defaults)
 
     @property
     def volume(self) -> GateId:

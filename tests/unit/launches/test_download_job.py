@@ -11,6 +11,7 @@ from kubernetes.client import V1Job
 from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.gates.route import GateId, GateKind
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 
@@ -79,7 +80,7 @@ def test_a_plain_subscription() -> None:
                 "trawler.dev/video": KEY,
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
-                "trawler.dev/generation": "1",
+                "trawler.dev/spec": download_digest(subscription({}).spec, PLAIN),
                 "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
             "ownerReferences": [CONTROLLER],
@@ -202,6 +203,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
+    plain["metadata"]["annotations"]["trawler.dev/spec"] = download_digest(subscription(spec).spec, defaults)
     pod = plain["spec"]["template"]["spec"]
     pod["securityContext"] |= {
         "runAsUser": 1000,

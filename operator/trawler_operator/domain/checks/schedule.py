@@ -78,14 +78,14 @@ class CheckHistory:
 
     Args:
         last_check: when the source was last looked at; None: never.
-        generation: of the spec at that time.
+        digest: of what that listing was made from.
         failures: checks that failed in a row.
         outcome: why the last one failed.
         gone: checks in a row that found no source.
     """
 
     last_check: datetime | None = None
-    generation: int | None = None
+    digest: str | None = None
     failures: int = 0
     outcome: OutcomeClass | None = None
     gone: int = 0
@@ -96,7 +96,7 @@ def poll_decision(
     history: CheckHistory,
     *,
     uid: str,
-    generation: int,
+    digest: str,
     suspended: bool,
     requested: bool,
     open_since: datetime,
@@ -108,7 +108,7 @@ def poll_decision(
         schedule: of the spec.
         history: from the status.
         uid: of the Subscription: anchors the jitter.
-        generation: of the spec as it is now.
+        digest: of what a listing is made from now.
         suspended: `spec.suspend`.
         requested: the annotation asks for a check that was not made yet.
         open_since: when this operator process began, or the gates before the source opened if that was later; checks
@@ -122,7 +122,7 @@ def poll_decision(
     if history.last_check is None or history.last_check > now + CHECK_CLOCK_TOLERANCE:
         # A check in the future was noted by a clock that ran ahead: waiting for it could take years.
         return PollDecision(due=True, at=now, why=Why.FIRST)
-    if history.generation != generation:
+    if history.digest != digest:
         return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
     at, why = _planned(schedule, history, history.last_check, uid)
     if at < open_since <= now + CHECK_CLOCK_TOLERANCE:

@@ -21,6 +21,7 @@ from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.gates.codec import encode_epochs
 from trawler_operator.domain.gates.route import GateId
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
 from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.domain.jobs.settings import (
@@ -79,7 +80,7 @@ def build_download_job(
         labels.VIDEO_ANNOTATION: key,
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
-        labels.GENERATION_ANNOTATION: str(subscription.generation),
+        labels.SPEC_ANNOTATION: download_digest(spec, defaults),
         labels.GATES_ANNOTATION: encode_epochs(gates),
     }
     job = build_job(
