@@ -11,10 +11,11 @@ from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, message
 from trawler_operator.api.status import Backoff, HandledRequest
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.route import GateId, Route, download_route, listing_route, volume_gate
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.naming import job_name
-from trawler_operator.domain.jobs.settings import JobDefaults, claim_name, cookies_secret, proxy
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.jobs.start_trouble import Patience, find_other_owner, look_again
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Ledger
@@ -31,21 +32,19 @@ class Policy:
 
     Args:
         defaults: for what a spec leaves open.
+        access: how sites may be reached.
+        checks: of sources.
         history: finished Jobs that are kept.
-        listing_deadline_seconds: of one listing.
-        audit_interval_seconds: between two full walks of a source.
-        read_secrets: the operator may read Secrets for listings.
-        started_at: when this process began: checks that fell due before were missed.
         patience: with launches that do not start or do not end.
+        started_at: when this process began: checks that fell due before were missed.
     """
 
     defaults: JobDefaults
+    access: AccessRules
+    checks: CheckLimits
     history: HistoryLimits
-    listing_deadline_seconds: int
-    audit_interval_seconds: int
+    patience: Patience
     started_at: datetime
-    patience: Patience = field(default_factory=Patience)
-    read_secrets: bool = False
 
 
 @dataclass(slots=True)
@@ -119,7 +118,9 @@ class Pass:
     def listing_route(self) -> Route:
         """The gates before the source; the lister has the cookies only where the operator may read them."""
         spec = self.subscription.spec
-        return listing_route(spec.url, proxy(spec, self.defaults), self._jar() if self.policy.read_secrets else "")
+        return listing_route(
+            spec.url, proxy(spec, self.defaults), self._jar() if self.policy.access.read_secrets else ""
+        )
 
     def download_route(self, url: str) -> Route:
         """The gates before a video."""

@@ -35,6 +35,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import (
     ANSWERED_REASONS,
@@ -44,7 +47,7 @@ from trawler_downloader.contract.outcomes import (
     OutcomeClass,
 )
 from trawler_downloader.contract.reasons import Reason
-from trawler_operator.api.times import from_unix
+from trawler_operator.api.times import from_unix, seconds
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.route import GateId, GateKind
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
@@ -81,7 +84,7 @@ class GatePolicy:
 
     egress: Pause
     volume: Pause
-    probe_timeout: timedelta
+    probe_timeout: Annotated[timedelta, Field(alias="probeTimeoutSeconds"), seconds(10, 604_800)]
 
     def pause(self, gate: GateId) -> Pause:
         """Of a gate."""

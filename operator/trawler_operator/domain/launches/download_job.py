@@ -26,6 +26,7 @@ from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.domain.jobs.settings import (
     COOKIES_KEY,
     PROXY_KEYS,
+    AccessRules,
     JobDefaults,
     ca_bundle_config_map,
     claim_name,
@@ -49,6 +50,7 @@ def build_download_job(
     launch: int,
     shard: int,
     defaults: JobDefaults,
+    access: AccessRules,
     gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
@@ -62,6 +64,7 @@ def build_download_job(
         launch: number of the launch, from 1.
         shard: number of the ledger's shard that holds the entry.
         defaults: the operator's settings.
+        access: how sites may be reached.
         gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
@@ -73,7 +76,7 @@ def build_download_job(
     claim = claim_name(spec, defaults)
     if not claim:
         raise ValueError("no claim is named")
-    request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
+    request = _request(subscription, key, entry, launch, defaults, access, source_title, volume_id)
     pod_labels = labels.download_labels(subscription.name, launch)
     annotations = {
         labels.VIDEO_ANNOTATION: key,
@@ -100,6 +103,7 @@ def _request(
     entry: LedgerEntry,
     launch: int,
     defaults: JobDefaults,
+    access: AccessRules,
     source_title: str | None,
     volume_id: str | None,
 ) -> DownloadRequest:
@@ -134,7 +138,7 @@ def _request(
         proxy_secret=proxy_secret(spec) or None,
         rate_limit_bytes_per_second=spec.access.rate_limit_bytes_per_second,
         allow_generic=spec.access.allow_generic,
-        allowed_cidrs=defaults.allowed_cidrs,
+        allowed_cidrs=access.allowed_cidrs,
         umask=spec.job.umask,
         stall_timeout_seconds=spec.job.stall_timeout_seconds,
     )

@@ -160,7 +160,7 @@ class Checker:
                 last_audit=subscription.status.last_audit_time,
                 created_at=subscription.creation_timestamp,
                 uid=subscription.uid,
-                interval=timedelta(seconds=self._policy.audit_interval_seconds),
+                interval=self._policy.checks.audit_interval,
                 now=current.now,
             )
         )
@@ -177,8 +177,8 @@ class Checker:
             proxy_username=found.secrets.proxy_username,
             proxy_password=found.secrets.proxy_password,
             allow_generic=spec.access.allow_generic,
-            allowed_cidrs=self._policy.defaults.allowed_cidrs,
-            deadline_seconds=self._policy.listing_deadline_seconds,
+            allowed_cidrs=self._policy.access.allowed_cidrs,
+            deadline_seconds=self._policy.checks.listing_deadline_seconds,
         )
 
     async def _record(self, current: Pass, listing: RawListing) -> None:

@@ -151,6 +151,7 @@ class Launcher:
             launch=entry.launches,
             shard=row.shard if row else 0,
             defaults=self._policy.defaults,
+            access=self._policy.access,
             gates=gates,
             source_title=source_title,
             volume_id=current.ledger.volumes.get(claim_name(subscription.spec, self._policy.defaults)),
