@@ -32,7 +32,6 @@ MINIMAL_REQUEST = {
     "launch": 2,
     "media": {"type": "Video", "sidecars": ["Thumbnail", "Description", "Nfo"]},
     "library": {"path": "", "layout": "Show"},
-    "minFreeBytes": 1073741824,
     "caBundle": False,
     "proxyCredentials": False,
     "allowGeneric": False,
@@ -157,14 +156,14 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     spec = {
         "url": URL,
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
-        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFreeBytes": 0},
+        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFree": "0"},
         "access": {
             "proxy": "socks5://vpn.media:1080",
             "caBundleRef": {"name": "my-ca"},
             "cookiesSecretRef": {"name": "my-cookies"},
             "cookies": "Always",
             "proxySecretRef": {"name": "my-vpn"},
-            "rateLimitBytesPerSecond": 4000000,
+            "rateLimit": "4M",
             "allowGeneric": True,
         },
         "job": {
