@@ -32,7 +32,7 @@ def _spec(handle: str, newest: int = 1) -> dict[str, object]:
     return {
         "url": f"https://www.youtube.com/{handle}/videos",
         "select": {"newest": newest},
-        "library": {"minFreeBytes": 0},
+        "library": {"minFree": "0"},
         "job": {"stallTimeoutSeconds": 30},
     }
 

@@ -127,7 +127,7 @@ class Reconciler:
         self._measurements = measurements
         self._reporter = Reporter(api, recorder, self.gatekeeper, measurements)
         self._next_passes = NextPasses(self.gatekeeper)
-        self._deadline = policy.listing_deadline_seconds + PASS_SLACK_SECONDS
+        self._deadline = policy.checks.listing_deadline_seconds + PASS_SLACK_SECONDS
         self._unstored: dict[Key, tuple[str, SubscriptionStatus]] = {}
         """Uid and status of those whose status could not be stored: it is what is known all the same."""
         self._wake = wake

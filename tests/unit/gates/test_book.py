@@ -15,7 +15,7 @@ from trawler_operator.domain.gates.route import download_route, listing_route, o
 from trawler_operator.domain.pauses import Pause
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), 30 * MINUTE)
+POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), Pause(MINUTE, HOUR), 30 * MINUTE)
 LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=timedelta(0))
 ROUTE = download_route("https://youtu.be/x", "", "media/library", "media/a")
 OTHER_JAR = download_route("https://youtu.be/x", "", "media/library", "media/a", "media/jar")

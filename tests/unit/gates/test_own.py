@@ -25,14 +25,14 @@ from trawler_operator.domain.gates.gate import (
 from trawler_operator.domain.gates.own import read_own_gate, show_own_gate
 from trawler_operator.domain.gates.route import download_route, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
-from trawler_operator.domain.pauses import FOREVER, SUBSCRIPTION_PAUSE, Pause
+from trawler_operator.domain.pauses import FOREVER, Pause
 
 ENVIRONMENT = OutcomeClass.ENVIRONMENT
 SEC, MIN, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 A = "media/a"
 OWN, HAND = own_gates(A)
 ROUTE = download_route("https://youtu.be/x", "", "media/library", A)
-POLICY = GatePolicy(Pause(MIN, HOUR), Pause(MIN, HOUR), HOUR)
+POLICY = GatePolicy(Pause(MIN, HOUR), Pause(MIN, HOUR), Pause(MIN, HOUR), HOUR)
 LIMITS = BudgetLimits(9, 99, timedelta(0))
 
 
@@ -115,7 +115,6 @@ def test_the_same_again_doubles_its_pause(step: int, pause: timedelta) -> None:
     assert closing is not None
     assert closing.step == step + 1
     assert NOON + pause <= closing.until <= NOON + 1.2 * pause
-    assert SUBSCRIPTION_PAUSE.longest == HOUR
 
 
 def test_downloads_that_meet_the_same_trouble_together_count_once() -> None:

@@ -19,6 +19,7 @@ from trawler_downloader.contract.inventory import (
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Resources
 from trawler_operator.domain.history.inventory import (
     EMPTY_VOLUME,
     Progress,
@@ -159,7 +160,7 @@ def test_the_job_of_a_plain_subscription():
 def test_it_asks_for_what_downloads_ask_for():
     """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
     limits = {"cpu": "1", "memory": "512Mi"}
-    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources={"limits": limits})
+    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources=Resources(limits=limits))
     by_spec = subscription({"job": {"resources": {"requests": limits, "limits": limits}}})
     for made, expected in (
         (build_inventory_job(subscription(), FRESH, 1, by_operator), {"limits": limits}),

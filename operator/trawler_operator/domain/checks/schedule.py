@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import dropwhile, islice
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.spec import DEFAULT_INTERVAL_SECONDS, Schedule
+from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CHECK_CLOCK_TOLERANCE, backoff, jitter
 
 JITTER_SHARE = 0.1
@@ -42,6 +45,19 @@ HOPELESS = frozenset(
 """Failures that an early second look does not mend: never looked at more often than was asked for.
 
 RateLimited is none of them: when the site may be asked again is the egress gate's to say, and then the check is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """Chart values.
+
+    Args:
+        listing_deadline_seconds: a listing that takes longer is given up.
+        audit_interval: between two full walks of a source.
+    """
+
+    listing_deadline_seconds: Annotated[int, Field(ge=10, le=3600)]
+    audit_interval: Annotated[timedelta, Field(alias="auditIntervalSeconds"), seconds(3600, 31_536_000)]
 
 
 class Why(StrEnum):

@@ -41,6 +41,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import (
     ANSWERED_REASONS,
@@ -51,11 +54,11 @@ from trawler_downloader.contract.outcomes import (
 )
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, EndReason
-from trawler_operator.api.times import from_unix
+from trawler_operator.api.times import from_unix, seconds
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.route import GateId, GateKind, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
-from trawler_operator.domain.pauses import CLOCK_TOLERANCE, SUBSCRIPTION_PAUSE, Pause, backoff, spread
+from trawler_operator.domain.pauses import CLOCK_TOLERANCE, Pause, backoff, spread
 
 BOT_CHECK_REASONS = frozenset({Reason.BOT_CHECK, Reason.CAPTCHA, Reason.ADDRESS_BLOCKED})
 """The address itself is distrusted: other cookies would be burnt, too."""
@@ -105,8 +108,8 @@ class GatePolicy:
 
     egress: Pause
     volume: Pause
-    probe_timeout: timedelta
-    subscription: Pause = SUBSCRIPTION_PAUSE
+    subscription: Pause
+    probe_timeout: Annotated[timedelta, Field(alias="probeTimeoutSeconds"), seconds(10, 604_800)]
 
     def pause(self, gate: GateId) -> Pause:
         """Of a gate."""

@@ -54,7 +54,6 @@ def _access(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
         "own": spec.access.model_dump(mode="json", exclude={"proxy", "ca_bundle_ref"}),
         "proxy": proxy(spec, defaults),
         "ca_bundle": ca_bundle_config_map(spec, defaults),
-        "allowed_cidrs": list(defaults.allowed_cidrs),
     }
 
 

@@ -18,6 +18,9 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.gates.book import GateBook
@@ -35,8 +38,8 @@ class AdmissionLimits:
         egress: of one address at one site.
     """
 
-    max_running: int
-    max_running_per_subscription: int
+    max_running: Annotated[int, Field(alias="maxRunningJobs", ge=1, le=1000)]
+    max_running_per_subscription: Annotated[int, Field(alias="maxRunningJobsPerSubscription", ge=1, le=1000)]
     egress: BudgetLimits
 
 

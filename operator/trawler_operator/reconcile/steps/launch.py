@@ -256,6 +256,7 @@ class _Launching:
             launch=entry.launches,
             shard=row.shard if row else 0,
             defaults=subject.policy.defaults,
+            access=subject.policy.access,
             gates=gates,
             source_title=self._wish.source_title,
             volume_id=self._ledger.volumes.get(subject.claim),
