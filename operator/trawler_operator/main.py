@@ -30,8 +30,8 @@ from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 from trawler_operator.config import Settings
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.codec import egress_name
 from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.jobs.settings import JobDefaults

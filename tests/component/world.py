@@ -18,8 +18,8 @@ from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.codec import egress_name
 from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits

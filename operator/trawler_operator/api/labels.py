@@ -37,7 +37,8 @@ LAUNCH_ANNOTATION = f"{GROUP}/launch"
 GENERATION_ANNOTATION = f"{GROUP}/generation"
 """On Jobs: generation of the Subscription's spec that the Job was built from."""
 GATES_ANNOTATION = f"{GROUP}/gates"
-"""On Jobs: JSON, the gates that the launch passed, each with its epoch at that time."""
+"""On the pods of Jobs, and so in the pod template, which nobody can edit: JSON, for each kind of gate that the launch
+passed the gate's epoch at that time."""
 
 CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`. On

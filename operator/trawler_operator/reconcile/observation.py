@@ -198,11 +198,3 @@ class Pass:
 
 def _not_starting(detail: str) -> Blocker:
     return Blocker(ConditionReason.DOWNLOAD_NOT_STARTING, message(ConditionReason.DOWNLOAD_NOT_STARTING, detail=detail))
-
-
-def claim_of(job: Manifest) -> str | None:
-    """The claim that a Job writes to; the spec may have changed since."""
-    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" in volume:
-            return str(volume["persistentVolumeClaim"]["claimName"])
-    return None

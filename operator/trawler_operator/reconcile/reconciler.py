@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_subscription
-from trawler_operator.domain.gates.codec import egress_name
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.subscription_pause import UnsavedPause, standing_pause

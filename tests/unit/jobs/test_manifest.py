@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import pytest
+
 from builders import subscription
-from trawler_operator.domain.jobs.manifest import owner_reference
+from trawler_operator.domain.jobs.manifest import annotated_number, owner_reference
 
 
 def test_a_ledger_is_owned_without_being_controlled() -> None:
     """One object has one controller at most; what is owned goes just the same."""
     assert owner_reference(subscription(), controller=False)["controller"] is False
+
+
+@pytest.mark.parametrize(
+    ("annotations", "number"),
+    [
+        ({"n": "12"}, 12),
+        ({"n": "9" * 18}, 10**18 - 1),
+        ({"n": "9" * 5000}, None),
+        ({"n": "-1"}, None),
+        ({}, None),
+        (None, None),
+    ],
+    ids=["a number", "a large one", "one that Python itself refuses", "less than nothing", "another's", "none"],
+)
+def test_numbers_that_are_read_back(annotations: dict[str, str] | None, number: int | None) -> None:
+    """What no operator wrote counts as not told."""
+    assert annotated_number({"metadata": {"annotations": annotations}}, "n") == number

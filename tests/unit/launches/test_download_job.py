@@ -80,7 +80,6 @@ def test_a_plain_subscription() -> None:
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
                 "trawler.dev/generation": "1",
-                "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
             "ownerReferences": [CONTROLLER],
         },
@@ -111,7 +110,7 @@ def test_a_plain_subscription() -> None:
                         "trawler.dev/subscription": "numberline",
                         "trawler.dev/launch": "2",
                     },
-                    "annotations": {"trawler.dev/video": KEY},
+                    "annotations": {"trawler.dev/video": KEY, "trawler.dev/gates": '{"Egress":7}'},
                 },
                 "spec": restricted_pod(
                     {

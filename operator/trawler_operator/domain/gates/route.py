@@ -61,6 +61,11 @@ class GateId:
         subject = _UNREADABLE.sub("_", (self.site or self.claim).replace("/", "."))[:MAX_READABLE]
         return f"{self.kind.lower()}.{subject}.{digest}"
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether Subscriptions of several namespaces may stand behind it: it is about no claim and no cookie jar."""
+        return not (self.claim or self.cookies)
+
     def __str__(self) -> str:
         """For people."""
         if self.kind is GateKind.VOLUME:

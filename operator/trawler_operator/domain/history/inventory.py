@@ -33,7 +33,14 @@ from trawler_operator.api.reasons import EndReason, SkipReason, message
 from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.cleanup import is_owned
-from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
+from trawler_operator.domain.jobs.manifest import (
+    annotated_number,
+    build_container,
+    build_job,
+    build_pod,
+    library_mount,
+    library_volume,
+)
 from trawler_operator.domain.jobs.naming import inventory_job_name
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -154,8 +161,7 @@ def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progre
     for job in jobs:
         if not is_owned(job, subscription.uid):
             continue
-        number = str((job["metadata"].get("annotations") or {}).get(labels.LAUNCH_ANNOTATION, ""))
-        tried = int(number) if number.isdecimal() else 0
+        tried = annotated_number(job, labels.LAUNCH_ANNOTATION) or 0
         leaving = bool(job["metadata"].get("deletionTimestamp"))
         if job["metadata"]["name"] != _job_name(subscription, progress, tried) or tried < attempt:
             if not leaving:

@@ -21,6 +21,9 @@ TERMINATION_GRACE_SECONDS = 30
 FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
 """Every documented one in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
 
+MAX_DIGITS = 18
+"""Of a number that is read back: as many as the API's own 64-bit integers surely hold."""
+
 
 def build_job(
     subscription: Subscription,
@@ -132,6 +135,25 @@ def build_container(
 def library_volume(claim: str) -> dict[str, Any]:
     """The claim as a pod's volume."""
     return {"name": "library", "persistentVolumeClaim": {"claimName": claim}}
+
+
+def claim_of(job: Mapping[str, Any]) -> str | None:
+    """The claim that a Job writes to; the spec may have changed since."""
+    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            return str(volume["persistentVolumeClaim"]["claimName"])
+    return None
+
+
+def annotated_number(job: Mapping[str, Any], name: str) -> int | None:
+    """The number that an annotation of a Job gives; None where a hand left none that the operator would have written.
+
+    Args:
+        job: any.
+        name: of the annotation.
+    """
+    text = str((job["metadata"].get("annotations") or {}).get(name, ""))
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def library_mount() -> dict[str, Any]:

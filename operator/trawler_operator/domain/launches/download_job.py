@@ -80,7 +80,6 @@ def build_download_job(
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
         labels.GENERATION_ANNOTATION: str(subscription.generation),
-        labels.GATES_ANNOTATION: encode_epochs(gates),
     }
     job = build_job(
         subscription,
@@ -90,7 +89,10 @@ def build_download_job(
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
     )
-    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
+    job["spec"]["template"]["metadata"]["annotations"] = {
+        labels.VIDEO_ANNOTATION: key,
+        labels.GATES_ANNOTATION: encode_epochs(gates),
+    }
     return job
 
 

@@ -17,10 +17,11 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
 from trawler_operator.api.times import format_time
-from trawler_operator.domain.gates.codec import decode_epochs, egress_name
 from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
+from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
+from trawler_operator.domain.jobs.manifest import annotated_number, claim_of
 from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_outcome
 from trawler_operator.domain.jobs.start_trouble import Trouble, find_stuck_deletion, find_trouble, first_look
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
@@ -29,7 +30,7 @@ from trawler_operator.domain.launches.transitions import is_held_by_a_gate, sett
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.status.cookies import cookies_verdict
-from trawler_operator.reconcile.observation import Pass, Policy, claim_of
+from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import Event, KubernetesApi, Manifest, Measurements
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
@@ -45,7 +46,7 @@ class Ending:
         launch: number of the launch.
         observed: the ending.
         generation: of the spec that the Job was built from.
-        gates: that it passed, each with its epoch at that time.
+        gates: that it passed and may move, each with its epoch at that time.
         claim: that it wrote to.
     """
 
@@ -240,16 +241,11 @@ async def _ending(current: Pass, api: KubernetesApi, entry: LedgerEntry, job: Ma
 
 
 def _end(current: Pass, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
-    annotations = job["metadata"].get("annotations") or {}
-    generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
-    gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
-    if gates is None:  # a Job of a version without gates: it began before any of them moved
-        gates = dict.fromkeys(current.download_route(entry.url).gates, 0)
     return Ending(
         launch=entry.launches,
         observed=observed,
-        generation=int(generation) if generation.isdecimal() else 0,
-        gates=gates,
+        generation=annotated_number(job, labels.GENERATION_ANNOTATION) or 0,
+        gates=passed_gates(job, current.download_route(entry.url)),
         claim=claim_of(job),
     )
 
