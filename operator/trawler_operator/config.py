@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from trawler_operator.api.field_types import DNS_SUBDOMAIN_PATTERN, PROXY_PATTERN, PROXY_RULE
+from trawler_operator.api.field_types import DNS_SUBDOMAIN_PATTERN, check_proxy
 from trawler_operator.api.spec import Resources
 
 PREFIX = "TRAWLER_"
@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     default_claim_name: OptionalName = None
     default_ca_bundle_config_map: OptionalName = None
     default_proxy: OptionalName = None
+    allowed_proxies: CommaList = ()
+    """Proxies that may have an address inside the network, beside the default one."""
     read_secrets: bool = False
     """Whether Secrets with cookies and proxy credentials may be read for listings; downloads mount theirs anyway."""
     allowed_cidrs: CommaList = ()
@@ -151,9 +153,12 @@ class Settings(BaseSettings):
     @field_validator("default_proxy")
     @classmethod
     def _check_proxy(cls, proxy: str | None) -> str | None:
-        if proxy is not None and not re.fullmatch(PROXY_PATTERN, proxy):
-            raise ValueError(PROXY_RULE)
-        return proxy
+        return None if proxy is None else check_proxy(proxy)
+
+    @field_validator("allowed_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_proxy(proxy) for proxy in proxies)
 
     @model_validator(mode="after")
     def _leave_a_worker_free(self) -> Self:
@@ -197,6 +202,6 @@ def _first_of(error: ValidationError) -> str:
     text = str(first["msg"]).removeprefix("Value error, ")
     if not variable:
         return text
-    # Never the value of a proxy, which may hold a password by mistake.
-    shown = "" if "PROXY" in variable else f" (it is {str(first.get('input'))[:100]!r})"
+    # Never the value of a proxy or of proxies, which may hold a password by mistake.
+    shown = "" if "PROX" in variable else f" (it is {str(first.get('input'))[:100]!r})"
     return f"{variable}{inner}: {text}{shown}"

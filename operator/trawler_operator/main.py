@@ -196,6 +196,7 @@ def build_policy(settings: Settings, clock: Clock) -> Policy:
             claim_name=settings.default_claim_name or "",
             ca_bundle_config_map=settings.default_ca_bundle_config_map or "",
             proxy=settings.default_proxy or "",
+            allowed_proxies=settings.allowed_proxies,
             allowed_cidrs=settings.allowed_cidrs,
             run_as_user=settings.default_run_as_user,
             run_as_group=settings.default_run_as_group,

@@ -52,6 +52,8 @@ def test_lists_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRAWLER_GATES_CONFIG_MAP", "My Gates", "TRAWLER_GATES_CONFIG_MAP: "),
         ("TRAWLER_DEFAULT_RUN_AS_USER", "0", "TRAWLER_DEFAULT_RUN_AS_USER: "),
         ("TRAWLER_ALLOWED_CIDRS", "10.0.0.0/8,nas", "TRAWLER_ALLOWED_CIDRS: 'nas' is no network"),
+        ("TRAWLER_ALLOWED_PROXIES", "http://a:1,b:2", "TRAWLER_ALLOWED_PROXIES: must be http"),
+        ("TRAWLER_DEFAULT_PROXY", "http://a:99999", "TRAWLER_DEFAULT_PROXY: must be http"),
         ("TRAWLER_READ_SECRETS", "perhaps", "TRAWLER_READ_SECRETS: .*boolean"),
         ("TRAWLER_DOWNLOADER_IMAGE", "", "TRAWLER_DOWNLOADER_IMAGE: "),
     ],
@@ -63,12 +65,16 @@ def test_wrong_values(monkeypatch: pytest.MonkeyPatch, name: str, value: str, sa
         load_settings()
 
 
-def test_proxy_with_a_password_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["TRAWLER_DEFAULT_PROXY", "TRAWLER_ALLOWED_PROXIES"])
+@pytest.mark.parametrize("proxy", ["http://me:secret@proxy:3128", "http://me:secret"])
+def test_proxy_with_a_password_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
     """A secret in the wrong place is not copied into a log."""
-    monkeypatch.setenv("TRAWLER_DEFAULT_PROXY", "http://me:secret@proxy:3128")
+    monkeypatch.setenv(name, proxy)
     with pytest.raises(InvalidSettingError) as raised:
         load_settings()
-    assert "TRAWLER_DEFAULT_PROXY" in str(raised.value)
+    assert name in str(raised.value)
     assert "secret" not in str(raised.value)
 
 

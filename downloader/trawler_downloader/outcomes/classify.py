@@ -26,7 +26,7 @@ from yt_dlp.utils import (
     YoutubeDLError,
 )
 
-from trawler_downloader.access.guard import AddressRefusedError
+from trawler_downloader.access.guard import AddressRefusedError, ProxyNotAllowedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line, without_names
@@ -173,6 +173,8 @@ def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
         # A connection's error, its number the same as a volume's, stands below what yt-dlp makes of it.
         network = network or isinstance(error, RequestError)
         match error:
+            case ProxyNotAllowedError():
+                return Reason.PROXY_NOT_ALLOWED, one_line(str(error.strerror))
             case AddressRefusedError():
                 return Reason.ADDRESS_REFUSED, one_line(str(error.strerror))
             case HTTPError(status=429):

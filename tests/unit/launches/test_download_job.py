@@ -35,6 +35,7 @@ MINIMAL_REQUEST = {
     "caBundle": False,
     "proxyCredentials": False,
     "allowGeneric": False,
+    "proxyTrusted": False,
     "allowedCidrs": [],
     "umask": "022",
     "stallTimeoutSeconds": 600,
@@ -175,6 +176,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         claim_name="library",
         ca_bundle_config_map="ca",
         proxy="http://proxy:8080",
+        allowed_proxies=("socks5h://vpn.media:1080",),
         allowed_cidrs=("192.168.1.30/32",),
     )
     plain = _build({}, PLAIN)
@@ -189,6 +191,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "volumeId": "v-1",
         "minFreeBytes": 0,
         "proxy": "socks5://vpn.media:1080",
+        "proxyTrusted": True,
         "caBundle": True,
         "cookies": "Always",
         "cookiesSecret": "my-cookies",
@@ -257,7 +260,7 @@ def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     request = _request(manifest)
     pod = manifest["spec"]["template"]["spec"]
 
-    assert (request["proxy"], request["caBundle"]) == ("http://proxy:8080", True)
+    assert (request["proxy"], request["proxyTrusted"], request["caBundle"]) == ("http://proxy:8080", True, True)
     assert pod["volumes"][2]["configMap"]["name"] == "ca"
     assert pod["securityContext"]["runAsUser"] == 7
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trawler_downloader.contract.listing import CookiesMode
+from trawler_downloader.contract.proxies import proxy_place
 from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.status import LibraryStatus
 
@@ -28,6 +29,7 @@ class JobDefaults:
         claim_name: claim in the Subscription's namespace; empty: every Subscription names its own.
         ca_bundle_config_map: ConfigMap (key ca.crt) in the Subscription's namespace; empty: none.
         proxy: URL; empty: none.
+        allowed_proxies: URLs of further proxies that may have an address inside the network.
         allowed_cidrs: networks that may be reached although they are not public.
         run_as_user: user id.
         run_as_group: group id.
@@ -41,6 +43,7 @@ class JobDefaults:
     claim_name: str = ""
     ca_bundle_config_map: str = ""
     proxy: str = ""
+    allowed_proxies: tuple[str, ...] = ()
     allowed_cidrs: tuple[str, ...] = ()
     run_as_user: int = 65532
     run_as_group: int = 65532
@@ -74,6 +77,16 @@ def ca_bundle_config_map(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
     """The proxy's URL; empty if there is none."""
     return spec.access.proxy or defaults.proxy
+
+
+def is_proxy_trusted(spec: SubscriptionSpec, defaults: JobDefaults) -> bool:
+    """Whether whoever runs the operator named the proxy: only such a one may have an address that is not public.
+
+    Host and port are compared, as they are written: what a name leads to is judged when it is connected to.
+    """
+    through = proxy(spec, defaults)
+    named = [url for url in (defaults.proxy, *defaults.allowed_proxies) if url]
+    return bool(through) and proxy_place(through) in map(proxy_place, named)
 
 
 def cookies_secret(spec: SubscriptionSpec) -> str:

@@ -31,6 +31,7 @@ from trawler_operator.domain.jobs.settings import (
     claim_name,
     cookies_mode,
     cookies_secret,
+    is_proxy_trusted,
     proxy,
     proxy_secret,
 )
@@ -129,6 +130,7 @@ def _request(
         volume_id=volume_id,
         min_free_bytes=spec.library.min_free_bytes,
         proxy=proxy(spec, defaults) or None,
+        proxy_trusted=is_proxy_trusted(spec, defaults),
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         cookies=cookies_mode(spec) if cookies_secret(spec) else None,
         cookies_secret=cookies_secret(spec) or None,

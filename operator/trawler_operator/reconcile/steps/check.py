@@ -20,7 +20,7 @@ from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_o
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import NewEntry, new_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
-from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, proxy
+from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -171,6 +171,7 @@ class Checker:
             audit=audit,
             known=current.ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
             proxy=proxy(spec, self._policy.defaults) or None,
+            proxy_trusted=is_proxy_trusted(spec, self._policy.defaults),
             ca_bundle=found.ca_bundle,
             cookies=found.secrets.cookies,
             cookies_mode=cookies_mode(spec),
