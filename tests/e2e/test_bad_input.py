@@ -94,7 +94,7 @@ def test_a_volume_without_its_marker(place: Place, site: StandIn, handle: str) -
     try:
         site.publish(channel=handle, count=1)
         place.check("unmounted", "with-the-nas-away")
-        shown = place.wait_condition("unmounted", "Ready", "False", "VolumeUnavailable")
+        shown = place.wait_condition("unmounted", "Ready", "False", "DownloadsPaused")
         assert "VolumeMarkerMissing" in shown["message"]
         assert list(place.library.iterdir()) == []
     finally:

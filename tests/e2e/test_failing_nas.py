@@ -162,7 +162,7 @@ def test_a_disk_that_is_not_mounted_on_its_folder(place: Place, site: StandIn, h
     _landed_once(place, site, handle)
     disk.unmount()
     place.ask_for_check("unplugged", "without-the-disk")
-    shown = place.wait_condition("unplugged", "Ready", "False", "VolumeUnavailable")
+    shown = place.wait_condition("unplugged", "Ready", "False", "DownloadsPaused")
     assert "VolumeMarkerMissing" in shown["message"]
     assert list(place.library.iterdir()) == []
     disk.mount()

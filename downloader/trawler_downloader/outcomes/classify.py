@@ -275,7 +275,7 @@ def _meaning_of_status(status: int, *, of_media: bool) -> _Finding:
             return Reason.MEDIA_NOT_FOUND, f"The site does not have the media at their address (HTTP {status})."
         return Reason.NOT_FOUND, f"The site answered that there is nothing (HTTP {status})."
     if status == 451:
-        return Reason.GEO_RESTRICTED, "Not available for legal reasons (HTTP 451)."
+        return Reason.GEO_RESTRICTED, "The site may not give this out, for legal reasons (HTTP 451)."
     if status in (401, 403):
         if of_media:
             return Reason.MEDIA_FORBIDDEN, f"The site refused the media (HTTP {status}); a newer yt-dlp may be needed."

@@ -163,7 +163,8 @@ SITUATIONS: tuple[Row, ...] = (
         "The site is still processing the video.",
     ),
     # Not for us.
-    _row(r"Private video|(?:video|playlist) is private", Reason.PRIVATE, "It is private."),
+    _row(r"playlist is private", Reason.PRIVATE, "The playlist is private."),
+    _row(r"Private video|video is private", Reason.PRIVATE, "The video is private."),
     _row(
         r"members.only|available to this channel.s members|Join this channel",
         Reason.MEMBERS_ONLY,

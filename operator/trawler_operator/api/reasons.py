@@ -28,7 +28,7 @@ class ConditionReason(StrEnum):
     LEDGER_BUSY = "LedgerBusy"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    DOWNLOADS_PAUSED = "DownloadsPaused"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     GATES_UNAVAILABLE = "GatesUnavailable"
@@ -66,6 +66,8 @@ class EventReason(StrEnum):
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
+    JOB_NOT_STARTING = "JobNotStarting"
+    """Said once, when it is first seen."""
     DOWNLOAD_NOT_STARTED = "DownloadNotStarted"
     DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
     CHECK_FAILED = "CheckFailed"
@@ -183,7 +185,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
             ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.DOWNLOADS_PAUSED: "{detail}; this Subscription's downloads pause until {until}",
             ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
@@ -218,7 +220,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
             ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
-                "mend them with kubectl edit configmap"
+                "mend them with kubectl -n {namespace} edit configmap -l {selector}"
             ),
             ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
             ConditionReason.COOKIES_REJECTED: (
@@ -237,6 +239,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.JOB_NOT_STARTING: "Job {job} does not start: {detail}",
             EventReason.DOWNLOAD_NOT_STARTED: "{video} did not start and waits until {until}: {detail}",
             EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
             EventReason.CHECK_FAILED: "the check failed: {detail}",
@@ -278,7 +281,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
             EndReason.POD_NOT_CREATED: (
                 "Job {job} has no pod: a quota, Pod Security or an admission webhook refuses it, "
-                "see kubectl get events --field-selector involvedObject.name={job}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={job}"
             ),
             EndReason.UNSCHEDULABLE: (
                 "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
@@ -287,7 +290,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
             EndReason.MOUNT_FAILED: (
                 "the volumes of pod {pod} are not mounted on {node}: "
-                "see kubectl get events --field-selector involvedObject.name={pod}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={pod}"
             ),
             EndReason.NOT_TERMINATING: (
                 "{what} should have ended by {until} and has not: its node is away or its volume does not answer"

@@ -27,7 +27,7 @@ async def paused(world: World) -> Operator:
     await operator.reconcile()
     world.finish_jobs()
     await operator.reconcile()
-    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert world.cluster.condition("Ready") == ("False", "DownloadsPaused")
     assert world.cluster.running_jobs() == []
     world.downloader = publish
     return operator

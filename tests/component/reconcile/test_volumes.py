@@ -137,7 +137,7 @@ async def test_another_volume_than_one_subscription_s_history_is_about(world: Wo
         await work(world, operator)
         world.finish_jobs()
         world.clock.advance(MINUTE)
-    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert world.cluster.condition("Ready") == ("False", "DownloadsPaused")
     assert "VolumeMarkerMismatch" in ready_message(world)
     assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
     assert Counter(world.cluster.states("other").values())[LedgerState.SUCCEEDED] == 3
@@ -173,7 +173,7 @@ async def test_a_nas_that_is_not_mounted_under_its_folder(world: World) -> None:
         gaps = [(later - earlier) / MINUTE for earlier, later in pairwise(tried[name])]
         assert all(least <= gap <= least + 2 for least, gap in zip([1, 2, 4, 8, 16, 32, 60, 60], gaps, strict=False))
         assert 8 <= len(gaps) <= 12
-        assert world.cluster.condition("Ready", ("media", name)) == ("False", "VolumeUnavailable")
+        assert world.cluster.condition("Ready", ("media", name)) == ("False", "DownloadsPaused")
     mount(world, "volume-1")
     await run(world, operator)
     assert tally(world)[LedgerState.SUCCEEDED] == 12

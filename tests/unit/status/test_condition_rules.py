@@ -65,15 +65,15 @@ READY_ROWS = (
         status=CHECKED,
         backoff=_backoff(OutcomeClass.ENVIRONMENT),
         ready="False",
-        reason="VolumeUnavailable",
-        says="pause until 2026-11-21T13:00:00Z: Why: words",
+        reason="DownloadsPaused",
+        says="Why: words; this Subscription's downloads pause until 2026-11-21T13:00:00Z",
     ),
     Row(
         "a pause that is over holds until a download proves it",
         status=CHECKED,
         backoff=_backoff(OutcomeClass.ENVIRONMENT, NOON),
         ready="False",
-        reason="VolumeUnavailable",
+        reason="DownloadsPaused",
     ),
     Row(
         "a pause that is over, and nothing left that could prove it",

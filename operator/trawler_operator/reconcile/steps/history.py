@@ -47,7 +47,7 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import look_for_trouble
+from trawler_operator.reconcile.steps.settle import look_for_trouble, tell_once
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
 
@@ -175,6 +175,8 @@ class Historian:
         except RejectedError as error:
             self.withdraw(current.key)
             self._say(current, ConditionReason.JOB_REJECTED, str(error))
+            text = message(EventReason.JOB_REJECTED, job=manifest["metadata"]["name"], detail=error)
+            tell_once(current, Event(EventReason.JOB_REJECTED, text, warning=True), str(error))
         else:
             logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
 

@@ -167,7 +167,7 @@ class Launcher:
             await self._rejected(current, video, entry, name, gates, error)
         else:
             logger.info("created Job %s/%s for %s, launch %d", subscription.namespace, name, video, entry.launches)
-            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
+            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=entry.shown(video), launch=entry.launches)
             current.events.append(Event(EventReason.DOWNLOAD_CREATED, text))
             current.look_at.append(current.now + self._policy.patience.unasked)
 

@@ -131,7 +131,17 @@ async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, pol
         return None
     if trouble.ends_at > current.now:
         current.look_at.append(trouble.ends_at)
+        if trouble.reason in NEVER_STARTED and current.start_trouble is None:
+            reason = EventReason.JOB_NOT_STARTING
+            text = message(reason, job=metadata["name"], detail=trouble.message)
+            tell_once(current, Event(reason, text, warning=True), trouble.message)
     return trouble
+
+
+def tell_once(current: Pass, event: Event, detail: str) -> None:
+    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does."""
+    if not any(detail in condition.message for condition in current.subscription.status.conditions):
+        current.events.append(event)
 
 
 def _by_our_clock(trouble: Trouble | None, api: KubernetesApi) -> Trouble | None:
@@ -251,7 +261,7 @@ def _end(current: Pass, entry: LedgerEntry, job: Manifest, observed: ObservedOut
 
 
 def _event(video: str, entry: LedgerEntry) -> Event:
-    shown = f"{entry.title} ({video})" if entry.title else video
+    shown = entry.shown(video)
     until = format_time(entry.retry_at) if entry.retry_at else "asked for"
     detail = f"{entry.reason}: {entry.message}" if entry.message else str(entry.reason)
     match entry.state:
