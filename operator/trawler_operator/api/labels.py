@@ -27,6 +27,8 @@ SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
 """The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
 LAUNCH_LABEL = f"{GROUP}/launch"
 """On Jobs and their pods: the launch's number."""
+CLAIM_LABEL = f"{GROUP}/claim"
+"""On Jobs and their pods: the claim that they use, as `domain.jobs.naming.claim_label` writes it."""
 
 VIDEO_ANNOTATION = f"{GROUP}/video"
 """On Jobs: the video's key (too long for a label)."""

@@ -19,6 +19,7 @@ class ConditionReason(StrEnum):
     CLAIM_NOT_CONFIGURED = "ClaimNotConfigured"
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CLAIM_LOST = "ClaimLost"
+    CLAIM_FOR_ONE_POD = "ClaimForOnePod"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     PROXY_NOT_CONFIGURED = "ProxyNotConfigured"
     PROXY_SECRET_NOT_READABLE = "ProxySecretNotReadable"  # noqa: S105 - a word
@@ -156,6 +157,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "create it or change spec.library.claimName"
             ),
             ConditionReason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            ConditionReason.CLAIM_FOR_ONE_POD: (
+                "PersistentVolumeClaim {claim} of namespace {namespace} is ReadWriteOncePod: one pod alone may use it, "
+                "and neither a second download nor a media server; use one that is ReadWriteOnce or ReadWriteMany"
+            ),
             ConditionReason.CA_BUNDLE_NOT_FOUND: (
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"

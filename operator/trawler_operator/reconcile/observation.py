@@ -72,6 +72,7 @@ class Pass:
         history_missing: the ledger is lost, or was never there; it is being made from the volume.
         waits_for_listing: a check is due, but too many listings run: a free place wakes the Subscription.
         asked_for_slots: admission knows what it wants.
+        one_node: the claim's volume is attached to one node at a time.
         blocker: what a person has to mend before Jobs can be created.
         check: the check that was made.
         handled: requests that were carried out or refused.
@@ -97,6 +98,7 @@ class Pass:
     history_missing: bool = False
     waits_for_listing: bool = False
     asked_for_slots: bool = False
+    one_node: bool = False
     blocker: Blocker | None = None
     check: CheckReport | None = None
     handled: dict[Verb, HandledRequest] = field(default_factory=dict)

@@ -158,6 +158,7 @@ class Reconciler:
         found = await look_at_prerequisites(self._api, subscription, self._policy)
         current.cookies = found.secrets.verdict or current.cookies
         current.blocker = found.blocker
+        current.one_node = found.one_node
         may_launch = found.blocker is None and not subscription.spec.suspend and not self._stopping
         has_history = await self._historian.restore(current, may_run=may_launch)
         may_launch = may_launch and has_history

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Job
 
-from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
+from builders import CONTROLLER, URL, beside_users_of, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.gates.route import GateId, GateKind
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -75,6 +75,7 @@ def test_a_plain_subscription() -> None:
                 "app.kubernetes.io/component": "download",
                 "trawler.dev/subscription": "numberline",
                 "trawler.dev/launch": "2",
+                "trawler.dev/claim": "library",
             },
             "annotations": {
                 "trawler.dev/video": KEY,
@@ -110,6 +111,7 @@ def test_a_plain_subscription() -> None:
                         "app.kubernetes.io/component": "download",
                         "trawler.dev/subscription": "numberline",
                         "trawler.dev/launch": "2",
+                        "trawler.dev/claim": "library",
                     },
                     "annotations": {"trawler.dev/video": KEY, "trawler.dev/gates": '{"Egress":7}'},
                 },
@@ -222,6 +224,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         {"name": "proxy", "mountPath": "/etc/trawler/proxy", "readOnly": True},
     ]
     pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = "mine"
+    for metadata in (plain["metadata"], plain["spec"]["template"]["metadata"]):
+        metadata["labels"]["trawler.dev/claim"] = "mine"
     pod["volumes"] += [
         {"name": "ca", "configMap": {"name": "my-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {
@@ -249,6 +253,21 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "tolerations": [{"key": "media", "operator": "Exists", "effect": "NoSchedule"}],
     }
     assert manifest == plain
+
+
+def test_a_volume_that_is_on_one_node_at_a_time() -> None:
+    """Its Jobs run where one of them runs; nothing else of them is different."""
+    manifest, plain = _build({}, PLAIN, one_node=True), _build({}, PLAIN)
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert manifest == plain
+
+
+def test_a_claim_with_a_long_name() -> None:
+    """Jobs find one another by a label, which takes 63 characters."""
+    manifest = _build({"library": {"claimName": "c" * 200}}, PLAIN, one_node=True)
+    template = manifest["spec"]["template"]
+    label = template["metadata"]["labels"]["trawler.dev/claim"]
+    assert (len(label), template["spec"]["affinity"]) == (63, beside_users_of(label))
 
 
 def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:

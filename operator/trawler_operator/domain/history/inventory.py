@@ -115,7 +115,7 @@ def find_progress(ledger: Ledger, claim: str) -> Progress | None:
 
 
 def build_inventory_job(
-    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults
+    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults, *, one_node: bool = False
 ) -> dict[str, Any]:
     """The Job that prints the next chunk.
 
@@ -124,6 +124,7 @@ def build_inventory_job(
         progress: what has come.
         attempt: number of the try, from 1.
         defaults: the operator's settings.
+        one_node: the claim's volume is attached to one node at a time.
     """
     request = InventoryRequest(
         subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
@@ -145,6 +146,8 @@ def build_inventory_job(
         annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription)},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_pod(subscription.spec, defaults, container=container, volumes=[library_volume(progress.claim)]),
+        claim=progress.claim,
+        one_node=one_node,
     )
     job["spec"]["ttlSecondsAfterFinished"] = KEPT_SECONDS
     return job

@@ -53,6 +53,7 @@ def build_download_job(
     gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
+    one_node: bool = False,
 ) -> dict[str, Any]:
     """The manifest of launch `launch` of a video.
 
@@ -66,6 +67,7 @@ def build_download_job(
         gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
+        one_node: the claim's volume is attached to one node at a time.
 
     Raises:
         ValueError: no claim is named; the caller reports that instead of creating Jobs.
@@ -89,6 +91,8 @@ def build_download_job(
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
+        claim=claim,
+        one_node=one_node,
     )
     job["spec"]["template"]["metadata"]["annotations"] = {
         labels.VIDEO_ANNOTATION: key,

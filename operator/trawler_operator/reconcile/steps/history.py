@@ -166,7 +166,9 @@ class Historian:
 
     async def _create(self, current: Pass, progress: Progress, attempt: int) -> None:
         namespace = current.key[0]
-        manifest = build_inventory_job(current.subscription, progress, attempt, self._policy.defaults)
+        manifest = build_inventory_job(
+            current.subscription, progress, attempt, self._policy.defaults, one_node=current.one_node
+        )
         self._say(current, ConditionReason.REBUILDING_HISTORY, f"{len(current.ledger)} videos so far")
         try:
             await self._api.create_job(namespace, manifest)

@@ -153,6 +153,7 @@ class Launcher:
             defaults=self._policy.defaults,
             gates=gates,
             source_title=source_title,
+            one_node=current.one_node,
             volume_id=current.ledger.volumes.get(claim_name(subscription.spec, self._policy.defaults)),
         )
         name = manifest["metadata"]["name"]
