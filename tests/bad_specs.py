@@ -206,6 +206,13 @@ BAD_SPECS = (
         "proxy must be http",
     ),
     BadSpec(
+        "proxy with a port that is no number",
+        _with(access={"proxy": "socks5://vpn:secret"}),
+        "spec.access.proxy",
+        "must be http",
+        "proxy must be http",
+    ),
+    BadSpec(
         "proxy with a password",
         _with(access={"proxy": "socks5://u:secret@a:1"}),
         "spec.access.proxy",

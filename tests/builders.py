@@ -133,6 +133,13 @@ def restricted_pod(container: dict[str, Any], volumes: list[dict[str, Any]]) -> 
     }
 
 
+def beside_users_of(claim_label: str) -> dict[str, Any]:
+    """The affinity of a pod whose volume is attached to one node at a time."""
+    users = {"app.kubernetes.io/managed-by": "trawler", "trawler.dev/claim": claim_label}
+    term = {"labelSelector": {"matchLabels": users}, "topologyKey": "kubernetes.io/hostname"}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
 def ledger_entry(state: LedgerState = LedgerState.RUNNING, **fields: Any) -> LedgerEntry:
     """A video's entry."""
     defaults: dict[str, Any] = {

@@ -28,7 +28,7 @@ from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 from trawler_operator.config import Config, OwnPod
-from trawler_operator.domain.gates.codec import egress_name
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.leadership import LeaseTerms

@@ -188,7 +188,8 @@ def test_job_whose_subscription_is_gone(server: ApiServer, tmp_path: Path) -> No
     server.missing = {"/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/gone"}
     metadata = {"namespace": "media", "name": "gone-1", "labels": {"trawler.dev/subscription": "gone"}}
     metadata["ownerReferences"] = [{"kind": "Subscription", "name": "gone", "uid": "1"}]
-    server.stored["jobs"] = [{"metadata": metadata}]
+    bare = {"template": {"metadata": {}, "spec": {"containers": [{"name": "download", "image": "downloader:1"}]}}}
+    server.stored["jobs"] = [{"metadata": metadata, "spec": bare}]
     process = Process(server.kubeconfig(tmp_path), tmp_path / "log")
     try:
         process.until(lambda: "1 downloads are running" in process.log.read_text())

@@ -19,8 +19,8 @@ from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListReque
 from trawler_operator.api import labels
 from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.codec import egress_name
 from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.jobs.start_trouble import Patience
@@ -133,6 +133,7 @@ class Operator:
         limits: AdmissionLimits | None = None,
         defaults: JobDefaults | None = None,
         read_secrets: bool = False,
+        access: AccessRules | None = None,
     ) -> None:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
@@ -162,7 +163,7 @@ class Operator:
             gate_limits=GateLimits(POLICY, allowed.egress, timedelta(minutes=7)),
             policy=Policy(
                 defaults=defaults or JobDefaults(image="downloader:1", claim_name="library"),
-                access=AccessRules(read_secrets=read_secrets),
+                access=access or AccessRules(read_secrets=read_secrets),
                 checks=CheckLimits(listing_deadline_seconds=300, audit_interval=timedelta(days=7)),
                 history=HistoryLimits(3, 5),
                 patience=Patience(),

@@ -13,6 +13,7 @@ import yaml
 
 from config_file import chart_defaults
 from trawler_operator.__main__ import EXIT_WRONG_CONFIG, main
+from trawler_operator.api.field_types import PROXY_RULE
 from trawler_operator.config import CONFIG_ENV, NAMESPACE_ENV, POD_NAME_ENV, Config, InvalidConfigError, load_config
 
 Change = Callable[[dict[str, Any]], object]
@@ -94,6 +95,16 @@ def test_the_pod_has_a_name_of_its_own_outside_a_cluster(file: Path) -> None:
             lambda c: c["access"].update(allowedCIDRs=["10.0.0.0/8", "nas"]),
             "access.allowedCIDRs: 'nas' is no network; write it as 192.168.1.20/32",
             id="a name for a network",
+        ),
+        pytest.param(
+            lambda c: c["access"].update(allowedProxies=["http://a:1", "b:2"]),
+            "access.allowedProxies[1]: " + PROXY_RULE,
+            id="a proxy without a scheme",
+        ),
+        pytest.param(
+            lambda c: c["defaults"].update(proxy="http://a:99999"),
+            "defaults.proxy: " + PROXY_RULE,
+            id="a port that there is not",
         ),
         pytest.param(
             lambda c: c["defaults"]["jobResources"].update(limit={}),
@@ -178,6 +189,8 @@ def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
     "change",
     [
         pytest.param(lambda c: c["defaults"].update(proxy="http://me:secret@proxy:3128"), id="in its place"),
+        pytest.param(lambda c: c["access"].update(allowedProxies=["http://me:secret@proxy:3128"]), id="among others"),
+        pytest.param(lambda c: c["access"].update(allowedProxies=["http://me:secret"]), id="where a port belongs"),
         pytest.param(lambda c: c["defaults"].update(proxi="http://me:secret@proxy:3128"), id="under a misspelt key"),
         pytest.param(lambda c: c.update(defaults="http://me:secret@proxy:3128"), id="instead of a group"),
         pytest.param(lambda c: c["defaults"].update(proxy=["http://me:secret@proxy:3128"]), id="in a list"),
@@ -191,7 +204,7 @@ def test_a_proxy_is_never_printed(file: Path, change: Change) -> None:
     file.write_text(yaml.safe_dump(content))
 
     [said] = problems(file)
-    assert said.startswith("defaults")
+    assert said.startswith(("defaults", "access"))
     assert "secret" not in said
 
 

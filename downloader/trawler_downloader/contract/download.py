@@ -111,6 +111,8 @@ class DownloadRequest(Message):
     """Free space below which nothing is downloaded, and which no download may use up: a full NAS harms more than the
     video that filled it. None: the downloader decides by the volume's size."""
     proxy: str | None = None
+    proxy_trusted: bool = False
+    """Whoever runs the operator vouches for the proxy: it may have any address. Another one must have a public one."""
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
     cookies: CookiesMode | None = None
@@ -125,7 +127,7 @@ class DownloadRequest(Message):
     allow_generic: bool = False
     """yt-dlp's generic extractor may be used: it fetches any page."""
     allowed_cidrs: tuple[str, ...] = ()
-    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
+    """Networks that may be reached although they are not public."""
     umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
     """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
     stall_timeout_seconds: Annotated[int, Field(ge=1)] = DEFAULT_STALL_TIMEOUT_SECONDS

@@ -27,6 +27,8 @@ SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
 """The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
 LAUNCH_LABEL = f"{GROUP}/launch"
 """On Jobs and their pods: the launch's number."""
+CLAIM_LABEL = f"{GROUP}/claim"
+"""On Jobs and their pods: the claim that they use, as `domain.jobs.naming.claim_label` writes it."""
 
 VIDEO_ANNOTATION = f"{GROUP}/video"
 """On Jobs: the video's key (too long for a label)."""
@@ -37,7 +39,8 @@ LAUNCH_ANNOTATION = f"{GROUP}/launch"
 SPEC_ANNOTATION = f"{GROUP}/spec"
 """On Jobs: digest of the part of the Subscription's spec that the Job was built from."""
 GATES_ANNOTATION = f"{GROUP}/gates"
-"""On Jobs: JSON, the gates that the launch passed, each with its epoch at that time."""
+"""On the pods of Jobs, and so in the pod template, which nobody can edit: JSON, for each kind of gate that the launch
+passed the gate's epoch at that time."""
 
 CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`. On

@@ -19,6 +19,7 @@ class ConditionReason(StrEnum):
     CLAIM_NOT_CONFIGURED = "ClaimNotConfigured"
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CLAIM_LOST = "ClaimLost"
+    CLAIM_FOR_ONE_POD = "ClaimForOnePod"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     PROXY_NOT_CONFIGURED = "ProxyNotConfigured"
     PROXY_SECRET_NOT_READABLE = "ProxySecretNotReadable"  # noqa: S105 - a word
@@ -78,6 +79,8 @@ class EventReason(StrEnum):
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
+    JOB_NOT_STARTING = "JobNotStarting"
+    """Said once, when it is first seen."""
     DOWNLOAD_NOT_STARTED = "DownloadNotStarted"
     DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
     CHECK_FAILED = "CheckFailed"
@@ -166,6 +169,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "create it or change spec.library.claimName"
             ),
             ConditionReason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            ConditionReason.CLAIM_FOR_ONE_POD: (
+                "PersistentVolumeClaim {claim} of namespace {namespace} is ReadWriteOncePod: one pod alone may use it, "
+                "and neither a second download nor a media server; use one that is ReadWriteOnce or ReadWriteMany"
+            ),
             ConditionReason.CA_BUNDLE_NOT_FOUND: (
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"
@@ -253,7 +260,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
             ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
-                "mend them with kubectl edit configmap"
+                "mend them with kubectl -n {namespace} edit configmap -l {selector}"
             ),
             ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
             ConditionReason.COOKIES_REJECTED: (
@@ -272,6 +279,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.JOB_NOT_STARTING: "Job {job} does not start: {detail}",
             EventReason.DOWNLOAD_NOT_STARTED: "{video} did not start and waits until {until}: {detail}",
             EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
             EventReason.CHECK_FAILED: "the check failed: {detail}",
@@ -315,7 +323,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
             EndReason.POD_NOT_CREATED: (
                 "Job {job} has no pod: a quota, Pod Security or an admission webhook refuses it, "
-                "see kubectl get events --field-selector involvedObject.name={job}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={job}"
             ),
             EndReason.UNSCHEDULABLE: (
                 "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
@@ -324,7 +332,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
             EndReason.MOUNT_FAILED: (
                 "the volumes of pod {pod} are not mounted on {node}: "
-                "see kubectl get events --field-selector involvedObject.name={pod}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={pod}"
             ),
             EndReason.NOT_TERMINATING: (
                 "{what} should have ended by {until} and has not: its node is away or its volume does not answer"

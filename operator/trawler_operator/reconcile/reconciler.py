@@ -39,7 +39,12 @@ from trawler_operator.reconcile.ports import (
 from trawler_operator.reconcile.steps.check import Checked, Checker
 from trawler_operator.reconcile.steps.history import Historian, Restored
 from trawler_operator.reconcile.steps.launch import Launched, Launcher, Wish
-from trawler_operator.reconcile.steps.prerequisites import ListingNeeds, look_at_claim, look_at_listing_needs
+from trawler_operator.reconcile.steps.prerequisites import (
+    ClaimState,
+    ListingNeeds,
+    look_at_claim,
+    look_at_listing_needs,
+)
 from trawler_operator.reconcile.steps.report import Reporter
 from trawler_operator.reconcile.steps.requests import Handled, handle_requests
 from trawler_operator.reconcile.steps.settle import JobWatcher, Kept, Seen, Settled, Settler, held_slots
@@ -261,7 +266,7 @@ class _Pass:
         self._kept = Kept({})
         self._settled = Settled()
         self._needs = ListingNeeds(can_list=False)
-        self._claim_blocker: Blocker | None = None
+        self._claim = ClaimState()
         self._restored = Restored(complete=False)
         self._handled = Handled()
         self._probe_in_doubt = False
@@ -302,7 +307,8 @@ class _Pass:
         jobs = self._seen.jobs
         settled = settler.settle(subject, ledger, self._seen.endings)
         self._settled = await make(Step.ENDINGS, settled, self._settled)
-        self._kept = await make(Step.CLEAN_UP, settler.clean_up(subject, ledger, jobs), Kept(held_slots(jobs)))
+        kept = Kept(held_slots(jobs))
+        self._kept = await make(Step.CLEAN_UP, settler.clean_up(subject, ledger, jobs), kept)
         self._hold()
 
     async def _prepare(self, ledger: Ledger) -> None:
@@ -310,7 +316,8 @@ class _Pass:
         parts, make, subject = self._parts, self.attempts.make, self.subject
         needs = look_at_listing_needs(parts.api, subject.subscription, subject.policy)
         self._needs = await make(Step.PREREQUISITES, needs, self._needs)
-        self._claim_blocker = await make(Step.PREREQUISITES, look_at_claim(parts.api, subject), None)
+        self._claim = await make(Step.PREREQUISITES, look_at_claim(parts.api, subject), self._claim)
+        subject = self.subject = replace(subject, one_node=self._claim.one_node)
         restored = parts.historian.restore(subject, ledger, may_run=self._may_run_jobs())
         self._restored = await make(Step.HISTORY, restored, self._restored)
         if self._restored.complete:  # before that nobody knows what is meant
@@ -390,6 +397,7 @@ class _Pass:
             look_at=tuple(at for times in looks for at in times),
             events=(
                 *self._opening,
+                *self._seen.events,
                 *self._settled.events,
                 *self._restored.events,
                 *self._handled.events,
@@ -408,11 +416,11 @@ class _Pass:
 
     def _blocker(self) -> Blocker | None:
         """What a person has to mend: without the volume its history cannot be read, and so on."""
-        return self.checked.blocker or self._restored.blocker or self._needs.blocker or self._claim_blocker
+        return self.checked.blocker or self._restored.blocker or self._needs.blocker or self._claim.blocker
 
     def _may_run_jobs(self) -> bool:
         suspended = self.subject.subscription.spec.suspend
-        blocked = self._needs.blocker or self._claim_blocker or suspended or self._parts.stopping
+        blocked = self._needs.blocker or self._claim.blocker or suspended or self._parts.stopping
         return not blocked and not self.attempts.failed_in({Step.GATES, Step.JOBS, Step.PREREQUISITES})
 
     def _may_launch(self) -> bool:

@@ -45,11 +45,13 @@ class Subject:
         subscription: as read at the pass's start, with what is known of its status.
         policy: chart values.
         now: the time of what is done; later after a listing, which may take minutes.
+        one_node: the volume of its claim is attached to one node at a time, so that all Jobs with it must run there.
     """
 
     subscription: Subscription
     policy: Policy
     now: datetime
+    one_node: bool = False
 
     @property
     def key(self) -> Key:

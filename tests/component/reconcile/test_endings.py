@@ -72,7 +72,10 @@ async def test_no_pod(world: World) -> None:
     assert world.cluster.running_jobs() == []
     assert operator.admission.running == 0
     assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
-    assert [event.reason for event in operator.silent.events if event.warning] == ["DownloadNotStarted"]
+    assert [event.reason for event in operator.silent.events if event.warning] == [
+        "JobNotStarting",
+        "DownloadNotStarted",
+    ]
 
     world.clock.advance(2 * MINUTE)
     await operator.reconcile()

@@ -268,7 +268,7 @@ ENDED = (
 
 HELD_UP = (
     HeldUp(Row("no pod, for a quota", lambda world, job: start_pod(world.cluster, job),
-               "PodNotCreated", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="kubectl get events"),
+               "PodNotCreated", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="kubectl -n media get"),
            SHOWN, START, quota="pods"),
     HeldUp(Row("no node takes the pod", _unschedulable,
                "Unschedulable", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="0/1 nodes are available"),

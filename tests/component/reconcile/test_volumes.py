@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from builders import beside_users_of
 from component.cluster import KEY, publish
 from component.gate_world import (
     FULL,
@@ -252,3 +253,36 @@ async def test_one_whose_volume_does_not_mount_waits_by_itself(world: World) -> 
     assert tally(world)[LedgerState.SUCCEEDED] == 8
     assert world.cluster.subscription(OTHER)["status"]["gate"]["reason"] == "MountFailed"
     assert all(entry.failures == 0 for entry in world.cluster.ledger("other").values())
+
+
+def bear(world: World, mode: str) -> None:
+    """The claim's volume has that access mode."""
+    world.cluster.merge("PersistentVolumeClaim", "media", "library", {"status": {"accessModes": [mode]}})
+
+
+@pytest.mark.parametrize(("mode", "together"), [("ReadWriteOnce", True), ("ReadWriteMany", False)])
+async def test_where_jobs_of_a_claim_run(world: World, mode: str, together: bool) -> None:
+    """Downloads and inventories of a volume that is on one node at a time, beside one another."""
+    bear(world, mode)
+    print_all, world.cluster.inventory = world.cluster.inventory, None
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    (inventory,) = world.cluster.inventory_jobs()
+    world.cluster.inventory = print_all
+    await operator.reconcile()
+    (download,) = world.cluster.running_jobs()
+    jobs = [inventory, download]
+    pods = [job["spec"]["template"] for job in jobs]
+    assert [pod["spec"].get("affinity") for pod in pods] == [beside_users_of("library") if together else None] * 2
+    assert {pod["metadata"]["labels"]["trawler.dev/claim"] for pod in pods} == {"library"}
+
+
+async def test_a_claim_of_one_pod_is_named(world: World) -> None:
+    """Its Jobs would wait for one another, and for a media server for ever."""
+    bear(world, "ReadWriteOncePod")
+    world.cluster.subscribe({"select": {"newest": 2}})
+    await world.operator().reconcile()
+    assert world.cluster.condition("Ready") == ("False", "ClaimForOnePod")
+    assert "use one that is ReadWriteOnce or ReadWriteMany" in ready_message(world)
+    assert world.cluster.created == []

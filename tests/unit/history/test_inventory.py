@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import CONTROLLER, NOON, ledger_entry, restricted_pod, subscription
+from builders import CONTROLLER, NOON, beside_users_of, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import REQUEST_ENV, SubscriptionRef
 from trawler_downloader.contract.inventory import (
     Chunk,
@@ -111,6 +111,7 @@ def test_the_job_of_a_plain_subscription():
         "app.kubernetes.io/managed-by": "trawler",
         "app.kubernetes.io/component": "inventory",
         "trawler.dev/subscription": "numberline",
+        "trawler.dev/claim": "library",
     }
     rules = made["spec"].pop("podFailurePolicy")["rules"]
     assert rules[1]["onExitCodes"]["containerName"] == "download"
@@ -155,6 +156,14 @@ def test_the_job_of_a_plain_subscription():
             },
         },
     }
+
+
+def test_a_volume_that_is_on_one_node_at_a_time():
+    """It is read where it is written to."""
+    made = build_inventory_job(subscription(), FRESH, 1, DEFAULTS, one_node=True)
+    plain = build_inventory_job(subscription(), FRESH, 1, DEFAULTS)
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert made == plain
 
 
 def test_it_asks_for_what_downloads_ask_for():

@@ -31,7 +31,7 @@ BOXED = {"type": "PodReadyToStartContainers", "status": "True"}
 
 
 def job(spec: dict[str, Any] | None = None, created: str | None = EARLIER, **status: Any) -> dict[str, Any]:
-    metadata = {"name": "j"} | ({} if created is None else {"creationTimestamp": created})
+    metadata = {"namespace": "media", "name": "j"} | ({} if created is None else {"creationTimestamp": created})
     return {"metadata": metadata, "spec": spec or {}, "status": status}
 
 
@@ -67,7 +67,7 @@ class Row:
 
 
 ROWS = (
-    Row("no pod", None, OutcomeClass.ENVIRONMENT, "PodNotCreated", START, "involvedObject.name=j"),
+    Row("no pod", None, OutcomeClass.ENVIRONMENT, "PodNotCreated", START, "kubectl -n media get events"),
     Row(
         "no node fits",
         pod({"type": "PodScheduled", "status": "False", "lastTransitionTime": AT, "message": "0/1 nodes"}),

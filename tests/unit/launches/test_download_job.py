@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Job
 
-from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
+from builders import CONTROLLER, URL, beside_users_of, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.gates.route import GateId, GateKind
 from trawler_operator.domain.jobs.digests import download_digest
@@ -36,6 +36,7 @@ MINIMAL_REQUEST = {
     "caBundle": False,
     "proxyCredentials": False,
     "allowGeneric": False,
+    "proxyTrusted": False,
     "allowedCidrs": [],
     "umask": "022",
     "stallTimeoutSeconds": 600,
@@ -85,13 +86,13 @@ def test_a_plain_subscription() -> None:
                 "app.kubernetes.io/component": "download",
                 "trawler.dev/subscription": "numberline",
                 "trawler.dev/launch": "2",
+                "trawler.dev/claim": "library",
             },
             "annotations": {
                 "trawler.dev/video": KEY,
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
                 "trawler.dev/spec": download_digest(subscription({}).spec, PLAIN),
-                "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
             "ownerReferences": [CONTROLLER],
         },
@@ -121,8 +122,9 @@ def test_a_plain_subscription() -> None:
                         "app.kubernetes.io/component": "download",
                         "trawler.dev/subscription": "numberline",
                         "trawler.dev/launch": "2",
+                        "trawler.dev/claim": "library",
                     },
-                    "annotations": {"trawler.dev/video": KEY},
+                    "annotations": {"trawler.dev/video": KEY, "trawler.dev/gates": '{"Egress":7}'},
                 },
                 "spec": restricted_pod(
                     {
@@ -188,7 +190,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         ca_bundle_config_map="ca",
         proxy="http://proxy:8080",
     )
-    access = AccessRules(allowed_cidrs=("192.168.1.30/32",))
+    access = AccessRules(allowed_cidrs=("192.168.1.30/32",), allowed_proxies=("socks5h://vpn.media:1080",))
     plain = _build({}, PLAIN)
     manifest = _build(spec, defaults, access, source_title="Numberline", volume_id="v-1")
     _request(plain)
@@ -201,6 +203,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "volumeId": "v-1",
         "minFreeBytes": 0,
         "proxy": "socks5://vpn.media:1080",
+        "proxyTrusted": True,
         "caBundle": True,
         "cookies": "Always",
         "cookiesSecret": "my-cookies",
@@ -232,6 +235,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         {"name": "proxy", "mountPath": "/etc/trawler/proxy", "readOnly": True},
     ]
     pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = "mine"
+    for metadata in (plain["metadata"], plain["spec"]["template"]["metadata"]):
+        metadata["labels"]["trawler.dev/claim"] = "mine"
     pod["volumes"] += [
         {"name": "ca", "configMap": {"name": "my-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {
@@ -261,6 +266,21 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     assert manifest == plain
 
 
+def test_a_volume_that_is_on_one_node_at_a_time() -> None:
+    """Its Jobs run where one of them runs; nothing else of them is different."""
+    manifest, plain = _build({}, PLAIN, one_node=True), _build({}, PLAIN)
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert manifest == plain
+
+
+def test_a_claim_with_a_long_name() -> None:
+    """Jobs find one another by a label, which takes 63 characters."""
+    manifest = _build({"library": {"claimName": "c" * 200}}, PLAIN, one_node=True)
+    template = manifest["spec"]["template"]
+    label = template["metadata"]["labels"]["trawler.dev/claim"]
+    assert (len(label), template["spec"]["affinity"]) == (63, beside_users_of(label))
+
+
 def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     """Proxy and certificate authorities for everybody."""
     defaults = JobDefaults(
@@ -270,7 +290,7 @@ def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     request = _request(manifest)
     pod = manifest["spec"]["template"]["spec"]
 
-    assert (request["proxy"], request["caBundle"]) == ("http://proxy:8080", True)
+    assert (request["proxy"], request["proxyTrusted"], request["caBundle"]) == ("http://proxy:8080", True, True)
     assert pod["volumes"][2]["configMap"]["name"] == "ca"
     assert pod["securityContext"]["runAsUser"] == 7
 

@@ -134,3 +134,13 @@ def test_unknown_fields_are_ignored() -> None:
 def test_cut_bytes(text: str | None, limit: int, expected: str | None) -> None:
     """Cut at a character's border."""
     assert expected == cut_bytes(text, limit)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("What is a number?", "What is a number? (youtube.x)"), (None, "youtube.x")],
+    ids=["with a title", "before one is known"],
+)
+def test_a_video_is_shown_by_title_and_key(title: str | None, shown: str) -> None:
+    """People know the one, requests by annotation take the other."""
+    assert ledger_entry(title=title).shown("youtube.x") == shown

@@ -72,6 +72,11 @@ class GateId:
         subject = _UNREADABLE.sub("_", (self.site or self.claim or self.subscription).replace("/", "."))[:MAX_READABLE]
         return f"{self.kind.lower()}.{subject}.{digest}"
 
+    @property
+    def crosses_namespaces(self) -> bool:
+        """Whether Subscriptions of several namespaces may stand behind it: it is of no claim, jar or Subscription."""
+        return not (self.claim or self.cookies or self.subscription)
+
     def __str__(self) -> str:
         """For people."""
         if self.kind is GateKind.VOLUME:

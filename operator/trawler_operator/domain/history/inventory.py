@@ -34,7 +34,14 @@ from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.cleanup import is_owned
 from trawler_operator.domain.jobs.digests import download_digest
-from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
+from trawler_operator.domain.jobs.manifest import (
+    annotated_number,
+    build_container,
+    build_job,
+    build_pod,
+    library_mount,
+    library_volume,
+)
 from trawler_operator.domain.jobs.naming import inventory_job_name
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -109,7 +116,7 @@ def find_progress(ledger: Ledger, claim: str) -> Progress | None:
 
 
 def build_inventory_job(
-    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults
+    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults, *, one_node: bool = False
 ) -> dict[str, Any]:
     """The Job that prints the next chunk.
 
@@ -118,6 +125,7 @@ def build_inventory_job(
         progress: what has come.
         attempt: number of the try, from 1.
         defaults: the operator's settings.
+        one_node: the claim's volume is attached to one node at a time.
     """
     request = InventoryRequest(
         subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
@@ -139,6 +147,8 @@ def build_inventory_job(
         annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription, defaults)},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_pod(subscription.spec, defaults, container=container, volumes=[library_volume(progress.claim)]),
+        claim=progress.claim,
+        one_node=one_node,
     )
     job["spec"]["ttlSecondsAfterFinished"] = KEPT_SECONDS
     return job
@@ -155,8 +165,7 @@ def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progre
     for job in jobs:
         if not is_owned(job, subscription.uid):
             continue
-        number = str((job["metadata"].get("annotations") or {}).get(labels.LAUNCH_ANNOTATION, ""))
-        tried = int(number) if number.isdecimal() else 0
+        tried = annotated_number(job, labels.LAUNCH_ANNOTATION) or 0
         leaving = bool(job["metadata"].get("deletionTimestamp"))
         if job["metadata"]["name"] != _job_name(subscription, progress, tried) or tried < attempt:
             if not leaving:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from trawler_downloader.contract.listing import CookiesMode
-from trawler_operator.api.field_types import OptionalName, OptionalProxyUrl, UserId
+from trawler_downloader.contract.proxies import proxy_place
+from trawler_operator.api.field_types import OptionalName, OptionalProxyUrl, ProxyUrl, UserId
 from trawler_operator.api.spec import Resources, SubscriptionSpec
 from trawler_operator.api.status import LibraryStatus
 
@@ -37,10 +38,12 @@ class AccessRules:
         read_secrets: whether the operator may read Secrets with cookies and proxy credentials for its listings.
             Downloads mount theirs anyway.
         allowed_cidrs: networks that listings and downloads may reach although they are not public.
+        allowed_proxies: URLs of proxies that may have an address inside the network, beside the default one.
     """
 
     read_secrets: bool = False
     allowed_cidrs: Annotated[tuple[str, ...], Field(alias="allowedCIDRs"), AfterValidator(_check_networks)] = ()
+    allowed_proxies: tuple[ProxyUrl, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,16 @@ def ca_bundle_config_map(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
     """The proxy's URL; empty if there is none."""
     return spec.access.proxy or defaults.proxy
+
+
+def is_proxy_trusted(spec: SubscriptionSpec, defaults: JobDefaults, access: AccessRules) -> bool:
+    """Whether whoever runs the operator named the proxy: only such a one may have an address that is not public.
+
+    Host and port are compared, as they are written: what a name leads to is judged when it is connected to.
+    """
+    through = proxy(spec, defaults)
+    named = [url for url in (defaults.proxy, *access.allowed_proxies) if url]
+    return bool(through) and proxy_place(through) in map(proxy_place, named)
 
 
 def cookies_secret(spec: SubscriptionSpec) -> str:

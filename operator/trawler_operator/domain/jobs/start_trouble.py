@@ -125,19 +125,19 @@ def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Troub
     Returns:
         None: it runs, or has ended and its Job is about to say so.
     """
-    name = job["metadata"]["name"]
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     if pod is None:
         counted, since = job.get("status") or {}, _created(job)
         if since is None or counted.get("active") or counted.get("terminating"):
             return None  # a pod vanished just now, and the Job does not know it yet
-        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name)
+        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name, namespace=namespace)
     status, metadata = pod.get("status") or {}, pod["metadata"]
     phase = status.get("phase", "Pending")
     if phase in {"Succeeded", "Failed"}:
         return None
     if metadata.get("deletionTimestamp"):
         return _not_terminating(job, f"pod {metadata['name']}", metadata["deletionTimestamp"], patience)
-    return _not_started(pod, patience) if phase == "Pending" else None
+    return _not_started(pod, namespace, patience) if phase == "Pending" else None
 
 
 def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
@@ -166,7 +166,7 @@ def look_again(job: _Object | None) -> timedelta:
     return LOOK_AT_LEAVING if job is None or find_other_owner(job) is None else LOOK_AT_FOREIGN
 
 
-def _not_started(pod: _Object, patience: Patience) -> Trouble:
+def _not_started(pod: _Object, namespace: str, patience: Patience) -> Trouble:
     name, status = pod["metadata"]["name"], pod.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
@@ -188,7 +188,7 @@ def _not_started(pod: _Object, patience: Patience) -> Trouble:
     if not status.get("startTime"):
         text = message(EndReason.NODE_LOST, detail=f"pod {name} was given to {node}, which does not take it up")
         return Trouble(OutcomeClass.TERMINATED, EndReason.NODE_LOST, text, since, since + patience.start)
-    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node)
+    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node, namespace=namespace)
 
 
 def _environment(reason: EndReason, since: datetime, borne: timedelta, **values: object) -> Trouble:

@@ -23,6 +23,7 @@ from typing import Any
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.cleanup import is_owned
+from trawler_operator.domain.jobs.manifest import annotated_number
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 
@@ -102,7 +103,7 @@ def forgotten_jobs(jobs: Iterable[_Job], entries: Mapping[str, LedgerEntry]) -> 
 def _is_settled(job: _Job, entries: Mapping[str, LedgerEntry]) -> bool:
     annotations = job["metadata"].get("annotations") or {}
     entry = entries.get(annotations.get(labels.VIDEO_ANNOTATION, ""))
-    launch = annotations.get(labels.LAUNCH_ANNOTATION, "")
-    if entry is None or not launch.isdecimal():
+    launch = annotated_number(job, labels.LAUNCH_ANNOTATION)
+    if entry is None or launch is None:
         return False
-    return int(launch) < entry.launches or (int(launch) == entry.launches and entry.state is not LedgerState.RUNNING)
+    return launch < entry.launches or (launch == entry.launches and entry.state is not LedgerState.RUNNING)

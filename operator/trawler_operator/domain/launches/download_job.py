@@ -33,6 +33,7 @@ from trawler_operator.domain.jobs.settings import (
     claim_name,
     cookies_mode,
     cookies_secret,
+    is_proxy_trusted,
     proxy,
     proxy_secret,
 )
@@ -55,6 +56,7 @@ def build_download_job(
     gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
+    one_node: bool = False,
 ) -> dict[str, Any]:
     """The manifest of launch `launch` of a video.
 
@@ -69,6 +71,7 @@ def build_download_job(
         gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
+        one_node: the claim's volume is attached to one node at a time.
 
     Raises:
         ValueError: no claim is named; the caller reports that instead of creating Jobs.
@@ -84,7 +87,6 @@ def build_download_job(
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
         labels.SPEC_ANNOTATION: download_digest(spec, defaults),
-        labels.GATES_ANNOTATION: encode_epochs(gates),
     }
     job = build_job(
         subscription,
@@ -93,8 +95,13 @@ def build_download_job(
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
+        claim=claim,
+        one_node=one_node,
     )
-    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
+    job["spec"]["template"]["metadata"]["annotations"] = {
+        labels.VIDEO_ANNOTATION: key,
+        labels.GATES_ANNOTATION: encode_epochs(gates),
+    }
     return job
 
 
@@ -132,6 +139,7 @@ def _request(
         volume_id=volume_id,
         min_free_bytes=spec.library.min_free,
         proxy=proxy(spec, defaults) or None,
+        proxy_trusted=is_proxy_trusted(spec, defaults, access),
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         cookies=cookies_mode(spec) if cookies_secret(spec) else None,
         cookies_secret=cookies_secret(spec) or None,

@@ -92,6 +92,10 @@ class LedgerEntry:
     back_catalogue: bool = False
     times: LaunchTimes = NEVER_LAUNCHED
 
+    def shown(self, key: str) -> str:
+        """The video for people: its title, where one is known, and its key, by which it can be asked for."""
+        return f"{self.title} ({key})" if self.title else key
+
     @property
     def is_active(self) -> bool:
         """Whether it may still change by itself: kept in memory in full."""

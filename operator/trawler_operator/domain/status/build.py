@@ -125,7 +125,7 @@ def build_status(
         judge.source_reachable(status, check),
         judge.up_to_date(status),
         judge.library_changed(status.library, library),
-        judge.ledger_intact(ledger.broken),
+        judge.ledger_intact(subscription, ledger.broken),
     )
     about_cookies = cookies_condition(
         previous.conditions,

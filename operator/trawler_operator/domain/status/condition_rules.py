@@ -11,6 +11,7 @@ from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.api.conditions import REASON_PATTERN, Condition, ConditionStatus, ConditionType, make_condition
+from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.status import LibraryStatus, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
@@ -139,14 +140,20 @@ class Judge:
         text = message(ConditionReason.LIBRARY_CHANGED, new=_describe(wanted), old=_describe(standing))
         return self._set(kind, ConditionStatus.TRUE, ConditionReason.LIBRARY_CHANGED, text)
 
-    def ledger_intact(self, broken: Sequence[str]) -> Condition:
+    def ledger_intact(self, subscription: Subscription, broken: Sequence[str]) -> Condition:
         """Every value of the ledger can be read."""
         kind = ConditionType.LEDGER_INTACT
         if not broken:
             text = message(ConditionReason.ENTRIES_READABLE)
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.ENTRIES_READABLE, text)
         names = ", ".join(broken[:MAX_BROKEN_NAMED]) + (", …" if len(broken) > MAX_BROKEN_NAMED else "")
-        text = message(ConditionReason.ENTRIES_BROKEN, count=len(broken), names=names)
+        text = message(
+            ConditionReason.ENTRIES_BROKEN,
+            count=len(broken),
+            names=names,
+            namespace=subscription.namespace,
+            selector=ledger_selector(subscription.name),
+        )
         return self._set(kind, ConditionStatus.FALSE, ConditionReason.ENTRIES_BROKEN, text)
 
     def blocked(self, blocker: Blocker) -> Condition:

@@ -21,7 +21,7 @@ from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_o
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import NewEntry, new_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
-from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, proxy
+from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -200,6 +200,7 @@ class Checker:
             audit=audit,
             known=ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
             proxy=proxy(spec, policy.defaults) or None,
+            proxy_trusted=is_proxy_trusted(spec, policy.defaults, policy.access),
             ca_bundle=needs.ca_bundle,
             cookies=needs.secrets.cookies,
             cookies_mode=cookies_mode(spec),

@@ -46,7 +46,7 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import JobWatcher
+from trawler_operator.reconcile.steps.settle import JobWatcher, job_not_starting, unless_said
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
 from trawler_operator.reconcile.subject import Subject
@@ -138,12 +138,14 @@ class Historian:
             for job in jobs.stale:
                 await self._delete(job)
             if jobs.present is None or not is_finished(jobs.present):
-                return replace(await self._run(subject, ledger, progress, jobs), events=events)
+                step = await self._run(subject, ledger, progress, jobs)
+                return replace(step, events=(*events, *step.events))
             try:
                 chunk = await self._read(subject, progress, jobs.present)
             except UnusableChunkError as error:
                 ended_at = observe_outcome(jobs.present, None).finished_at
-                return replace(await self._try_again(subject, progress, jobs, str(error), ended_at), events=events)
+                step = await self._try_again(subject, progress, jobs, str(error), ended_at)
+                return replace(step, events=(*events, *step.events))
             except UnavailableError as error:
                 # The chunk may be fine, so it is kept; nothing but asking again helps.
                 self.withdraw(subject.key)
@@ -170,33 +172,41 @@ class Historian:
                 return await self._try_again(subject, progress, jobs, why, trouble.ends_at)
             self._places_for(subject).hold(subject.key)
             # Until then only shown: a volume that comes back lets it run.
+            name = jobs.present["metadata"]["name"]
+            events = tuple(job_not_starting(subject, name, trouble)) if trouble is not None else ()
             shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
-            return Restored(complete=False, blocker=shown, look_at=(again,) if again else ())
+            return Restored(complete=False, blocker=shown, look_at=(again,) if again else (), events=events)
         held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
         if held is not None:
             self.withdraw(subject.key)
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))
         if self._places_for(subject).take(subject.key):
-            refused = await self._create(subject, progress, jobs.attempt + 1)
+            refused, events = await self._create(subject, progress, jobs.attempt + 1)
             shown = refused or _blocker(ConditionReason.REBUILDING_HISTORY, so_far)
-            return Restored(complete=False, blocker=shown)
+            return Restored(complete=False, blocker=shown, events=events)
         return Restored(
             complete=False, blocker=_blocker(ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
         )
 
-    async def _create(self, subject: Subject, progress: Progress, attempt: int) -> Blocker | None:
+    async def _create(
+        self, subject: Subject, progress: Progress, attempt: int
+    ) -> tuple[Blocker | None, tuple[Event, ...]]:
         """Create the Job of a try; what keeps it from being created, if anything does."""
         namespace = subject.key[0]
-        manifest = build_inventory_job(subject.subscription, progress, attempt, subject.policy.defaults)
+        manifest = build_inventory_job(
+            subject.subscription, progress, attempt, subject.policy.defaults, one_node=subject.one_node
+        )
         try:
             await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
-            return None  # of an attempt whose answer was lost: its name is nobody else's
+            return None, ()  # of an attempt whose answer was lost: its name is nobody else's
         except RejectedError as error:
             self.withdraw(subject.key)
-            return _blocker(ConditionReason.JOB_REJECTED, str(error))
+            text = message(EventReason.JOB_REJECTED, job=manifest["metadata"]["name"], detail=error)
+            event = Event(EventReason.JOB_REJECTED, text, warning=True)
+            return _blocker(ConditionReason.JOB_REJECTED, str(error)), tuple(unless_said(subject, event, str(error)))
         logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
-        return None
+        return None, ()
 
     async def _read(self, subject: Subject, progress: Progress, job: Manifest) -> Chunk:
         """The chunk that a finished Job printed.
@@ -241,8 +251,9 @@ class Historian:
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))
         shown = _blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
         if self._places_for(subject).take(subject.key):
-            shown = await self._create(subject, progress, jobs.attempt + 1) or shown
+            refused, events = await self._create(subject, progress, jobs.attempt + 1)
             await self._delete(failed)
+            return Restored(complete=False, blocker=refused or shown, events=events)
         return Restored(complete=False, blocker=shown)
 
     async def _write(self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk) -> tuple[Event, ...]:

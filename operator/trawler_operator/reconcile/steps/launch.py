@@ -259,6 +259,7 @@ class _Launching:
             access=subject.policy.access,
             gates=gates,
             source_title=self._wish.source_title,
+            one_node=subject.one_node,
             volume_id=self._ledger.volumes.get(subject.claim),
         )
         namespace, name = subject.key[0], manifest["metadata"]["name"]
@@ -271,7 +272,7 @@ class _Launching:
         else:
             self._admission.created(subject.key, route)
             logger.info("created Job %s/%s for %s, launch %d", namespace, name, video, entry.launches)
-            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
+            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=entry.shown(video), launch=entry.launches)
             self._events.append(Event(EventReason.DOWNLOAD_CREATED, text))
             self._look_at.append(subject.now + subject.policy.patience.unasked)
 

@@ -18,8 +18,8 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
 from trawler_operator.api.times import format_time
-from trawler_operator.domain.gates.codec import decode_epochs, egress_name
 from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
+from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
 from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
@@ -55,7 +55,7 @@ class Ending:
         launch: number of the launch.
         observed: the ending.
         built_from: digest of the spec that the Job was built from.
-        gates: that it passed, each with its epoch at that time.
+        gates: that it passed and may move, each with its epoch at that time.
         claim: that it wrote to.
     """
 
@@ -76,6 +76,7 @@ class Seen:
         missing: videos whose launch is claimed and whose Job is not there.
         trouble: why a Job that should run does not.
         look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
+        events: of trouble that is seen for the first time.
     """
 
     jobs: Mapping[str, Manifest] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Seen:
     missing: tuple[str, ...] = ()
     trouble: str | None = None
     look_at: tuple[datetime, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +115,23 @@ class Kept:
     busy: frozenset[str] = frozenset()
 
 
+def is_unfinished_download(job: Manifest) -> bool:
+    """Whether the Job is a download of ours that goes on."""
+    leaves = is_finished(job) or job["metadata"].get("deletionTimestamp")
+    return not leaves and find_other_owner(job) is None
+
+
 def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset()) -> Counter[str]:
     """Slots that Jobs hold: one each, through its egress, until it is finished or on its way out.
+
+    A Job of somebody else that merely bears the name of one of ours holds none.
 
     Args:
         jobs: by name.
         deleted: names of those that were deleted since they were read.
     """
     return Counter(
-        egress_name(job)
-        for name, job in jobs.items()
-        if name not in deleted and not is_finished(job) and not job["metadata"].get("deletionTimestamp")
+        egress_name(job) for name, job in jobs.items() if name not in deleted and is_unfinished_download(job)
     )
 
 
@@ -209,6 +217,7 @@ class Settler:
         missing: list[str] = []
         troubles: list[str] = []
         look_at: list[datetime] = []
+        events: list[Event] = []
         for video, entry in running.items():
             name = subject.job_name(video, entry)
             # A missing label hides a Job from the list, not from a direct read.
@@ -236,8 +245,9 @@ class Settler:
                 endings[video] = _ending(subject, entry, job, trouble.ending(subject.now))
             elif trouble is not None and shown:
                 troubles.append(trouble.message)
+                events += job_not_starting(subject, name, trouble)
         still_missing = await self._still_missing(subject, ledger, missing) if missing else ()
-        return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at))
+        return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at), tuple(events[:1]))
 
     async def _still_missing(self, subject: Subject, ledger: Ledger, missing: list[str]) -> tuple[str, ...]:
         """Those whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
@@ -326,6 +336,20 @@ class Settler:
         return Kept(held_slots(jobs, gone), frozenset(busy_videos(alive)))
 
 
+def job_not_starting(subject: Subject, job: str, trouble: Trouble) -> list[Event]:
+    """The Event of a Job that does not come to run, when that is first seen; the status says so from then on."""
+    if trouble.reason not in NEVER_STARTED:
+        return []
+    text = message(EventReason.JOB_NOT_STARTING, job=job, detail=trouble.message)
+    return unless_said(subject, Event(EventReason.JOB_NOT_STARTING, text, warning=True), trouble.message)
+
+
+def unless_said(subject: Subject, event: Event, detail: str) -> list[Event]:
+    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does."""
+    said = any(detail in condition.message for condition in subject.subscription.status.conditions)
+    return [] if said else [event]
+
+
 def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:
     """A Job that is not ours (any more) bears a name that a launch needs: when to look again, and what to say of it.
 
@@ -341,21 +365,18 @@ def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Fi
 
 
 def _ending(subject: Subject, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
-    annotations = job["metadata"].get("annotations") or {}
-    gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
-    if gates is None:  # edited by hand: as if it had begun before any of them moved
-        gates = dict.fromkeys(subject.download_route(entry.url).gates, 0)
+    built_from = str((job["metadata"].get("annotations") or {}).get(labels.SPEC_ANNOTATION, ""))
     return Ending(
         launch=entry.launches,
         observed=observed,
-        built_from=str(annotations.get(labels.SPEC_ANNOTATION, ""))[:DIGEST_LENGTH],
-        gates=gates,
+        built_from=built_from[:DIGEST_LENGTH],
+        gates=passed_gates(job, subject.download_route(entry.url)),
         claim=claim_of(job),
     )
 
 
 def _event(video: str, entry: LedgerEntry, held_until: datetime | None) -> Event:
-    shown = f"{entry.title} ({video})" if entry.title else video
+    shown = entry.shown(video)
     again = max((at for at in (entry.retry_at, held_until) if at is not None), default=None)
     until = format_time(again) if again is not None else "asked for"
     detail = f"{entry.reason}: {entry.message}" if entry.message else str(entry.reason)
