@@ -167,6 +167,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
             "supplementalGroups": [2000, 2001],
             "umask": "002",
             "stallTimeoutSeconds": 60,
+            "podAnnotations": {"sidecar.istio.io/inject": "false"},
+            "podLabels": {"team": "archive"},
         },
     }
     defaults = JobDefaults(
@@ -202,6 +204,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
+    plain["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] = "false"
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
     pod = plain["spec"]["template"]["spec"]
     pod["securityContext"] |= {
         "runAsUser": 1000,

@@ -74,7 +74,6 @@ def build_download_job(
     if not claim:
         raise ValueError("no claim is named")
     request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
-    pod_labels = labels.download_labels(subscription.name, launch)
     annotations = {
         labels.VIDEO_ANNOTATION: key,
         labels.SHARD_ANNOTATION: str(shard),
@@ -82,16 +81,15 @@ def build_download_job(
         labels.GENERATION_ANNOTATION: str(subscription.generation),
         labels.GATES_ANNOTATION: encode_epochs(gates),
     }
-    job = build_job(
+    return build_job(
         subscription,
         name=job_name(subscription.namespace, subscription.name, key, launch),
-        pod_labels=pod_labels,
+        own_labels=labels.download_labels(subscription.name, launch),
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
+        pod_annotations={labels.VIDEO_ANNOTATION: key},
     )
-    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
-    return job
 
 
 def _request(
