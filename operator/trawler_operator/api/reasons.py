@@ -29,7 +29,8 @@ class ConditionReason(StrEnum):
     LEDGER_NOT_READABLE = "LedgerNotReadable"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    SUBSCRIPTION_GATE_CLOSED = "SubscriptionGateClosed"
+    PAUSED_BY_HAND = "PausedByHand"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     GATES_UNAVAILABLE = "GatesUnavailable"
@@ -185,7 +186,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
                 "give its account the right (the chart's Role has it): {detail}"
             ),
-            ConditionReason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            ConditionReason.JOB_REJECTED: "the API server refuses the Job: {detail}",
             ConditionReason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
             ConditionReason.LEDGER_NOT_READABLE: "the ledger's ConfigMaps cannot be read, so nothing goes on: {detail}",
             ConditionReason.JOBS_NOT_READABLE: "the Jobs cannot be looked at, so nothing is launched: {detail}",
@@ -213,7 +214,11 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
             ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.SUBSCRIPTION_GATE_CLOSED: "downloads of this Subscription alone pause: {detail}",
+            ConditionReason.PAUSED_BY_HAND: (
+                "the annotation trawler.dev/pause holds downloads back until {until}; checks go on. To end it: set the "
+                "annotation to none"
+            ),
             ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
@@ -235,7 +240,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the site has answered {checks} checks in a row that there is no such source; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
-            ConditionReason.NOT_CHECKED_YET: "not checked yet",
+            ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
             ConditionReason.WATCHING: "the last check went well",
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",

@@ -15,13 +15,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.status import Backoff, SubscriptionStatus
+from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_identity, parse_subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.history.inventory import find_progress
 from trawler_operator.domain.launches.admission import Admission
-from trawler_operator.domain.launches.subscription_pause import standing_pause
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.reconcile.failures import Attempts, Step, StepFailure
 from trawler_operator.reconcile.findings import Findings
@@ -128,7 +127,7 @@ class Reconciler:
         self._measurements = measurements
         self._reporter = Reporter(api, recorder, self.gatekeeper, measurements)
         self._next_passes = NextPasses(self.gatekeeper)
-        self._deadline = policy.listing_deadline_seconds + PASS_SLACK_SECONDS
+        self._deadline = policy.checks.listing_deadline_seconds + PASS_SLACK_SECONDS
         self._unstored: dict[Key, tuple[str, SubscriptionStatus]] = {}
         """Uid and status of those whose status could not be stored: it is what is known all the same."""
         self._wake = wake
@@ -260,7 +259,7 @@ class _Pass:
         self._opening: tuple[Event, ...] = ()
         self._seen = Seen()
         self._kept = Kept({})
-        self._settled = Settled(standing_pause(subscription))
+        self._settled = Settled()
         self._needs = ListingNeeds(can_list=False)
         self._claim_blocker: Blocker | None = None
         self._restored = Restored(complete=False)
@@ -301,7 +300,7 @@ class _Pass:
         if self.attempts.failed_in({Step.JOBS}):
             return
         jobs = self._seen.jobs
-        settled = settler.settle(subject, ledger, self._seen.endings, self._settled.backoff)
+        settled = settler.settle(subject, ledger, self._seen.endings)
         self._settled = await make(Step.ENDINGS, settled, self._settled)
         self._kept = await make(Step.CLEAN_UP, settler.clean_up(subject, ledger, jobs), Kept(held_slots(jobs)))
         self._hold()
@@ -315,9 +314,8 @@ class _Pass:
         restored = parts.historian.restore(subject, ledger, may_run=self._may_run_jobs())
         self._restored = await make(Step.HISTORY, restored, self._restored)
         if self._restored.complete:  # before that nobody knows what is meant
-            self._handled = await make(
-                Step.REQUESTS, handle_requests(subject, ledger, parts.api, parts.store), self._handled
-            )
+            handled = handle_requests(subject, ledger, parts.api, parts.store, parts.gatekeeper)
+            self._handled = await make(Step.REQUESTS, handled, self._handled)
         running = ledger.running().items()
         missing = self._missing(ledger)
         alive = {launch_task(video, entry.launches) for video, entry in running if video not in missing}
@@ -330,7 +328,7 @@ class _Pass:
         if not self._may_launch():
             self.asked_for_slots = False
             return
-        wish = Wish(self._missing(ledger), self._kept.busy, self._backoff(), title)
+        wish = Wish(self._missing(ledger), self._kept.busy, title)
         launched = await self._parts.launcher.launch(self.subject, ledger, wish)
         self._launches.append(launched)
         self.asked_for_slots = True
@@ -338,14 +336,14 @@ class _Pass:
             self.attempts.note(Step.LAUNCH, launched.error)
 
     def _check_is_due(self) -> bool:
-        parts, subscription = self._parts, self.subject.subscription
+        parts, subject = self._parts, self.subject
         can_list = self._needs.can_list and self._restored.complete and not parts.stopping
         if not can_list or self.attempts.failed_in({Step.GATES, Step.PREREQUISITES}):
             return False
-        open_since = parts.gatekeeper.open_since(self.subject)
-        if not decide_check(subscription, subscription.status, open_since, self.subject.now).due:
+        open_since = parts.gatekeeper.open_since(subject)
+        if not decide_check(subject, subject.subscription.status, open_since).due:
             return False
-        if parts.gatekeeper.holds_listing(self.subject):
+        if parts.gatekeeper.holds_listing(subject):
             self.checked = Checked(waits_for_gate=True)
             return False
         return True
@@ -378,7 +376,6 @@ class _Pass:
             failures=self.attempts.failures,
             blocker=self._blocker(),
             trouble=next((t for t in (self._seen.trouble, *(done.trouble for done in launches)) if t), None),
-            backoff=self._backoff(),
             check=self.checked.report,
             cookies=self.checked.cookies or self._needs.secrets.verdict or self._settled.cookies,
             handled=self._handled.requests,
@@ -428,12 +425,6 @@ class _Pass:
         missing = self._launches[-1].missing if self._launches else self._seen.missing
         running = ledger.running()
         return tuple(video for video in missing if video in running)
-
-    def _backoff(self) -> Backoff | None:
-        report = self.checked.report
-        if report is not None and report.requested is not None and len(self._launches) < 2:
-            return None  # who asks for a check has mended something, most likely
-        return self._launches[-1].backoff if self._launches else self._settled.backoff
 
     def _hold(self) -> None:
         """Tell admission how many Jobs there are; those that this pass creates it counts by itself."""

@@ -189,7 +189,7 @@ class Checker:
                 last_audit=subscription.status.last_audit_time,
                 created_at=subscription.creation_timestamp,
                 uid=subscription.uid,
-                interval=timedelta(seconds=policy.audit_interval_seconds),
+                interval=policy.checks.audit_interval,
                 now=subject.now,
             )
         )
@@ -206,8 +206,8 @@ class Checker:
             proxy_username=needs.secrets.proxy_username,
             proxy_password=needs.secrets.proxy_password,
             allow_generic=spec.access.allow_generic,
-            allowed_cidrs=policy.defaults.allowed_cidrs,
-            deadline_seconds=policy.listing_deadline_seconds,
+            allowed_cidrs=policy.access.allowed_cidrs,
+            deadline_seconds=policy.checks.listing_deadline_seconds,
         )
 
     async def _record(self, subject: Subject, ledger: Ledger, listing: RawListing) -> tuple[Event, ...]:

@@ -189,7 +189,7 @@ class Historian:
             # Until then only shown: a volume that comes back lets it run.
             shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
             return Restored(complete=False, blocker=shown, look_at=(again,) if again else ())
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
         if held is not None:
             self.withdraw(subject.key)
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))
@@ -251,7 +251,7 @@ class Historian:
         """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
         failed = jobs.present
         assert failed is not None
-        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription)
+        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription, subject.policy.defaults)
         if at is not None and subject.now < at:
             self.withdraw(subject.key)
             return Restored(
@@ -259,7 +259,7 @@ class Historian:
                 blocker=_blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}"),
                 look_at=(at,),
             )
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
         if held is not None:
             self.withdraw(subject.key)
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))

@@ -18,13 +18,13 @@ from datetime import datetime
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
-from trawler_operator.api.status import Backoff
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.gates.codec import decode_epochs, egress_name
 from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
 from trawler_operator.domain.jobs.containers import is_kept_alive, may_be_kept_alive
+from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
 from trawler_operator.domain.jobs.manifest import claim_of
 from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.jobs.start_trouble import (
@@ -38,7 +38,6 @@ from trawler_operator.domain.jobs.start_trouble import (
     look_again,
 )
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
-from trawler_operator.domain.launches.subscription_pause import next_backoff
 from trawler_operator.domain.launches.transitions import is_held_by_a_gate, settle
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -58,14 +57,14 @@ class Ending:
     Args:
         launch: number of the launch.
         observed: the ending.
-        generation: of the spec that the Job was built from.
+        built_from: digest of the spec that the Job was built from.
         gates: that it passed, each with its epoch at that time.
         claim: that it wrote to.
     """
 
     launch: int
     observed: ObservedOutcome
-    generation: int
+    built_from: str
     gates: Mapping[GateId, int]
     claim: str | None = None
 
@@ -94,13 +93,11 @@ class Settled:
     """What endings told, once they are in the ledger.
 
     Args:
-        backoff: the pause of downloads, as it stands after them.
         cookies: what they say of the cookies.
         events: about the Subscription.
         gate_events: about gates that moved.
     """
 
-    backoff: Backoff | None = None
     cookies: CookiesVerdict | None = None
     events: tuple[Event, ...] = ()
     gate_events: tuple[AboutGate, ...] = ()
@@ -267,9 +264,7 @@ class Settler:
         running = ledger.running()
         return tuple(v for v, launch in claimed.items() if v in running and running[v].launches == launch)
 
-    async def settle(
-        self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending], backoff: Backoff | None
-    ) -> Settled:
+    async def settle(self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending]) -> Settled:
         """Tell the gates, then settle launches in the ledger. An entry that is no longer Running that launch stays.
 
         In this order: after a crash in between the endings are told again, and say nothing new; the other way round a
@@ -279,7 +274,6 @@ class Settler:
             subject: the Subscription.
             ledger: as it is.
             endings: by video.
-            backoff: the pause of downloads so far.
         """
         gate_events = await self._gatekeeper.settle(subject, [_evidence(v, ending) for v, ending in endings.items()])
         # An unclear ending that was told before moves no gate again; one that closed a gate is remembered there.
@@ -299,7 +293,7 @@ class Settler:
                     entry,
                     ending.observed,
                     retry=subject.subscription.spec.retry,
-                    generation=ending.generation,
+                    built_from=ending.built_from,
                     now=subject.now,
                     blames_site=video in blameless,
                 )
@@ -315,10 +309,11 @@ class Settler:
         for video, entry in settled.items():
             observed = endings[video].observed
             cookies = cookies_verdict(observed.result) or cookies
-            backoff = next_backoff(backoff, observed, subject.now)
             self._measurements.launch_finished(observed.outcome)
-            if not is_held_by_a_gate(observed):  # said once, of the gate
-                events.append(_event(video, entry))
+            own = self._gatekeeper.own_gate(subject.key).closing
+            if not is_held_by_a_gate(observed) or (own is not None and own.reason == observed.reason):
+                # What a shared gate covers is said once, of the gate.
+                events.append(_event(video, entry, own.until if own else None))
             logger.info(
                 "launch %d of %s in %s/%s ended: %s (%s), now %s",
                 entry.launches,
@@ -328,7 +323,7 @@ class Settler:
                 observed.reason,
                 entry.state,
             )
-        return Settled(backoff, cookies, tuple(events), gate_events)
+        return Settled(cookies, tuple(events), gate_events)
 
     async def clean_up(self, subject: Subject, ledger: Ledger, jobs: Mapping[str, Manifest]) -> Kept:
         """Delete Jobs whose launch is settled while they live on, and those beyond the history limits."""
@@ -361,22 +356,22 @@ def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Fi
 
 def _ending(subject: Subject, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
     annotations = job["metadata"].get("annotations") or {}
-    generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
     gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
     if gates is None:  # edited by hand: as if it had begun before any of them moved
         gates = dict.fromkeys(subject.download_route(entry.url).gates, 0)
     return Ending(
         launch=entry.launches,
         observed=observed,
-        generation=int(generation) if generation.isdecimal() else 0,
+        built_from=str(annotations.get(labels.SPEC_ANNOTATION, ""))[:DIGEST_LENGTH],
         gates=gates,
         claim=claim_of(job),
     )
 
 
-def _event(video: str, entry: LedgerEntry) -> Event:
+def _event(video: str, entry: LedgerEntry, held_until: datetime | None) -> Event:
     shown = f"{entry.title} ({video})" if entry.title else video
-    until = format_time(entry.retry_at) if entry.retry_at else "asked for"
+    again = max((at for at in (entry.retry_at, held_until) if at is not None), default=None)
+    until = format_time(again) if again is not None else "asked for"
     detail = f"{entry.reason}: {entry.message}" if entry.message else str(entry.reason)
     match entry.state:
         case LedgerState.SUCCEEDED:
