@@ -328,7 +328,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.UNSCHEDULABLE: (
                 "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
             ),
-            EndReason.IMAGE_PULL_FAILED: "the downloader's image does not come to pod {pod}: {detail}",
+            EndReason.IMAGE_PULL_FAILED: "the image does not come to {where}: {detail}",
             EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
             EndReason.MOUNT_FAILED: (
                 "the volumes of pod {pod} are not mounted on {node}: "

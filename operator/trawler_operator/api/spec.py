@@ -40,6 +40,7 @@ from trawler_operator.api.field_types import (
     check_distinct,
 )
 from trawler_operator.api.model import SpecModel
+from trawler_operator.api.pod_metadata import PodAnnotations, PodLabels
 from trawler_operator.api.quantities import ByteRate, FreeSpace
 
 DEFAULT_INTERVAL_SECONDS = 3600
@@ -210,6 +211,10 @@ class JobOptions(SpecModel):
     """Labels of the nodes that downloads may run on."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Taints that downloads tolerate."""
+    pod_annotations: PodAnnotations = Field(default_factory=dict)
+    """Annotations of the Jobs' pods, e.g. one that keeps a service mesh from injecting its sidecar."""
+    pod_labels: PodLabels = Field(default_factory=dict)
+    """Labels of the Jobs' pods, besides the operator's own."""
     run_as_user: UserId | None = None
     """User id that writes to the NAS; never 0. Default: the operator's, 65532."""
     run_as_group: UserId | None = None

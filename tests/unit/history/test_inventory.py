@@ -166,6 +166,17 @@ def test_a_volume_that_is_on_one_node_at_a_time():
     assert made == plain
 
 
+def test_its_pod_bears_what_the_pods_of_downloads_bear():
+    """A sidecar that is kept out of downloads is kept out of it as well; the Job's own labels stay as they are."""
+    spec = {"job": {"podAnnotations": {"sidecar.istio.io/inject": "false"}, "podLabels": {"team": "archive"}}}
+    plain = build_inventory_job(subscription(), FRESH, 1, DEFAULTS)
+    made = build_inventory_job(subscription(spec), FRESH, 1, DEFAULTS)
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
+    plain["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    plain["metadata"]["annotations"][labels.SPEC_ANNOTATION] = download_digest(subscription(spec).spec, DEFAULTS)
+    assert made == plain
+
+
 def test_it_asks_for_what_downloads_ask_for():
     """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
     limits = {"cpu": "1", "memory": "512Mi"}

@@ -25,6 +25,8 @@ DEFAULTS = JobDefaults(image="downloader:1", claim_name="library")
         pytest.param({"library": {"path": "tim"}}, False, True, id="another folder"),
         pytest.param({"library": {"claimName": "library"}}, False, False, id="the operator's claim, named"),
         pytest.param({"job": {"runAsUser": 1000}}, False, True, id="another user"),
+        pytest.param({"job": {"podAnnotations": {"mesh.example/inject": "false"}}}, False, True, id="no sidecars"),
+        pytest.param({"job": {"podLabels": {"team": "archive"}}}, False, True, id="another label of the pods"),
         pytest.param({"job": {"parallelism": 3}}, False, False, id="more at a time"),
         pytest.param({"retry": {"maxAttempts": 9}}, False, False, id="more tries"),
         pytest.param({"schedule": {"intervalSeconds": 60}}, False, False, id="more checks"),

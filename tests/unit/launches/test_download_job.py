@@ -180,6 +180,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
             "supplementalGroups": [2000, 2001],
             "umask": "002",
             "stallTimeoutSeconds": 60,
+            "podAnnotations": {"sidecar.istio.io/inject": "false"},
+            "podLabels": {"team": "archive"},
         },
     }
     defaults = JobDefaults(
@@ -216,6 +218,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
+    plain["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] = "false"
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
     plain["metadata"]["annotations"]["trawler.dev/spec"] = download_digest(subscription(spec).spec, defaults)
     pod = plain["spec"]["template"]["spec"]
     pod["securityContext"] |= {

@@ -143,7 +143,7 @@ def build_inventory_job(
     job = build_job(
         subscription,
         name=_job_name(subscription, progress, attempt),
-        pod_labels=labels.inventory_labels(subscription.name),
+        own_labels=labels.inventory_labels(subscription.name),
         annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription, defaults)},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_pod(subscription.spec, defaults, container=container, volumes=[library_volume(progress.claim)]),

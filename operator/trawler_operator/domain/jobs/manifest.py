@@ -30,35 +30,41 @@ def build_job(
     subscription: Subscription,
     *,
     name: str,
-    pod_labels: dict[str, str],
+    own_labels: Mapping[str, str],
     annotations: dict[str, str],
     deadline_seconds: int,
     pod: dict[str, Any],
     claim: str,
     one_node: bool,
+    pod_annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A Job of one pod that is never restarted.
 
     Args:
-        subscription: the owner: its Jobs go with it.
+        subscription: the owner: its Jobs go with it, and their pods bear the labels and annotations of its spec.
         name: of the Job.
-        pod_labels: of the Job and its pod.
+        own_labels: of the Job and its pod.
         annotations: of the Job.
         deadline_seconds: after which it is stopped.
         pod: of `build_pod`.
         claim: that the pod mounts.
         one_node: the claim's volume is attached to one node at a time.
+        pod_annotations: of its pod.
     """
-    pod_labels = {**pod_labels, labels.CLAIM_LABEL: claim_label(claim)}
+    own_labels = {**own_labels, labels.CLAIM_LABEL: claim_label(claim)}
     if one_node:
         pod = {**pod, "affinity": _beside_its_users(claim)}
+    wishes = subscription.spec.job
+    metadata: dict[str, Any] = {"labels": {**wishes.pod_labels, **own_labels}}
+    if pod_annotations or wishes.pod_annotations:
+        metadata["annotations"] = {**wishes.pod_annotations, **(pod_annotations or {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
             "namespace": subscription.namespace,
-            "labels": pod_labels,
+            "labels": dict(own_labels),
             "annotations": annotations,
             "ownerReferences": [owner_reference(subscription, controller=True)],
         },
@@ -69,7 +75,7 @@ def build_job(
             "activeDeadlineSeconds": deadline_seconds,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _failure_policy(),
-            "template": {"metadata": {"labels": dict(pod_labels)}, "spec": pod},
+            "template": {"metadata": metadata, "spec": pod},
         },
     }
 

@@ -81,28 +81,23 @@ def build_download_job(
     if not claim:
         raise ValueError("no claim is named")
     request = _request(subscription, key, entry, launch, defaults, access, source_title, volume_id)
-    pod_labels = labels.download_labels(subscription.name, launch)
     annotations = {
         labels.VIDEO_ANNOTATION: key,
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
         labels.SPEC_ANNOTATION: download_digest(spec, defaults),
     }
-    job = build_job(
+    return build_job(
         subscription,
         name=job_name(subscription.namespace, subscription.name, key, launch),
-        pod_labels=pod_labels,
+        own_labels=labels.download_labels(subscription.name, launch),
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
         claim=claim,
         one_node=one_node,
+        pod_annotations={labels.VIDEO_ANNOTATION: key, labels.GATES_ANNOTATION: encode_epochs(gates)},
     )
-    job["spec"]["template"]["metadata"]["annotations"] = {
-        labels.VIDEO_ANNOTATION: key,
-        labels.GATES_ANNOTATION: encode_epochs(gates),
-    }
-    return job
 
 
 def _request(

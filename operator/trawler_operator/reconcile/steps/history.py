@@ -34,7 +34,8 @@ from trawler_operator.domain.history.inventory import (
     started_sources,
 )
 from trawler_operator.domain.jobs.cleanup import has_succeeded
-from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
+from trawler_operator.domain.jobs.containers import download_succeeded
+from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
@@ -76,6 +77,21 @@ class Restored:
     blocker: Blocker | None = None
     look_at: tuple[datetime, ...] = ()
     events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended.
+
+    Args:
+        pod: that tried; None: it is gone.
+        observed: what that means.
+        well: it printed all that it was asked for.
+    """
+
+    pod: Manifest | None
+    observed: ObservedOutcome
+    well: bool
 
 
 class Historian:
@@ -137,14 +153,14 @@ class Historian:
         while True:
             for job in jobs.stale:
                 await self._delete(job)
-            if jobs.present is None or not is_finished(jobs.present):
+            end = await self._find_end(jobs.present) if jobs.present is not None else None
+            if jobs.present is None or end is None:
                 step = await self._run(subject, ledger, progress, jobs)
                 return replace(step, events=(*events, *step.events))
             try:
-                chunk = await self._read(subject, progress, jobs.present)
+                chunk = await self._read(subject, progress, jobs.present, end)
             except UnusableChunkError as error:
-                ended_at = observe_outcome(jobs.present, None).finished_at
-                step = await self._try_again(subject, progress, jobs, str(error), ended_at)
+                step = await self._try_again(subject, progress, jobs, str(error), end.observed.finished_at)
                 return replace(step, events=(*events, *step.events))
             except UnavailableError as error:
                 # The chunk may be fine, so it is kept; nothing but asking again helps.
@@ -208,19 +224,26 @@ class Historian:
         logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
         return None, ()
 
-    async def _read(self, subject: Subject, progress: Progress, job: Manifest) -> Chunk:
-        """The chunk that a finished Job printed.
+    async def _find_end(self, job: Manifest) -> _End | None:
+        """How a Job's try ended, by the Job, or by its container where another one keeps the pod alive."""
+        if is_finished(job):
+            pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
+            return _End(pod, observe_outcome(job, pod), well=has_succeeded(job))
+        pod = await self._watcher.find_kept_alive(job)
+        return _End(pod, observe_container(pod), well=download_succeeded(pod)) if pod is not None else None
+
+    async def _read(self, subject: Subject, progress: Progress, job: Manifest, end: _End) -> Chunk:
+        """The chunk that a Job has printed.
 
         Raises:
             UnusableChunkError: it printed none, or none that came through.
         """
         namespace, name = subject.key[0], job["metadata"]["name"]
-        pod = await self._api.find_pod(namespace, name)
-        if not has_succeeded(job):
-            raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
-        if pod is None:
+        if not end.well:
+            raise UnusableChunkError(describe_failure(end.observed))
+        if end.pod is None:
             raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
-        pod_name = pod["metadata"]["name"]
+        pod_name = end.pod["metadata"]["name"]
         try:
             log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
             chunk = parse_chunk(log)

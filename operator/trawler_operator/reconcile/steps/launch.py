@@ -18,6 +18,7 @@ from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
+from trawler_operator.domain.jobs.start_trouble import LOOK_AT_STARTING
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.claims import LaunchAction, claim, give_back, judge_launch
 from trawler_operator.domain.launches.download_job import build_download_job
@@ -274,7 +275,7 @@ class _Launching:
             logger.info("created Job %s/%s for %s, launch %d", namespace, name, video, entry.launches)
             text = message(EventReason.DOWNLOAD_CREATED, job=name, video=entry.shown(video), launch=entry.launches)
             self._events.append(Event(EventReason.DOWNLOAD_CREATED, text))
-            self._look_at.append(subject.now + subject.policy.patience.unasked)
+            self._look_at.append(subject.now + LOOK_AT_STARTING)
 
     async def _meet(self, name: str, route: Route) -> None:
         """A Job of that name is there: from an attempt whose answer was lost, or from an earlier Subscription."""

@@ -1,6 +1,7 @@
 """First step of a pass: what became of the launches, written to the ledger; only then are Jobs deleted.
 
-A launch that does not start, or does not end, is settled in the ledger before its Job is deleted. Killed in between,
+A launch that does not start, or does not end, or whose pod an injected container keeps alive after the download has
+ended, is settled in the ledger before its Job is deleted. Killed in between,
 the next process finds a Job whose launch the ledger has settled, and deletes that; the other way round it would find a
 launch without a Job, and create the same again. Jobs are deleted in the background: in the foreground one would stay
 for as long as its pod does, on a node that is away for ever.
@@ -22,10 +23,12 @@ from trawler_operator.domain.gates.gate import Finding, download_finding, launch
 from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
+from trawler_operator.domain.jobs.containers import is_kept_alive, may_be_kept_alive
 from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
 from trawler_operator.domain.jobs.manifest import claim_of
-from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_outcome
+from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.jobs.start_trouble import (
+    LOOK_AT_STARTING,
     Patience,
     Trouble,
     find_other_owner,
@@ -136,7 +139,7 @@ def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset
 
 
 class JobWatcher:
-    """Says what holds Jobs up, by our own clock.
+    """Looks at the pods of live Jobs: what holds a Job up, by our own clock, and whether its download has ended.
 
     Args:
         api: the cluster.
@@ -147,6 +150,13 @@ class JobWatcher:
         self._api = api
         self._patience = patience
 
+    async def find_kept_alive(self, job: Manifest) -> Manifest | None:
+        """The pod of a live Job whose download has ended while another container keeps it alive; None: it goes on."""
+        if not may_be_kept_alive(job):
+            return None
+        pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
+        return pod if pod is not None and is_kept_alive(pod) else None
+
     async def look(self, job: Manifest, now: datetime) -> tuple[Trouble | None, datetime | None]:
         """What holds a live Job up, if that is worth saying by now, and when to look at it again."""
         look = first_look(job, self._patience)
@@ -154,7 +164,7 @@ class JobWatcher:
             return None, None
         look += self._api.clock_ahead
         if now < look:
-            return None, look
+            return None, min(look, now + LOOK_AT_STARTING)
         metadata = job["metadata"]
         pod = await self._api.find_pod(metadata["namespace"], metadata["name"])
         trouble = self._by_our_clock(find_trouble(job, pod, self._patience))
@@ -238,6 +248,10 @@ class Settler:
                     trouble = self._watcher.stuck_deletion(job)
                     shown = False
                 case _:
+                    kept_alive = await self._watcher.find_kept_alive(job)
+                    if kept_alive is not None:
+                        endings[video] = _ending(subject, entry, job, observe_container(kept_alive))
+                        continue
                     trouble, again = await self._watcher.look(job, subject.now)
                     look_at += [again] if again else []
                     shown = True
