@@ -21,7 +21,7 @@ from trawler_operator.domain.ledger.codec import (
     decode_entry,
     encode_entry,
 )
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry, Sighting
 
 FULL = ledger_entry(
     LedgerState.SUCCEEDED,
@@ -40,6 +40,7 @@ FULL = ledger_entry(
     bytes=123_456_789_012,
     engine="2026.10.26",
     back_catalogue=True,
+    also_in=(Sighting("youtubetab.UCnumber.streams", 9), Sighting("youtubetab.PLnumber", 12)),
     times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
 )
 

@@ -11,7 +11,7 @@ from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, LaunchTimes, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
 from trawler_operator.domain.ledger.recent import KEPT, RECENT_LIMIT, RecentEntries
@@ -199,6 +199,36 @@ def test_newest_known_of_a_source_follow_what_changes() -> None:
     assert list(index.newest_by_source()["s"]) == [f"k{seq}" for seq in range(499, 0, -1)]
     index.put("k1", IndexRow(0, LedgerState.PENDING, 600, "s"))
     assert index.newest_by_source(2) == {"s": ("k1", "k499")}
+
+
+def test_video_that_a_second_source_lists() -> None:
+    """It is a mark of both, in the order in which each listed it; the first source's back catalogue may be one, too."""
+    other = "youtubetab.PLother"
+    old = replace(entries(1, 1)["youtube.v1"], state=LedgerState.SKIPPED, reason="BackCatalogue")
+    ledger = Ledger()
+    apply(ledger, Changes({**entries(2, 2), "youtube.v1": old}, {SOURCE: "now", other: "now"}))
+    assert [ledger.marks("youtube.v1", source) for source in (SOURCE, other, "unheard-of")] == [False] * 3
+    assert not ledger.marks("youtube.unknown", SOURCE)
+    seen = {
+        "youtube.v1": old.seen_in(other, ledger.next_seq + 1),
+        "youtube.v3": ledger.active["youtube.v3"].seen_in(other, ledger.next_seq),
+    }
+    apply(ledger, Changes(seen))
+    assert ledger.known_by_source(10) == {SOURCE: ("youtube.v3", "youtube.v2"), other: ("youtube.v1", "youtube.v3")}
+    assert (ledger.marks("youtube.v1", SOURCE), ledger.marks("youtube.v1", other)) == (False, True)
+    assert ledger.next_seq == 6
+    ledger.drop(0)
+    assert ledger.known_by_source(10) == {}
+    assert not ledger.marks("youtube.v1", other)
+
+
+def test_sightings_of_a_video_are_few() -> None:
+    """The latest ones: a source that lists it now is among them."""
+    entry = ledger_entry()
+    for seq, source in enumerate(("s0", "s1", "s2", "s1", "s3", "s4")):
+        entry = entry.seen_in(source, seq)
+    assert entry.also_in == (Sighting("s1", 3), Sighting("s3", 4), Sighting("s4", 5))
+    assert len(entry.also_in) == MAX_SIGHTINGS
 
 
 def test_key_that_somebody_copied_into_another_shard() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.times import format_time
-from trawler_operator.domain.ledger.entry import NEVER_LAUNCHED, LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, NEVER_LAUNCHED, LaunchTimes, LedgerEntry, Sighting
 
 MAX_VALUE_BYTES = 1024
 """What a value may take; only an entry whose URL, id and path alone are longer goes above, up to HARD_VALUE_BYTES."""
@@ -52,6 +52,7 @@ class _Value(BaseModel):
     extractor: str = ""
     id: str
     added_at: AwareDatetime
+    also_in: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     kind: Kind = Kind.VIDEO
     title: str | None = None
     published_date: str | None = None
@@ -73,7 +74,7 @@ class _Value(BaseModel):
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
 _TIME_NAMES = tuple(_Times.model_fields)
-_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue"})
+_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue", "also_in"})
 
 
 def decode_entry(text: str) -> LedgerEntry:
@@ -91,6 +92,7 @@ def decode_entry(text: str) -> LedgerEntry:
     if value.state is LedgerState.RUNNING and value.launches < 1:
         raise InvalidEntryError("launches: a Running entry has had at least one launch")
     fields = {name: getattr(value, name) for name in _NAMES}
+    fields["also_in"] = tuple(Sighting(source, seq) for source, seq in value.also_in.items())[-MAX_SIGHTINGS:]
     times = LaunchTimes(**{name: getattr(value.times, name) for name in _TIME_NAMES})
     return LedgerEntry(**fields, times=times if times != NEVER_LAUNCHED else NEVER_LAUNCHED)
 
@@ -130,6 +132,8 @@ def _dump(entry: LedgerEntry, title: str | None, message: str | None) -> str:
     document: dict[str, Any] = {}
     for name in _NAMES:
         value = title if name == "title" else message if name == "message" else getattr(entry, name)
+        if name == "also_in":
+            value = dict(entry.also_in)
         if value is None or (name in _ZERO_IS_ABSENT and not value):
             continue
         document[to_camel(name)] = format_time(value) if isinstance(value, datetime) else value

@@ -7,14 +7,29 @@ much. Reading and writing its JSON is `codec`'s business; deciding its next stat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
+MAX_SIGHTINGS = 3
+"""Other sources that an entry remembers: a channel's three tabs, where the first source is an earlier URL's."""
 ACTIVE_STATES = frozenset({LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED, LedgerState.WAITING})
 """States that something will happen to by itself."""
+
+
+class Sighting(NamedTuple):
+    """A second source that listed a video.
+
+    Args:
+        source: its `source_key`.
+        seq: of the same numbers as an entry's: where the video stands among what is known of that source.
+    """
+
+    source: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,8 @@ class LedgerEntry:
     Args:
         state: where it stands (see the state table in the design page).
         seq: order of discovery within the Subscription, oldest first; never reused.
-        source: `source_key` of the listing that told of it.
+        source: `source_key` of the listing that told of it first.
+        also_in: other sources that listed it since, at most MAX_SIGHTINGS, the latest last.
         url: what yt-dlp is given.
         extractor: yt-dlp's ie_key; may be empty.
         id: the site's id.
@@ -73,6 +89,7 @@ class LedgerEntry:
     extractor: str
     id: str
     added_at: datetime
+    also_in: tuple[Sighting, ...] = ()
     kind: Kind = Kind.VIDEO
     title: str | None = None
     published_date: str | None = None
@@ -90,6 +107,11 @@ class LedgerEntry:
     engine: str | None = None
     back_catalogue: bool = False
     times: LaunchTimes = NEVER_LAUNCHED
+
+    def seen_in(self, source: str, seq: int) -> LedgerEntry:
+        """The entry, once another source has listed its video."""
+        others = (sighting for sighting in self.also_in if sighting.source != source)
+        return replace(self, also_in=(*others, Sighting(source, seq))[-MAX_SIGHTINGS:])
 
     @property
     def is_active(self) -> bool:

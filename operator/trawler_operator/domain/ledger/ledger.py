@@ -145,6 +145,10 @@ class Ledger:
         """Whether the key has ever been written, in whatever state, readable or not."""
         return key in self._index
 
+    def marks(self, key: str, source: str) -> bool:
+        """Whether the key tells how far a source was listed: known of that very source, and not as back catalogue."""
+        return self._index.marks(key, source)
+
     @property
     def has_shards(self) -> bool:
         """Whether there is anything of it at all; a ledger that was never written or is lost has none."""
@@ -335,7 +339,7 @@ class Ledger:
             shard.keys.append(key)
         unwanted = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
         old = unwanted or entry.back_catalogue
-        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old))
+        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old), entry.also_in)
         self._counts[entry.state] += 1
         if entry.is_active:
             self.active[key] = entry

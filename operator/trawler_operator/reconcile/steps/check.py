@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
+from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_of
 from trawler_operator.domain.checks.schedule import audit_due
-from trawler_operator.domain.checks.selection import NewEntry, new_entries, select_new
+from trawler_operator.domain.checks.selection import Selection, new_entries, seen_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
 from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, proxy
+from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -182,35 +186,51 @@ class Checker:
         )
 
     async def _record(self, current: Pass, listing: RawListing) -> None:
+        """Write what is new, then which known videos another source has listed.
+
+        In this order: a video that a source is known to list stops the walk, also above one that was not written yet.
+        A first run is over with the last of these writes.
+        """
         spec, now = current.subscription.spec, current.now
         has_cookies = bool(cookies_secret(spec))
-        selected: tuple[NewEntry, ...] = ()
+        lines = [line for _, entries in listing.sources for line in entries]
+        selection = Selection((), ())
 
-        def compute(ledger: Ledger) -> Changes:
-            nonlocal selected
-            selected = select_new(listing.sources, spec.select, ledger.knows, ledger.sources)
-            started = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
-            since = format_time(now)
-            lines = [line for _, entries in listing.sources for line in entries]
-            entries = new_entries(selected, ledger.next_seq, now)
-            for new in selected:
+        def started(ledger: Ledger) -> dict[str, str]:
+            keys = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
+            return dict.fromkeys(keys, format_time(now))
+
+        def find_new(ledger: Ledger) -> Changes:
+            nonlocal selection
+            selection = select_new(listing.sources, spec.select, ledger)
+            entries = new_entries(selection.new, ledger.next_seq, now)
+            for new in selection.new:
                 wait = wait_of(new.line, now, has_cookies=has_cookies)
                 if wait is not None and new.state is LedgerState.PENDING:
                     entries[new.line.key] = make_wait(entries[new.line.key], wait)
             return Changes(
                 entries=entries | relisted(lines, ledger.active, now, has_cookies=has_cookies),
-                started_sources=dict.fromkeys(started, since),
+                started_sources={} if selection.seen else started(ledger),
             )
 
-        if not compute(current.ledger):
+        def find_seen(ledger: Ledger, known: Mapping[str, LedgerEntry]) -> Changes:
+            seen = select_new(listing.sources, spec.select, ledger).seen
+            return Changes(seen_entries(seen, known, ledger.next_seq), started_sources=started(ledger))
+
+        if not find_new(current.ledger) and not selection.seen:
             return
         await self._refuse_stale(current.subscription)
-        await self._store.commit(current.subscription, current.ledger, compute)
-        wanted = sum(1 for new in selected if new.state is LedgerState.PENDING)
-        if selected:
-            logger.info("%s/%s: %d videos selected, %d skipped", *current.key, wanted, len(selected) - wanted)
+        await self._store.commit(current.subscription, current.ledger, find_new)
+        if selection.seen:
+            await self._store.rewrite(
+                current.subscription, current.ledger, partial(_keys_seen, listing, spec), find_seen
+            )
+        wanted = sum(1 for new in selection.new if new.state is LedgerState.PENDING)
+        skipped = len(selection.new) - wanted
+        if selection.new:
+            logger.info("%s/%s: %d videos selected, %d skipped", *current.key, wanted, skipped)
         if wanted:
-            text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=len(selected) - wanted)
+            text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=skipped)
             current.events.append(Event(EventReason.VIDEOS_FOUND, text))
 
     async def _refuse_stale(self, subscription: Subscription) -> None:
@@ -220,6 +240,10 @@ class Checker:
         same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
         if not same or metadata.get("deletionTimestamp"):
             raise StaleSubscriptionError(f"{subscription.namespace}/{subscription.name} changed during its check")
+
+
+def _keys_seen(listing: RawListing, spec: SubscriptionSpec, ledger: Ledger) -> set[str]:
+    return {key for key, _ in select_new(listing.sources, spec.select, ledger).seen}
 
 
 def _finding(listing: RawListing | ListerError) -> Finding:
