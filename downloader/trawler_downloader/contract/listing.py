@@ -25,6 +25,10 @@ MAX_ENTRIES = 50_000
 """A listing with more ends as `limit`."""
 
 
+REMOVED = "removed"
+"""Our word beside yt-dlp's own of `availability`: the video is no more."""
+
+
 class Kind(StrEnum):
     """What a channel's tabs hold."""
 
@@ -96,6 +100,7 @@ class EntryLine(Message):
     id: str
     url: str
     title: str | None = None
+    """None where the site tells none, or writes something else in its place (`[Private video]`)."""
     kind: Kind = Kind.VIDEO
     duration_seconds: Annotated[int, Field(ge=0)] | None = None
     timestamp: int | None = None
@@ -105,7 +110,7 @@ class EntryLine(Message):
     release_at: int | None = None
     """Unix seconds of the announced start of a premiere or live stream, where the site tells it in listings."""
     availability: str | None = None
-    """yt-dlp's availability, e.g. subscriber_only."""
+    """yt-dlp's availability (private, premium_only, subscriber_only, needs_auth, unlisted, public), or REMOVED."""
 
 
 class ListingEnd(StrEnum):

@@ -28,6 +28,7 @@ from trawler_downloader.contract.listing import (
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
+from trawler_downloader.lister.placeholders import told_by_title
 from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings, web_address
 from trawler_downloader.outcomes import Classified, classify
 
@@ -192,19 +193,20 @@ def _entry(source: SourceLine, planned: Planned, result: dict[str, Any], entry: 
         return None
     video_id = video_id or hashlib.sha256(url.encode()).hexdigest()[:40]
     live_status = _live_status(entry)
+    in_words = told_by_title(entry) if extractor == YoutubeIE.ie_key() else None
     return EntryLine(
         source=source.key,
         key=video_key(extractor or _text(result.get("extractor_key")) or "Generic", video_id),
         extractor=extractor,
         id=video_id,
         url=url,
-        title=_text(entry.get("title")),
+        title=None if in_words else _text(entry.get("title")),
         kind=planned.kind or _kind(source.id, url, live_status),
         duration_seconds=_whole(entry.get("duration"), at_least=0),
         timestamp=_whole(entry.get("timestamp")),
         live_status=live_status,
         release_at=_whole(entry.get("release_timestamp")) if live_status == "is_upcoming" else None,
-        availability=_text(entry.get("availability")),
+        availability=in_words or _text(entry.get("availability")),
     )
 
 

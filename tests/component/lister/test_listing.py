@@ -15,6 +15,7 @@ from trawler_operator.domain.ledger.ledger import Changes, Ledger
 
 SEA = {"handle": "@sea", "title": "The Sea", "videos": 120}
 SEA_VIDEOS = f"{YOUTUBE}/@sea/videos"
+PLAYLIST = {"name": "p", "title": "Best of", "owner": "@sea", "from": "@sea", "order": "shuffled"}
 
 
 async def test_a_check_with_nothing_new_costs_one_request(lister: Lister, standin: Standin) -> None:
@@ -194,6 +195,23 @@ async def test_a_playlist_is_walked_whole(lister: Lister, standin: Standin) -> N
     assert (len(later.entries), later.end) == (120, "complete")
 
 
+async def test_a_playlist_tells_what_nobody_can_see_any_more(lister: Lister, standin: Standin) -> None:
+    """YouTube says so in the place of the title, and tells no title; a video that is really called so is one."""
+    published = [
+        {"id": "aaaaaaaaaaa", "state": "private"},
+        {"id": "bbbbbbbbbbb", "state": "removed"},
+        {"id": "ccccccccccc", "title": "[Deleted video]"},
+    ]
+    standin.load({**SEA, "videos": 0, "published": published}, playlists=({**PLAYLIST, "order": "newest_first"},))
+    playlist = standin.site.catalogue.playlists()[0]
+    listing = await lister.list(f"{YOUTUBE}/playlist?list={playlist.id}")
+    assert {entry.id: (entry.title, entry.availability) for entry in listing.entries} == {
+        "aaaaaaaaaaa": (None, "private"),
+        "bbbbbbbbbbb": (None, "removed"),
+        "ccccccccccc": ("[Deleted video]", None),
+    }
+
+
 async def test_a_channels_uploads_playlist_is_newest_first(lister: Lister, standin: Standin) -> None:
     """Its window and its stop work as on a tab, and its prefix tells the kind."""
     standin.load({**SEA, "shorts": 120})
@@ -328,9 +346,6 @@ async def test_a_feed_when_the_generic_extractor_is_allowed(lister: Lister, stan
     assert listing.entries[0].key == f"generic.{newest.id}"
     assert listing.entries[0].url == f"{standin.proxy}/files/{newest.id}.mp4"
     assert (listing.sources[0].title, listing.sources[0].newest_first) == ("The Sea", False)
-
-
-PLAYLIST = {"name": "p", "title": "Best of", "owner": "@sea", "from": "@sea", "order": "shuffled"}
 
 
 def write_down(ledger: Ledger, listing: Listing, newest: int) -> list[LedgerState]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from builders import NOON, entry_line, ledger_entry, source_line
-from trawler_downloader.contract.listing import EntryLine, Kind, SourceLine
+from trawler_downloader.contract.listing import REMOVED, EntryLine, Kind, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.spec import Select
 from trawler_operator.domain.checks.selection import NewEntry, Selection, new_entries, seen_entries, select_new
@@ -175,6 +175,18 @@ def test_kinds_that_are_not_wanted_are_recorded_and_leave_room_in_the_window() -
         ("b", PENDING, None),
         ("c", SKIPPED, "KindNotSelected"),
         ("d", PENDING, None),
+    ]
+
+
+def test_deleted_videos_leave_room_in_the_window() -> None:
+    """A playlist keeps them for ever; `newest: 2` means two that can be had."""
+    deleted = entry_line("b").model_copy(update={"availability": REMOVED})
+
+    assert _select(PLAYLIST, [entry_line("a"), deleted, *_names("c", "d")], first_run=True, newest=2) == [
+        ("a", PENDING, None),
+        ("b", PENDING, None),
+        ("c", PENDING, None),
+        ("d", SKIPPED, "BeforeWindow"),
     ]
 
 

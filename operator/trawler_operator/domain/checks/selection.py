@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from trawler_downloader.contract.listing import EntryLine, SourceLine
+from trawler_downloader.contract.listing import REMOVED, EntryLine, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.reasons import SkipReason, message
 from trawler_operator.api.spec import Select
@@ -153,7 +153,7 @@ def _judge_first_run(lines: Sequence[EntryLine], select: Select) -> list[NewEntr
         if entry.state is LedgerState.PENDING:
             if room == 0:
                 entry = _skipped(line, SkipReason.BEFORE_WINDOW, newest=select.newest)
-            else:
+            elif line.availability != REMOVED:  # what is no more takes no place of what can be had
                 room -= 1
         judged.append(entry)
     return judged

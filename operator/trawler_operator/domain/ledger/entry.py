@@ -116,9 +116,15 @@ class LedgerEntry:
     @property
     def is_active(self) -> bool:
         """Whether it may still change by itself: kept in memory in full."""
-        return self.state in ACTIVE_STATES or self.waits_for_new_spec
+        return self.state in ACTIVE_STATES or self.waits_for_new_spec or self.was_listed_as_gone
 
     @property
     def waits_for_new_spec(self) -> bool:
         """A dead letter that a new generation of the spec revives."""
         return self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.CONFIGURATION
+
+    @property
+    def was_listed_as_gone(self) -> bool:
+        """A dead letter on the word of a listing alone: a later listing may take that back."""
+        dead = self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.TERMINAL
+        return dead and not self.launches

@@ -19,12 +19,12 @@ from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
-from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_of
+from trawler_operator.domain.checks.readiness import apply_verdict, judge, relisted
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import Selection, new_entries, seen_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
 from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, proxy
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import ACTIVE_STATES, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -205,9 +205,9 @@ class Checker:
             selection = select_new(listing.sources, spec.select, ledger)
             entries = new_entries(selection.new, ledger.next_seq, now)
             for new in selection.new:
-                wait = wait_of(new.line, now, has_cookies=has_cookies)
-                if wait is not None and new.state is LedgerState.PENDING:
-                    entries[new.line.key] = make_wait(entries[new.line.key], wait)
+                verdict = judge(new.line, now, has_cookies=has_cookies)
+                if verdict is not None and new.state is LedgerState.PENDING:
+                    entries[new.line.key] = apply_verdict(entries[new.line.key], verdict)
             return Changes(
                 entries=entries | relisted(lines, ledger.active, now, has_cookies=has_cookies),
                 started_sources={} if selection.seen else started(ledger),
@@ -220,12 +220,12 @@ class Checker:
         if not find_new(current.ledger) and not selection.seen:
             return
         await self._refuse_stale(current.subscription)
-        await self._store.commit(current.subscription, current.ledger, find_new)
+        written = await self._store.commit(current.subscription, current.ledger, find_new)
         if selection.seen:
             await self._store.rewrite(
                 current.subscription, current.ledger, partial(_keys_seen, listing, spec), find_seen
             )
-        wanted = sum(1 for new in selection.new if new.state is LedgerState.PENDING)
+        wanted = sum(1 for new in selection.new if written.entries[new.line.key].state in ACTIVE_STATES)
         skipped = len(selection.new) - wanted
         if selection.new:
             logger.info("%s/%s: %d videos selected, %d skipped", *current.key, wanted, skipped)
