@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.model import StatusModel
 from trawler_operator.api.times import Time
 
@@ -88,13 +89,11 @@ def make_condition(
         now: the present.
     """
     since = next((c.last_transition_time for c in previous if c.type == kind and c.status is status), now)
-    if len(message) > MAX_MESSAGE_LENGTH:
-        message = message[: MAX_MESSAGE_LENGTH - 1] + "…"
     return Condition(
         type=kind.value,
         status=status,
         observed_generation=generation,
         last_transition_time=since,
         reason=str(reason),
-        message=message,
+        message=cut_characters(message, MAX_MESSAGE_LENGTH),
     )

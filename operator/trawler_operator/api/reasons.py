@@ -62,6 +62,8 @@ class EventReason(StrEnum):
     """Reasons of Events: high-level happenings only, the rest is logged."""
 
     VIDEOS_FOUND = "VideosFound"
+    VIDEOS_OMITTED = "VideosOmitted"
+    """Listed, and never to be downloaded: their URLs or ids fit in no ledger."""
     DOWNLOAD_CREATED = "DownloadCreated"
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
@@ -233,6 +235,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
         },
         EventReason: {
             EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
+            EventReason.VIDEOS_OMITTED: (
+                "{count} listed videos are left out, since their URL and id together take more than {limit} bytes and "
+                "fit in no ledger; the first of them: {example}"
+            ),
             EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, PlainSerializer
 
 _LATEST_UNIX_SECONDS = 1e11
 """The year 5138: what lies beyond is no time, but a mangled number."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime.fromtimestamp(_LATEST_UNIX_SECONDS, UTC)
+"""Times beyond cannot be converted between zones, or not be written in four digits of a year."""
 
 
 def format_time(time: datetime) -> str:
@@ -28,5 +30,13 @@ def from_unix(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
-Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]
+def _in_range(time: datetime) -> datetime:
+    if not EARLIEST <= time <= LATEST:
+        raise ValueError("it is no time between 1970 and 5138")
+    return time.astimezone(UTC)
+
+
+StoredTime = Annotated[AwareDatetime, AfterValidator(_in_range)]
+"""An aware datetime as somebody may have written it by hand, made UTC."""
+Time = Annotated[StoredTime, PlainSerializer(format_time, return_type=str)]
 """An aware datetime that is written as `2026-11-21T10:00:00Z`."""

@@ -10,10 +10,19 @@ from builders import NOON, ledger_entry
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
+from trawler_operator.domain.ledger.annotations import MAX_NAMES
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, LaunchTimes, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
-from trawler_operator.domain.ledger.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
+from trawler_operator.domain.ledger.ledger import (
+    MAX_STARTED_SOURCES,
+    SEALED_ANNOTATION,
+    SHARD_CAPACITY,
+    Changes,
+    Ledger,
+    Shard,
+    ShardWrite,
+)
 from trawler_operator.domain.ledger.recent import KEPT, RECENT_LIMIT, RecentEntries
 
 SOURCE = "youtubetab.UCnumber.videos"
@@ -145,6 +154,18 @@ def test_mangled_annotation() -> None:
     ledger = Ledger()
     ledger.load(Shard(0, "1", {}, {SOURCES_ANNOTATION: "{", VOLUMES_ANNOTATION: "[1]"}))
     assert (ledger.sources, ledger.volumes) == ({}, {})
+
+
+def test_the_head_names_the_latest_sources_and_volumes() -> None:
+    """What a Subscription had long ago gives way; what a hand made too long is left out with the next write."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {VOLUMES_ANNOTATION: json.dumps({"x" * 300: "v", "old": "v" * 600})}))
+    for number in range(MAX_NAMES + 2):
+        apply(ledger, Changes({}, {f"s{number}": "now"}, {f"claim-{number}": "v"}))
+    assert [*ledger.sources] == [f"s{MAX_NAMES + 2 - number}" for number in range(MAX_STARTED_SOURCES, 0, -1)]
+    assert [*ledger.volumes] == [f"claim-{number}" for number in range(2, MAX_NAMES + 2)]
+    apply(ledger, Changes({}, {f"s{MAX_NAMES}": "later"}, {"claim-2": "another"}))
+    assert (ledger.sources[f"s{MAX_NAMES}"], ledger.volumes["claim-2"]) == ("now", "another")
 
 
 def test_volume_is_written_to_the_head() -> None:

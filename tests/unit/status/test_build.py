@@ -97,8 +97,8 @@ def test_recent_videos_and_failures_are_shown_newest_first() -> None:
     assert (len(status.recent_videos), len(status.recent_failures)) == (20, 20)
     assert status.to_dict()["recentVideos"][0] == {
         "key": "youtube.a",
-        "title": "t" * 512,
-        "path": "p" * 1024,
+        "title": "t" * 511 + "…",
+        "path": "p" * 1023 + "…",
         "bytes": 5,
         "finishedTime": "2026-11-21T12:00:00Z",
     }
@@ -107,8 +107,8 @@ def test_recent_videos_and_failures_are_shown_newest_first() -> None:
             "key": "youtube.c",
             "title": "What is a number?",
             "state": "DeadLetter",
-            "reason": "R" * 64,
-            "message": "m" * 512,
+            "reason": "R" * 63 + "…",
+            "message": "m" * 511 + "…",
             "failures": 3,
         },
         {"key": "youtube.d", "state": "Failed", "failures": 0, "retryTime": "2026-11-21T12:01:00Z"},

@@ -44,6 +44,7 @@ from trawler_downloader.contract.outcomes import (
     OutcomeClass,
 )
 from trawler_downloader.contract.reasons import Reason
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.times import from_unix
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.route import GateId, GateKind
@@ -306,7 +307,7 @@ def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: dateti
         until=until,
         step=step,
         reason=finding.reason,
-        message=finding.message[:MAX_TEXT],
+        message=cut_characters(finding.message, MAX_TEXT),
         by=gate.closing.by if gate.closing else by,
     )
     return replace(gate, epoch=epoch, changed=now, closing=closing, probe=None)

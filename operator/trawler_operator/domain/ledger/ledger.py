@@ -31,6 +31,9 @@ from trawler_operator.domain.ledger.recent import RecentEntries
 
 SHARD_CAPACITY = 200
 """Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+MAX_STARTED_SOURCES = 16
+"""Sources of which the ledger remembers that they had their first run; one that was forgotten has it again, should its
+URL come back. Each puts up to 500 known keys into every request to the lister."""
 NO_REASON = "Unknown"
 """Of a dead letter that somebody made by hand and gave none."""
 SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
@@ -254,9 +257,6 @@ class Ledger:
         A source's mark, a request's and the inventory's come with or after the last of their entries: a crash in
         between makes the first run or the chunk again, which finds the entries known, or carries the request out to
         its end. Entries whose stored value is broken are left alone.
-
-        Raises:
-            InvalidEntryError: an entry that fits in no value.
         """
         data: dict[int, dict[str, LedgerEntry]] = {}
         new: list[tuple[str, LedgerEntry]] = []
@@ -284,11 +284,12 @@ class Ledger:
 
         head: dict[str, str] = {}
         if changes.started_sources:
-            head[labels.SOURCES_ANNOTATION] = write_names({**changes.started_sources, **self.sources})
+            started = {key: at for key, at in changes.started_sources.items() if key not in self.sources}
+            head[labels.SOURCES_ANNOTATION] = write_names(self.sources, started, MAX_STARTED_SOURCES)
         if changes.volumes:
-            head[labels.VOLUMES_ANNOTATION] = write_names({**self.volumes, **changes.volumes})
+            head[labels.VOLUMES_ANNOTATION] = write_names(self.volumes, changes.volumes)
         if changes.requests:
-            head[labels.REQUESTS_ANNOTATION] = write_names({**self.requests, **changes.requests})
+            head[labels.REQUESTS_ANNOTATION] = write_names(self.requests, changes.requests)
         if changes.inventory is not None:
             head[labels.INVENTORY_ANNOTATION] = changes.inventory
 

@@ -23,10 +23,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.reasons import SkipReason, message
-from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
+from trawler_operator.api.status import MAX_KEY, MAX_TEXT, HandledRequest, LastHandled
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.launches.transitions import queue_anew
 from trawler_operator.domain.ledger.entry import LedgerEntry
@@ -150,7 +153,8 @@ def _one_of(verb: Verb, name: str, text: str, allowed: Collection[str]) -> str:
 
 
 def _refusal(verb: Verb, text: str) -> InvalidRequestError:
-    return InvalidRequestError(f"annotation {verb.annotation} {text}")
+    # As the status shows it: what stands there is compared with it.
+    return InvalidRequestError(cut_characters(f"annotation {verb.annotation} {text}", MAX_TEXT))
 
 
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
@@ -181,20 +185,18 @@ def encode_mark(handled: HandledRequest) -> str:
 def decode_mark(text: str | None) -> HandledRequest | None:
     """The reverse; a mark that cannot be read counts as none: the status knows as well."""
     parts = (text or "").split(" ")
-    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+    if len(parts) != 4:
         return None
     try:
-        at = datetime.fromisoformat(parts[0])
-    except ValueError:
+        return HandledRequest.model_validate(dict(zip(("time", "accepted", "unknown", "id"), parts, strict=True)))
+    except ValidationError:
         return None
-    return HandledRequest(id=parts[3], time=at, accepted=int(parts[1]), unknown=int(parts[2]))
 
 
 def refused(value: str, error: InvalidRequestError, now: datetime) -> HandledRequest:
     """What the status says of a value that cannot be understood."""
-    return HandledRequest(
-        id=value.partition(";")[0].strip()[:MAX_KEY], time=now, accepted=0, unknown=0, message=str(error)
-    )
+    first = value.partition(";")[0].strip()
+    return HandledRequest(id=first, time=now, accepted=0, unknown=0, message=str(error))
 
 
 def is_handled(handled: HandledRequest | None, request_id: str, error: str | None = None) -> bool:
@@ -210,7 +212,7 @@ def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) 
     The annotation stays on the object for ever: that it is there says nothing.
     """
     wish = annotations.get(labels.CHECK_ANNOTATION)
-    return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
+    return None if wish is None or is_handled(handled, cut_characters(wish, MAX_KEY)) else wish
 
 
 def last_handled(previous: LastHandled, handled: Mapping[Verb, HandledRequest]) -> LastHandled:

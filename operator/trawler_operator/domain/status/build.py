@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from trawler_downloader.contract.listing import ListingEnd
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import MAX_REASON, ConditionType
+from trawler_operator.api.conditions import ConditionType
 from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.status import (
-    MAX_KEY,
     MAX_RECENT,
-    MAX_TEXT,
     Backoff,
     Counts,
     HandledRequest,
@@ -94,7 +93,7 @@ def build_status(
         update={
             "observed_generation": subscription.generation,
             "counts": _counts(ledger.counts),
-            "bytes": ledger.total_bytes,
+            "bytes": min(ledger.total_bytes, LARGEST),
             "library": _standing_library(previous.library, library, ledger.counts),
             "next_check_time": next_check,
             "backoff": None if backoff is None or _is_moot(backoff, ledger.counts, now) else backoff,
@@ -145,7 +144,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
         return previous
     update: dict[str, Any] = {"last_check_time": check.at, "last_check_generation": generation}
     if check.requested is not None:
-        handled = HandledRequest(id=check.requested[:MAX_KEY], time=check.at)
+        handled = HandledRequest(id=check.requested, time=check.at)
         update["last_handled"] = previous.last_handled.model_copy(update={"check": handled})
     if check.went_well:
         update |= {"last_successful_check_time": check.at, "last_check_outcome": None, "failed_checks": 0}
@@ -158,8 +157,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
     if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
-        title = None if check.source_title is None else check.source_title[:MAX_TEXT]
-        update["source"] = SourceStatus(id=check.source_id[:MAX_KEY], title=title)
+        update["source"] = SourceStatus(id=check.source_id, title=check.source_title)
     return previous.model_copy(update=update)
 
 
@@ -192,8 +190,8 @@ def _standing_library(
 def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
     return RecentVideo(
         key=key,
-        title=_cut(entry.title),
-        path=None if entry.path is None else entry.path[:1024],
+        title=entry.title,
+        path=entry.path,
         bytes=entry.bytes,
         finished_time=entry.times.finished,
     )
@@ -202,15 +200,11 @@ def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
 def _recent_failure(key: str, entry: LedgerEntry) -> RecentFailure:
     return RecentFailure(
         key=key,
-        title=_cut(entry.title),
+        title=entry.title,
         state=entry.state,
-        reason=None if entry.reason is None else entry.reason[:MAX_REASON],
-        message=_cut(entry.message),
+        reason=entry.reason,
+        message=entry.message,
         failures=entry.failures,
         finished_time=entry.times.finished,
         retry_time=entry.retry_at,
     )
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:MAX_TEXT]

@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest
+from trawler_downloader.contract.listing import (
+    MAX_IDENTITY_BYTES,
+    MAX_KNOWN_PER_SOURCE,
+    ListingEnd,
+    ListRequest,
+    TrailerLine,
+)
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.api.spec import SubscriptionSpec
@@ -115,6 +121,9 @@ class Checker:
             text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {detail}")
             current.events.append(Event(EventReason.CHECK_FAILED, text, warning=True))
             return CheckReport(at, trailer.end, trailer.outcome, trailer.reason, detail, requested=requested)
+        if trailer.omitted:
+            current.events.append(_omitted(trailer))
+            logger.warning("%s/%s: %s", *current.key, current.events[-1].message)
         try:
             await self._record(current, listing)
         except LedgerNotWritableError as error:
@@ -244,6 +253,13 @@ class Checker:
 
 def _keys_seen(listing: RawListing, spec: SubscriptionSpec, ledger: Ledger) -> set[str]:
     return {key for key, _ in select_new(listing.sources, spec.select, ledger).seen}
+
+
+def _omitted(trailer: TrailerLine) -> Event:
+    """Said at every check: nothing else tells of these videos."""
+    reason, example = EventReason.VIDEOS_OMITTED, trailer.omitted_example or "it has no name"
+    text = message(reason, count=trailer.omitted, limit=MAX_IDENTITY_BYTES, example=example)
+    return Event(reason, text, warning=True)
 
 
 def _finding(listing: RawListing | ListerError) -> Finding:
