@@ -44,6 +44,7 @@ from trawler_operator.domain.launches.transitions import settle
 from trawler_operator.domain.ledger.codec import HARD_VALUE_BYTES
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
+from trawler_operator.domain.ledger.recent import ended
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
 from trawler_operator.reconcile.ports import Event
@@ -116,7 +117,7 @@ def first_run(character: str) -> tuple[Ledger, dict[str, LedgerEntry]]:
     return ledger, dict(ledger.active)
 
 
-def ended(character: str, outcome: OutcomeClass) -> ObservedOutcome:
+def observed(character: str, outcome: OutcomeClass) -> ObservedOutcome:
     long = character * 100_000
     reason = "R" * 64
     result = DownloadResult(
@@ -144,7 +145,7 @@ def test_ledger(character: str, outcome: OutcomeClass) -> None:
     running = {key: replace(entry, state=LedgerState.RUNNING, launches=LARGEST) for key, entry in entries.items()}
     written(ledger, Changes(running))
     done = {
-        key: settle(key, entry, ended(character, outcome), retry=spec.spec.retry, generation=LARGEST, now=NOON)
+        key: settle(key, entry, observed(character, outcome), retry=spec.spec.retry, generation=LARGEST, now=NOON)
         for key, entry in running.items()
     }
     (shard,) = written(ledger, Changes(done, volumes={"c" * 253: "v" * 128}))
@@ -161,8 +162,9 @@ def test_status(character: str) -> None:
     """Whatever stands in entries, checks, pauses and conditions: what is built is what the schema takes."""
     _, entries = first_run(character)
     long = character * 100_000
+    wrong = {"path": long, "reason": long, "message": long, "bytes": LARGEST}
     shown = [
-        (key, replace(entry, path=long, reason=long, message=long, bytes=LARGEST)) for key, entry in entries.items()
+        ended(key, replace(entry, state=state, **wrong)) for key, entry in entries.items() for state in LedgerState
     ]
     status = built_status(
         {"access": {"cookiesSecretRef": {"name": "c"}}},

@@ -16,7 +16,8 @@ from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.model import StatusModel
 from trawler_operator.api.times import Time
 
-MAX_RECENT = 20
+MAX_RECENT = 10
+"""Of videos and of failures each: a status is read by people and rewritten with every download."""
 MAX_TEXT = 512
 MAX_KEY = 253
 MAX_PATH = 1024

@@ -10,6 +10,7 @@ Not ASCII-escaped: a Japanese title would take twice the room and nobody could r
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -81,6 +82,8 @@ class _Value(BaseModel):
 
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
+_SHARED = ("source", "extractor", "reason", "engine")
+"""Words that thousands of entries have in common: one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
 _ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue", "also_in"})
 
@@ -102,6 +105,9 @@ def decode_entry(text: str) -> LedgerEntry:
     if value.state is LedgerState.RUNNING and value.launches < 1:
         raise InvalidEntryError("launches: a Running entry has had at least one launch")
     fields = {name: getattr(value, name) for name in _NAMES}
+    for name in _SHARED:
+        if fields[name] is not None:
+            fields[name] = sys.intern(fields[name])
     fields["also_in"] = tuple(Sighting(source, seq) for source, seq in value.also_in.items())[-MAX_SIGHTINGS:]
     times = LaunchTimes(**{name: getattr(value.times, name) for name in _TIME_NAMES})
     return LedgerEntry(**fields, times=times if times != NEVER_LAUNCHED else NEVER_LAUNCHED)

@@ -27,7 +27,7 @@ from trawler_operator.domain.ledger.backlog import Backlog
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry, encode_entry
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
-from trawler_operator.domain.ledger.recent import RecentEntries
+from trawler_operator.domain.ledger.recent import Ended, RecentEntries
 
 SHARD_CAPACITY = 200
 """Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
@@ -213,11 +213,11 @@ class Ledger:
         newest = self._index.newest_by_source(limit)
         return {source: newest.get(source, ()) for source in self.sources}
 
-    def recent_successes(self) -> list[tuple[str, LedgerEntry]]:
+    def recent_successes(self) -> list[Ended]:
         """What was finished last, newest first."""
         return self._successes.newest()
 
-    def recent_failures(self) -> list[tuple[str, LedgerEntry]]:
+    def recent_failures(self) -> list[Ended]:
         """What could not be had lately (Failed, Waiting, DeadLetter), newest first."""
         return self._failures.newest()
 

@@ -34,7 +34,7 @@ from trawler_operator.api.subscription import Identity, InvalidSpecError, Subscr
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.jobs.settings import cookies_secret
 from trawler_operator.domain.launches.subscription_pause import paused_until
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.recent import Ended
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
 
@@ -49,16 +49,16 @@ class LedgerFacts:
         counts: entries per state.
         total_bytes: of all media files.
         shards: number of ConfigMaps.
-        recent_successes: key and entry, newest first.
-        recent_failures: key and entry, newest first.
+        recent_successes: newest first.
+        recent_failures: newest first.
         broken: `<ConfigMap>/<key>` of the values that cannot be read.
     """
 
     counts: Mapping[LedgerState, int] = field(default_factory=dict)
     total_bytes: int = 0
     shards: int = 0
-    recent_successes: Sequence[tuple[str, LedgerEntry]] = ()
-    recent_failures: Sequence[tuple[str, LedgerEntry]] = ()
+    recent_successes: Sequence[Ended] = ()
+    recent_failures: Sequence[Ended] = ()
     broken: Sequence[str] = ()
 
 
@@ -97,8 +97,8 @@ def build_status(
             "library": _standing_library(previous.library, library, ledger.counts),
             "next_check_time": next_check,
             "backoff": None if backoff is None or _is_moot(backoff, ledger.counts, now) else backoff,
-            "recent_videos": tuple(_recent_video(*pair) for pair in ledger.recent_successes[:MAX_RECENT]),
-            "recent_failures": tuple(_recent_failure(*pair) for pair in ledger.recent_failures[:MAX_RECENT]),
+            "recent_videos": tuple(map(_recent_video, ledger.recent_successes[:MAX_RECENT])),
+            "recent_failures": tuple(map(_recent_failure, ledger.recent_failures[:MAX_RECENT])),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
         }
     )
@@ -187,24 +187,20 @@ def _standing_library(
     return previous if previous is not None and standing else wanted
 
 
-def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
+def _recent_video(ended: Ended) -> RecentVideo:
     return RecentVideo(
-        key=key,
-        title=entry.title,
-        path=entry.path,
-        bytes=entry.bytes,
-        finished_time=entry.times.finished,
+        key=ended.key, title=ended.title, path=ended.path, bytes=ended.bytes, finished_time=ended.finished
     )
 
 
-def _recent_failure(key: str, entry: LedgerEntry) -> RecentFailure:
+def _recent_failure(ended: Ended) -> RecentFailure:
     return RecentFailure(
-        key=key,
-        title=entry.title,
-        state=entry.state,
-        reason=entry.reason,
-        message=entry.message,
-        failures=entry.failures,
-        finished_time=entry.times.finished,
-        retry_time=entry.retry_at,
+        key=ended.key,
+        title=ended.title,
+        state=ended.state,
+        reason=ended.reason,
+        message=ended.message,
+        failures=ended.failures,
+        finished_time=ended.finished,
+        retry_time=ended.retry_at,
     )
