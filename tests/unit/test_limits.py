@@ -145,7 +145,15 @@ def test_ledger(character: str, outcome: OutcomeClass) -> None:
     running = {key: replace(entry, state=LedgerState.RUNNING, launches=LARGEST) for key, entry in entries.items()}
     written(ledger, Changes(running))
     done = {
-        key: settle(key, entry, observed(character, outcome), retry=spec.spec.retry, generation=LARGEST, now=NOON)
+        key: settle(
+            key,
+            entry,
+            observed(character, outcome),
+            retry=spec.spec.retry,
+            generation=LARGEST,
+            now=NOON,
+            claim="c" * 253,
+        )
         for key, entry in running.items()
     }
     (shard,) = written(ledger, Changes(done, volumes={"c" * 253: "v" * 128}))

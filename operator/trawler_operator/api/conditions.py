@@ -29,8 +29,8 @@ class ConditionType(StrEnum):
 
     Videos that cannot be had yet (Waiting) or that were given up (DeadLetter) do not count.
     """
-    LIBRARY_CHANGED = "LibraryChanged"
-    """True while earlier downloads stand elsewhere than `spec.library` says."""
+    LIBRARY_IN_PLACE = "LibraryInPlace"
+    """Every video that was downloaded stands where `spec.library` says."""
     LEDGER_INTACT = "LedgerIntact"
     """False while a value of the ledger cannot be read; it is left alone, its video counts as known."""
     COOKIES_VALID = "CookiesValid"

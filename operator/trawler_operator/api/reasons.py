@@ -46,7 +46,7 @@ class ConditionReason(StrEnum):
     ALL_DOWNLOADED = "AllDownloaded"
     DOWNLOADS_PENDING = "DownloadsPending"
 
-    LIBRARY_UNCHANGED = "LibraryUnchanged"
+    IN_PLACE = "InPlace"
     LIBRARY_CHANGED = "LibraryChanged"
 
     ENTRIES_READABLE = "EntriesReadable"
@@ -213,7 +213,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
             ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
             ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-            ConditionReason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+            ConditionReason.IN_PLACE: "all videos stand where spec.library says",
             ConditionReason.LIBRARY_CHANGED: (
                 "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
             ),

@@ -85,6 +85,8 @@ class RecentVideo(StatusModel):
     """As the site has it."""
     path: MediaPath | None = None
     """The media file, relative to the claim's root."""
+    claim_name: Identifier | None = None
+    """The PersistentVolumeClaim that it is on."""
     bytes: Number | None = None
     """Size of the media file."""
     finished_time: Time | None = None
@@ -170,7 +172,7 @@ class SubscriptionStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """Generation of the spec that this status was made for."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
+    """Ready, SourceReachable, UpToDate, LibraryInPlace, LedgerIntact and, with cookies, CookiesValid."""
     counts: Counts = Counts()
     """How many videos stand where."""
     bytes: Number = 0

@@ -37,6 +37,7 @@ FULL = ledger_entry(
     message="as it should be",
     generation=4,
     path="Numberline/Season 26/What is a number? (S26E1120).mp4",
+    claim="library",
     bytes=123_456_789_012,
     engine="2026.10.26",
     back_catalogue=True,

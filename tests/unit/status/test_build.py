@@ -85,7 +85,12 @@ def test_a_request_is_recorded_whatever_came_of_it() -> None:
 def test_recent_videos_and_failures_are_shown_newest_first() -> None:
     """Ten of each at most, their texts cut to what the schema takes."""
     done = ledger_entry(
-        LedgerState.SUCCEEDED, path="p" * 2000, bytes=5, times=LaunchTimes(finished=NOON), title="t" * 999
+        LedgerState.SUCCEEDED,
+        path="p" * 2000,
+        claim="library",
+        bytes=5,
+        times=LaunchTimes(finished=NOON),
+        title="t" * 999,
     )
     dead = ledger_entry(LedgerState.DEAD_LETTER, reason="R" * 99, message="m" * 999, failures=3)
     bare = ledger_entry(LedgerState.FAILED, title=None, retry_at=NOON + timedelta(minutes=1))
@@ -100,6 +105,7 @@ def test_recent_videos_and_failures_are_shown_newest_first() -> None:
         "key": "youtube.a",
         "title": "t" * 511 + "…",
         "path": "p" * 1023 + "…",
+        "claimName": "library",
         "bytes": 5,
         "finishedTime": "2026-11-21T12:00:00Z",
     }

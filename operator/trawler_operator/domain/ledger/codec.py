@@ -33,6 +33,8 @@ MAX_TITLE_BYTES = 240
 MAX_MESSAGE_BYTES = 300
 MAX_WORD_BYTES = 64
 """Of reason, date and version."""
+MAX_CLAIM_BYTES = 253
+"""Of an object's name."""
 _SHORTENED = "…/"
 
 
@@ -75,6 +77,7 @@ class _Value(BaseModel):
     message: str | None = None
     generation: int | None = Field(default=None, ge=0, le=LARGEST)
     path: str | None = None
+    claim: str | None = None
     bytes: int | None = Field(default=None, ge=0, le=LARGEST)
     engine: str | None = None
     back_catalogue: bool = False
@@ -82,7 +85,7 @@ class _Value(BaseModel):
 
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
-_SHARED = ("source", "extractor", "reason", "engine")
+_SHARED = ("source", "extractor", "reason", "engine", "claim")
 """Words that thousands of entries have in common: one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
 _ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue", "also_in"})
@@ -120,6 +123,7 @@ def encode_entry(entry: LedgerEntry) -> str:
         title=cut_bytes(entry.title, MAX_TITLE_BYTES),
         message=cut_bytes(entry.message, MAX_MESSAGE_BYTES),
         reason=cut_bytes(entry.reason, MAX_WORD_BYTES),
+        claim=cut_bytes(entry.claim, MAX_CLAIM_BYTES),
         published_date=cut_bytes(entry.published_date, MAX_WORD_BYTES),
         engine=cut_bytes(entry.engine, MAX_WORD_BYTES),
     )

@@ -76,6 +76,7 @@ class LedgerEntry:
         message: for people; for Skipped the value that the rule saw.
         generation: of the Subscription's spec, with a Configuration ending: a newer one tries again.
         path: media file relative to the claim's root, with Succeeded.
+        claim: the PersistentVolumeClaim that `path` is on; `spec.library` may name another by now.
         bytes: of the media file.
         engine: yt-dlp's version of the last launch.
         back_catalogue: found below known videos, and asked for since: says nothing about where the newest videos are.
@@ -103,6 +104,7 @@ class LedgerEntry:
     message: str | None = None
     generation: int | None = None
     path: str | None = None
+    claim: str | None = None
     bytes: int | None = None
     engine: str | None = None
     back_catalogue: bool = False

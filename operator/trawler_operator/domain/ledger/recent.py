@@ -30,6 +30,7 @@ class Ended:
         state: Succeeded, or one of a failure.
         title: as the entry has it, like everything below.
         path: of the media file; of a failure None.
+        claim: that it is on.
         bytes: of the media file.
         reason: of a failure; of a success None.
         message: the same.
@@ -42,6 +43,7 @@ class Ended:
     state: LedgerState
     title: str | None
     path: str | None
+    claim: str | None
     bytes: int | None
     reason: str | None
     message: str | None
@@ -58,6 +60,7 @@ def ended(key: str, entry: LedgerEntry) -> Ended:
         state=entry.state,
         title=entry.title,
         path=entry.path,
+        claim=entry.claim,
         bytes=entry.bytes,
         reason=None if succeeded else entry.reason,
         message=None if succeeded else entry.message,

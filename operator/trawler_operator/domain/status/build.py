@@ -107,7 +107,7 @@ def build_status(
         judge.ready(subscription, status, check, blocker),
         judge.source_reachable(status, check),
         judge.up_to_date(status),
-        judge.library_changed(status.library, library),
+        judge.library_in_place(status.library, library),
         judge.ledger_intact(ledger.broken),
     )
     about_cookies = cookies_condition(
@@ -189,7 +189,12 @@ def _standing_library(
 
 def _recent_video(ended: Ended) -> RecentVideo:
     return RecentVideo(
-        key=ended.key, title=ended.title, path=ended.path, bytes=ended.bytes, finished_time=ended.finished
+        key=ended.key,
+        title=ended.title,
+        path=ended.path,
+        claim_name=ended.claim,
+        bytes=ended.bytes,
+        finished_time=ended.finished,
     )
 
 

@@ -190,6 +190,7 @@ async def write_endings(
                 retry=current.subscription.spec.retry,
                 generation=ending.generation,
                 now=current.now,
+                claim=ending.claim,
                 blames_site=video in blameless,
             )
             result = ending.observed.result
