@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from builders import NOON, entry_line, ledger_entry, source_line
 from trawler_downloader.contract.listing import REMOVED, EntryLine, Kind, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState
@@ -159,6 +161,38 @@ def test_a_playlist_with_times_is_sorted_by_them() -> None:
         ("b", PENDING, None),
         ("c", PENDING, None),
     ]
+
+
+def _times(*times: int | None) -> list[EntryLine]:
+    """A playlist: each entry is called after its place."""
+    return [entry_line("abcdefg"[place], timestamp=time) for place, time in enumerate(times)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "newest_first"),
+    [
+        pytest.param(_times(10, 20, None, 40, 50), "edcba", id="it grows at its end"),
+        pytest.param(_times(50, 40, None, 20, 10), "abcde", id="it grows at its beginning"),
+        pytest.param(_times(10, 20, None), "cba", id="the last of one that grows at its end"),
+        pytest.param(_times(None, 20, 10), "abc", id="the first of one that grows at its beginning"),
+        pytest.param(_times(None, None, 10, 20), "dcba", id="the first ones of one that grows at its end"),
+        pytest.param(_times(30, None, 10, 50, 20), "dabec", id="shuffled: behind the one before it"),
+        pytest.param(_times(10, None), "ab", id="one time alone says nothing of the order"),
+        pytest.param(_times(10, 10, None, 10), "abcd", id="all of one moment"),
+    ],
+)
+def test_an_entry_without_a_time_stays_with_its_neighbour(lines: list[EntryLine], newest_first: str) -> None:
+    """One of them does not make the times of all others count for nothing."""
+    selected = _select(PLAYLIST, lines, first_run=True)
+
+    assert "".join(name for name, _, _ in reversed(selected)) == newest_first
+
+
+def test_the_window_of_a_playlist_with_one_entry_without_a_time() -> None:
+    """The newest stand at its end, and are taken."""
+    selected = _select(PLAYLIST, _times(10, 20, None, 40, 50), first_run=True, newest=2)
+
+    assert [name for name, state, _ in selected if state is PENDING] == ["d", "e"]
 
 
 def test_everything_unknown_in_a_known_playlist_is_new_wherever_it_stands() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Protocol
 
 from trawler_downloader.contract.listing import REMOVED, EntryLine, SourceLine
@@ -199,7 +200,7 @@ def _may_mark(source: SourceLine, entry: NewEntry) -> bool:
 
 
 def _has_times(entries: Sequence[EntryLine]) -> bool:
-    return all(entry.timestamp is not None for entry in entries)
+    return any(entry.timestamp is not None for entry in entries)
 
 
 def _keeps_its_order(source: SourceLine, entries: Sequence[EntryLine]) -> bool:
@@ -210,9 +211,19 @@ def _keeps_its_order(source: SourceLine, entries: Sequence[EntryLine]) -> bool:
 def _newest_first(source: SourceLine, entries: Sequence[EntryLine]) -> Sequence[EntryLine]:
     """The entries in the order in which a first run counts them.
 
-    A playlist is sorted by time where every entry has one. Where not, its own order counts: what stands first in it is
-    what its owner shows first.
+    A playlist is sorted by time. An entry without one stays with the last entry before it that has one (at the
+    beginning, with the first that has one): on its newer side where the playlist grows at its end, on its older side
+    otherwise. Where no entry has a time the playlist's own order counts: what stands first in it is what its owner
+    shows first.
     """
     if source.newest_first or not _has_times(entries):
         return entries
-    return sorted(entries, key=lambda entry: entry.timestamp or 0, reverse=True)
+    times = [entry.timestamp for entry in entries if entry.timestamp is not None]
+    steps = [after - before for before, after in pairwise(times)]
+    grows_at_its_end = sum(step > 0 for step in steps) > sum(step < 0 for step in steps)
+    ranked: list[tuple[int, int, EntryLine]] = []
+    time = times[0]
+    for place, entry in enumerate(entries):
+        time = time if entry.timestamp is None else entry.timestamp
+        ranked.append((time, place if grows_at_its_end else -place, entry))
+    return [entry for *_, entry in sorted(ranked, key=lambda one: one[:2], reverse=True)]
