@@ -77,7 +77,8 @@ class ListRequest(Message):
     audit: bool = False
     """Walk everything, whatever is known."""
     known: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Source key → newest known video keys (at most MAX_KNOWN_PER_SOURCE). A source in it has had its first run."""
+    """Source key → newest videos known to be listed by it (at most MAX_KNOWN_PER_SOURCE), whichever source told of them
+    first. A source in it has had its first run."""
     proxy: str | None = None
     ca_bundle: str | None = None
     """PEM text of extra certificate authorities."""
