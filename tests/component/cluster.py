@@ -246,9 +246,11 @@ class FakeApi:
 
     async def patch_subscription_status(
         self, key: tuple[str, str], resource_version: str, status: Mapping[str, Any]
-    ) -> None:
+    ) -> Object:
         patch = {"metadata": {"resourceVersion": resource_version}, "status": json.loads(json.dumps(status))}
-        await self._call("patch status", lambda: self._cluster.merge_status("Subscription", *key, patch), write=True)
+        return await self._call(
+            "patch status", lambda: self._cluster.merge_status("Subscription", *key, patch), write=True
+        )
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Object]:
         wanted = {**DOWNLOAD_JOBS, labels.SUBSCRIPTION_LABEL: subscription}

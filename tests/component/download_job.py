@@ -63,6 +63,7 @@ class Job:
             "launch": self.launch,
             "proxy": self.site.proxy,
             "ca_bundle": True,
+            "min_free_bytes": 0,  # whatever this machine's disk has left
         }
         return DownloadRequest.model_validate(given | fields)
 

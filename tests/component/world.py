@@ -17,20 +17,22 @@ from builders import entry_line, source_line
 from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi, Object, end_job, publish, request_of
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
+from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.budget import BudgetLimits
 from trawler_operator.domain.gates.codec import egress_name
 from trawler_operator.domain.gates.gate import GatePolicy
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
+from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.pauses import Pause
-from trawler_operator.reconcile.observation import Policy
 from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
-from trawler_operator.reconcile.reconciler import Reconciler
+from trawler_operator.reconcile.reconciler import PassFailedError, Reconciler
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.stores.gatekeeper import GateLimits
 from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE, ShardChanges
+from trawler_operator.reconcile.subject import Policy
 
 
 @dataclass
@@ -99,6 +101,7 @@ GATES = ("trawler-system", "trawler-gates")
 POLICY = GatePolicy(
     egress=Pause(timedelta(minutes=15), timedelta(hours=6)),
     volume=Pause(timedelta(minutes=1), timedelta(minutes=30)),
+    subscription=Pause(timedelta(minutes=1), timedelta(hours=1)),
     probe_timeout=timedelta(minutes=30),
 )
 
@@ -159,11 +162,11 @@ class Operator:
             gate_limits=GateLimits(POLICY, allowed.egress, timedelta(minutes=7)),
             policy=Policy(
                 defaults=defaults or JobDefaults(image="downloader:1", claim_name="library"),
+                access=AccessRules(read_secrets=read_secrets),
+                checks=CheckLimits(listing_deadline_seconds=300, audit_interval=timedelta(days=7)),
                 history=HistoryLimits(3, 5),
-                listing_deadline_seconds=300,
-                audit_interval_seconds=604_800,
+                patience=Patience(),
                 started_at=clock.now(),
-                read_secrets=read_secrets,
             ),
             measurements=self.silent,
             listings=2,
@@ -191,10 +194,18 @@ class Operator:
 
     async def reconcile(self, key: tuple[str, str] = KEY) -> timedelta | None:
         self.woken.pop(key, None)
-        pause = await self.reconciler.reconcile(key)
-        while self._cluster.run_inventory(key):  # the watch tells of its end
-            pause = await self.reconciler.reconcile(key)
-        return pause
+        while True:
+            failed: PassFailedError | None = None
+            pause: timedelta | None = None
+            try:
+                pause = await self.reconciler.reconcile(key)
+            except PassFailedError as error:
+                failed = error
+            if self._cluster.run_inventory(key):  # the watch tells of its end
+                continue
+            if failed is not None:
+                raise failed
+            return pause
 
 
 @dataclass

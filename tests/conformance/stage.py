@@ -10,7 +10,7 @@ from builders import ledger_entry, subscription
 from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.api import labels
 from trawler_operator.domain.history.inventory import Progress, build_inventory_job
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 
@@ -164,6 +164,7 @@ def download_job(stage: Stage, owner: Manifest | None = None, video: str = "yout
         shard=0,
         gates={},
         defaults=DEFAULTS,
+        access=AccessRules(),
     )
     if owner is None:
         del manifest["metadata"]["ownerReferences"]

@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -33,22 +34,26 @@ from trawler_operator.adapters.kubernetes.event_recorder import MAX_NOTE_BYTES, 
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.spec import Select
-from trawler_operator.api.status import Backoff, SubscriptionStatus
+from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.selection import new_entries, seen_entries, select_new
-from trawler_operator.domain.gates.route import download_route
+from trawler_operator.domain.gates.gate import Closing, Gate, GatePolicy, Probe, close, download_finding, launch_task
+from trawler_operator.domain.gates.own import show_own_gate
+from trawler_operator.domain.gates.route import download_route, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.domain.launches.transitions import settle
 from trawler_operator.domain.ledger.codec import HARD_VALUE_BYTES
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
 from trawler_operator.domain.ledger.recent import ended
+from trawler_operator.domain.pauses import Pause
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
 from trawler_operator.reconcile.ports import Event
 
+SUBSCRIPTION = "m" * 63 + "/" + "n" * 63
 SHARD_LIMIT = 2**20
 ANNOTATIONS_LIMIT = 256 * 1024
 ENV_LIMIT = 128 * 1024
@@ -117,6 +122,17 @@ def first_run(character: str) -> tuple[Ledger, dict[str, LedgerEntry]]:
     return ledger, dict(ledger.active)
 
 
+def own_gate(character: str) -> Gate:
+    """Closed by trouble with much to say, with a probe under way."""
+    identity, _ = own_gates(SUBSCRIPTION)
+    trouble = replace(download_finding(observed(character, OutcomeClass.ENVIRONMENT)), reason=character * 100_000)
+    pause = Pause(timedelta(minutes=1), timedelta(hours=1))
+    policy = GatePolicy(egress=pause, volume=pause, subscription=pause, probe_timeout=timedelta(hours=1))
+    before = Closing(NOON, NOON, NOON, LARGEST, "Why", "", identity.subscription, LARGEST + 1)
+    closed = close(Gate(identity, epoch=LARGEST, closing=before), trouble, identity.subscription, policy, NOON)
+    return replace(closed, probe=Probe(identity.subscription, launch_task("k" * 253, LARGEST), NOON, NOON))
+
+
 def observed(character: str, outcome: OutcomeClass) -> ObservedOutcome:
     long = character * 100_000
     reason = "R" * 64
@@ -150,7 +166,7 @@ def test_ledger(character: str, outcome: OutcomeClass) -> None:
             entry,
             observed(character, outcome),
             retry=spec.spec.retry,
-            generation=LARGEST,
+            built_from=character * 100_000,
             now=NOON,
             claim="c" * 253,
         )
@@ -187,7 +203,7 @@ def test_status(character: str) -> None:
         library=LIBRARY.model_copy(update={"path": "p" * 512}),
         check=CheckReport(NOON, ListingEnd.STOPPED, source_id=long, source_title=long, requested=long),
         blocker=Blocker("B" * 64, long),
-        backoff=Backoff(outcome=OutcomeClass.ENVIRONMENT, reason=long, message=long, step=1, until_time=NOON),
+        gate=show_own_gate(own_gate(character)),
     )
     failed = built_status(check=CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TRANSIENT, long, long))
 
@@ -201,7 +217,7 @@ def test_download_job(character: str) -> None:
     """The request of a launch is one environment variable, the gates that it passed are an annotation."""
     _, entries = first_run(character)
     for key, entry in entries.items():
-        route = download_route(entry.url, "http://" + "p" * 500, "c" * 253, "s" * 253)
+        route = download_route(entry.url, "http://" + "p" * 500, "c" * 253, SUBSCRIPTION, "s" * 253)
         job = build_download_job(
             subscription(name="n" * 63, namespace="m" * 63),
             key,
@@ -209,6 +225,7 @@ def test_download_job(character: str) -> None:
             launch=LARGEST,
             shard=LARGEST,
             defaults=JobDefaults(image="downloader:1", claim_name="c" * 253),
+            access=AccessRules(),
             gates=dict.fromkeys(route.gates, LARGEST),
             source_title=character * 500,
             volume_id="v" * 128,

@@ -29,8 +29,6 @@ MAX_VOLUME_ID = 128
 """Characters of a volume's marker; ours have 36."""
 DEFAULT_STALL_TIMEOUT_SECONDS = 600
 """Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
-DEFAULT_MIN_FREE_BYTES = 2**30
-"""What a download leaves free on the volume: a full NAS harms more than the video that filled it."""
 
 
 class MediaType(StrEnum):
@@ -111,8 +109,9 @@ class DownloadRequest(Message):
     library: LibraryPlace = LibraryPlace()
     volume_id: str | None = None
     """Marker that the claim must bear. None: no history there yet, a missing marker is made."""
-    min_free_bytes: Annotated[int, Field(ge=0)] = DEFAULT_MIN_FREE_BYTES
-    """Free space below which nothing is downloaded, and which no download may use up."""
+    min_free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Free space below which nothing is downloaded, and which no download may use up: a full NAS harms more than the
+    video that filled it. None: the downloader decides by the volume's size."""
     proxy: str | None = None
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""

@@ -113,7 +113,7 @@ class Reason(StrEnum):
     READ_ONLY = "ReadOnly", OutcomeClass.ENVIRONMENT
     STALE_VOLUME = "StaleVolume", OutcomeClass.ENVIRONMENT
     BELOW_MIN_FREE = "BelowMinFree", OutcomeClass.ENVIRONMENT
-    """Less is free on the volume than the Subscription's library.minFreeBytes."""
+    """Less is free on the volume than the Subscription's library.minFree."""
     NOT_ENOUGH_SPACE = "NotEnoughSpace", OutcomeClass.ENVIRONMENT
     """The announced size does not fit above that."""
     NAME_REFUSED = "NameRefused", OutcomeClass.ENVIRONMENT

@@ -1,4 +1,6 @@
-"""Types of a spec's single values, each with the rule that it obeys: a pattern or CEL for the API server, and Python.
+"""Types of single values, in a spec or the configuration, each with the rule that it obeys.
+
+Of a spec's the rule stands twice: as a pattern or CEL for the API server, and in Python.
 
 What several fields obey together stands with their model in `spec.py`.
 """
@@ -46,6 +48,7 @@ _CEL_PATH = f"{_CEL_PRINTABLE} && (self == '' || self.split('/').all(part, {_CEL
 _CEL_FOLDER = f"{_CEL_PRINTABLE} && !self.contains('/') && {_CEL_PART.format(part='self')}"
 
 DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_NAME_OR_EMPTY_PATTERN = rf"^({DNS_SUBDOMAIN_PATTERN.strip('^$')})?$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
 UMASK_PATTERN = r"^0?0[0-7]{2}$"
 
@@ -74,6 +77,10 @@ def _check_proxy(value: str) -> str:
     if re.fullmatch(PROXY_PATTERN, value) is None:
         raise ValueError(PROXY_RULE)
     return value
+
+
+def _check_proxy_if_any(value: str) -> str:
+    return value and _check_proxy(value)
 
 
 def _check_path(value: str) -> str:
@@ -133,6 +140,8 @@ ProxyUrl = Annotated[
     Field(max_length=512, json_schema_extra=cel_rules((_CEL_PROXY, f"proxy {PROXY_RULE}"))),
     AfterValidator(_check_proxy),
 ]
+OptionalProxyUrl = Annotated[str, Field(max_length=512), AfterValidator(_check_proxy_if_any)]
+"""Empty: none."""
 LibraryPath = Annotated[
     str,
     Field(max_length=512, json_schema_extra=cel_rules((_CEL_PATH, f"path {PATH_RULE}"))),
@@ -146,6 +155,8 @@ FolderName = Annotated[
 CronExpression = Annotated[str, Field(min_length=9, max_length=100), AfterValidator(_check_cron)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_time_zone)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
+OptionalName = Annotated[str, Field(max_length=253, pattern=_NAME_OR_EMPTY_PATTERN)]
+"""Of an object; empty: none."""
 Quantity = Annotated[
     str,
     Field(max_length=32, pattern=QUANTITY_PATTERN),

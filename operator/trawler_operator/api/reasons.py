@@ -26,12 +26,24 @@ class ConditionReason(StrEnum):
     SECRETS_NOT_READABLE = "SecretsNotReadable"
     JOB_REJECTED = "JobRejected"
     LEDGER_BUSY = "LedgerBusy"
+    LEDGER_NOT_READABLE = "LedgerNotReadable"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    SUBSCRIPTION_GATE_CLOSED = "SubscriptionGateClosed"
+    PAUSED_BY_HAND = "PausedByHand"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     GATES_UNAVAILABLE = "GatesUnavailable"
+    JOBS_NOT_READABLE = "JobsNotReadable"
+    ENDINGS_NOT_RECORDED = "EndingsNotRecorded"
+    JOBS_NOT_DELETED = "JobsNotDeleted"
+    PREREQUISITES_NOT_READABLE = "PrerequisitesNotReadable"
+    HISTORY_NOT_READABLE = "HistoryNotReadable"
+    REQUESTS_NOT_CARRIED_OUT = "RequestsNotCarriedOut"
+    LAUNCH_FAILED = "LaunchFailed"
+    CHECK_NOT_RECORDED = "CheckNotRecorded"
+    PASS_TOO_LONG = "PassTooLong"  # noqa: S105
+    INTERNAL_ERROR = "InternalError"
     REBUILDING_HISTORY = "RebuildingHistory"
     INVENTORY_FAILED = "InventoryFailed"
     LISTER_UNAVAILABLE = "ListerUnavailable"
@@ -74,7 +86,7 @@ class EventReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     LEDGER_ENTRY_BROKEN = "LedgerEntryBroken"
     LEDGER_ADOPTED = "LedgerAdopted"
-    LEDGER_NOT_WRITABLE = "LedgerNotWritable"
+    STATUS_NOT_WRITABLE = "StatusNotWritable"
     HISTORY_REBUILT = "HistoryRebuilt"
     MANIFEST_UNREADABLE = "ManifestUnreadable"
     JOB_REJECTED = "JobRejected"
@@ -176,8 +188,27 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
                 "give its account the right (the chart's Role has it): {detail}"
             ),
-            ConditionReason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            ConditionReason.JOB_REJECTED: "the API server refuses the Job: {detail}",
             ConditionReason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
+            ConditionReason.LEDGER_NOT_READABLE: "the ledger's ConfigMaps cannot be read, so nothing goes on: {detail}",
+            ConditionReason.JOBS_NOT_READABLE: "the Jobs cannot be looked at, so nothing is launched: {detail}",
+            ConditionReason.ENDINGS_NOT_RECORDED: (
+                "how downloads ended cannot be recorded, so their Jobs are kept and nothing is launched: {detail}"
+            ),
+            ConditionReason.JOBS_NOT_DELETED: "Jobs that are not needed any more cannot be deleted: {detail}",
+            ConditionReason.PREREQUISITES_NOT_READABLE: (
+                "the claim, ConfigMap or Secret that the spec names cannot be read, so nothing is launched: {detail}"
+            ),
+            ConditionReason.HISTORY_NOT_READABLE: (
+                "whether the volume holds a history cannot be found out, so nothing is checked or launched: {detail}"
+            ),
+            ConditionReason.REQUESTS_NOT_CARRIED_OUT: (
+                "what an annotation asks for cannot be carried out, so nothing is launched: {detail}"
+            ),
+            ConditionReason.LAUNCH_FAILED: "downloads cannot be launched: {detail}",
+            ConditionReason.CHECK_NOT_RECORDED: "what the last check found cannot be recorded: {detail}",
+            ConditionReason.PASS_TOO_LONG: "given up {detail}: the API server or the lister takes too long",
+            ConditionReason.INTERNAL_ERROR: "a fault of trawler, please report it with the operator's log: {detail}",
             ConditionReason.LEDGER_NOT_WRITABLE: (
                 "the API server does not take the ledger's ConfigMap, so nothing is launched and ended Jobs are kept: "
                 "{detail}"
@@ -185,7 +216,11 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
             ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.SUBSCRIPTION_GATE_CLOSED: "downloads of this Subscription alone pause: {detail}",
+            ConditionReason.PAUSED_BY_HAND: (
+                "the annotation trawler.dev/pause holds downloads back until {until}; checks go on. To end it: set the "
+                "annotation to none"
+            ),
             ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
@@ -207,7 +242,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the site has answered {checks} checks in a row that there is no such source; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
-            ConditionReason.NOT_CHECKED_YET: "not checked yet",
+            ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
             ConditionReason.WATCHING: "the last check went well",
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
@@ -250,7 +285,9 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.LEDGER_ENTRY_BROKEN: (
                 "entry {key} of ConfigMap {config_map} cannot be read and is left alone: {detail}"
             ),
-            EventReason.LEDGER_NOT_WRITABLE: "the API server does not take the ledger's ConfigMap: {detail}",
+            EventReason.STATUS_NOT_WRITABLE: (
+                "the status cannot be stored, so what it shows is out of date while the work goes on: {detail}"
+            ),
             EventReason.LEDGER_ADOPTED: "continues a ledger of {count} videos",
             EventReason.HISTORY_REBUILT: (
                 "the ledger was made anew from the volume: {downloaded} videos are there, {removed} were removed"

@@ -52,6 +52,11 @@ class Identity(_Frozen):
     annotations: Mapping[str, str] = Field(default_factory=dict)
     status: SubscriptionStatus = SubscriptionStatus()
 
+    @property
+    def key(self) -> Key:
+        """(namespace, name)."""
+        return (self.namespace, self.name)
+
 
 class Subscription(Identity):
     """A Subscription with a valid spec."""

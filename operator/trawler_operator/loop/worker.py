@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.reconcile.ports import ApiError, Measurements, PassWatch
-from trawler_operator.reconcile.reconciler import Reconciler
-from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
+from trawler_operator.reconcile.reconciler import PassFailedError, Reconciler
 
 logger = logging.getLogger(__name__)
-
-PASS_SLACK_SECONDS = 120
-"""What a pass may take beside its listing: API calls with their retries."""
 
 
 async def work(
@@ -24,7 +19,6 @@ async def work(
     reconciler: Reconciler,
     measurements: Measurements,
     watch: PassWatch,
-    deadline_seconds: float,
 ) -> None:
     """Work until the queue is closed.
 
@@ -34,21 +28,21 @@ async def work(
         reconciler: makes the passes.
         measurements: counts them.
         watch: is told when one begins and ends.
-        deadline_seconds: of one pass; beyond it is cut (at any point: that is like a crash) and made again.
     """
     while (key := await queue.get()) is not None:
         began = time.monotonic()
         watch.pass_started(number)
         failed = True
         try:
-            async with asyncio.timeout(deadline_seconds):
-                pause = await reconciler.reconcile(key)
+            pause = await reconciler.reconcile(key)
             failed = False
             queue.succeeded(key)
             if pause is not None:
                 queue.add(key, pause.total_seconds())
-        except (ApiError, LedgerBusyError, TimeoutError) as error:
+        except ApiError as error:
             delay = queue.retry(key)
+            if isinstance(error, PassFailedError) and error.again_in is not None:
+                queue.add(key, error.again_in.total_seconds())
             logger.warning("%s/%s: %s: %s; again in %.0f s", *key, type(error).__name__, error, delay)
         except Exception:  # one Subscription must not take the others down, whatever is wrong with it
             delay = queue.retry(key)

@@ -101,8 +101,11 @@ class KubernetesApi(Protocol):
         """The Subscription as it is now."""
         ...
 
-    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> None:
-        """Merge into the status subresource; raises ConflictError if the resource changed since."""
+    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> Manifest:
+        """Merge into the status subresource; raises ConflictError if the resource changed since.
+
+        Answers with the resource as it is stored.
+        """
         ...
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Manifest]:

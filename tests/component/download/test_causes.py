@@ -121,7 +121,7 @@ async def test_a_volume_that_takes_no_file(job: Job, options: str, fate: Fate) -
     mount = f'mount -t tmpfs -o {options} tmpfs {job.library} && exec "$@"'
     job.inside = ("unshare", "-rm", "sh", "-c", mount, "sh")
     now = time.time()
-    await prove(job.run(job.request(min_free_bytes=0)), fate, now)
+    await prove(job.run(job.request()), fate, now)
 
 
 async def test_a_claim_that_is_not_mounted(job: Job) -> None:

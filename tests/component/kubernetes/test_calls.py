@@ -389,3 +389,14 @@ async def test_a_namespace_that_takes_no_events_is_logged_once(
         True,
         True,
     ]
+
+
+async def test_a_webhook_that_fails_is_a_refusal(
+    server: ApiServer, api: KubernetesAdapter, pauses: list[float]
+) -> None:
+    """The API server answers, and lets nothing through: after the usual attempts that counts as its word."""
+    text = 'Internal error occurred: failed calling webhook "policy.example.com": no endpoints available'
+    server.answers = [refused(500, "InternalError", text)] * 4
+    with pytest.raises(RejectedError, match=r"policy\.example\.com"):
+        await api.create_job("media", {"metadata": {"name": "j"}})
+    assert len(pauses) == 3

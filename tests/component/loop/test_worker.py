@@ -13,7 +13,7 @@ from component.world import Silent
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.loop.worker import work
 from trawler_operator.reconcile.ports import UnavailableError
-from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
+from trawler_operator.reconcile.reconciler import PassFailedError
 
 KEY = ("media", "numberline")
 
@@ -56,7 +56,7 @@ def failing(error: Exception) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     "error",
-    [UnavailableError("away"), LedgerBusyError("dying"), KeyError("a bug of ours"), TimeoutError()],
+    [UnavailableError("away"), PassFailedError((), timedelta(hours=1), None), KeyError("a bug of ours")],
     ids=lambda error: type(error).__name__,
 )
 async def test_failed_pass_is_made_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,24 +65,15 @@ async def test_failed_pass_is_made_again(error: Exception, monkeypatch: pytest.M
     queue: KeyedDelayQueue[tuple[str, str]] = KeyedDelayQueue()
     passes, watch = Passes(queue, failing(error), failing(error), lambda: timedelta(hours=1)), Watch()
     queue.add(KEY)
-    await work(0, queue, passes, Silent(), watch, 10)  # type: ignore[arg-type]
+    await work(0, queue, passes, Silent(), watch)  # type: ignore[arg-type]
     assert (passes.made, watch.busy) == (3, 0)
     assert len(queue) == 1
     assert queue._failures == {}
-
-
-async def test_hanging_pass_is_cut() -> None:
-    """At its deadline, and made again later."""
-    queue: KeyedDelayQueue[tuple[str, str]] = KeyedDelayQueue()
-    passes, watch = Passes(queue, lambda: asyncio.sleep(3600)), Watch()
-    queue.add(KEY)
-    await work(0, queue, passes, Silent(), watch, 0.01)  # type: ignore[arg-type]
-    assert (passes.made, watch.busy, len(queue)) == (1, 0, 1)
 
 
 async def test_nothing_to_come_back_for() -> None:
     """A Subscription that is gone or invalid waits for an event alone."""
     queue: KeyedDelayQueue[tuple[str, str]] = KeyedDelayQueue()
     queue.add(KEY)
-    await work(0, queue, Passes(queue, lambda: None), Silent(), Watch(), 10)  # type: ignore[arg-type]
+    await work(0, queue, Passes(queue, lambda: None), Silent(), Watch())  # type: ignore[arg-type]
     assert len(queue) == 0

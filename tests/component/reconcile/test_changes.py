@@ -12,7 +12,7 @@ from component.world import World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.naming import job_name
-from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
+from trawler_operator.reconcile.reconciler import PassFailedError
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ async def test_policy_delete(world: World) -> None:
     world.cluster.delete("Subscription", *KEY)
     await operator.reconcile()
     world.cluster.subscribe({"select": {"newest": 1}, "ledgerPolicy": "Delete"})
-    with pytest.raises(LedgerBusyError, match="about to go"):
+    with pytest.raises(PassFailedError, match="about to go"):
         await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "LedgerBusy")
     world.cluster.collect_garbage()

@@ -60,9 +60,9 @@ GRACE = 30
 SHOWN = 120
 """Seconds after which it is said what holds a launch up."""
 BORNE = {
-    "startTimeoutSeconds": START,
-    "schedulingTimeoutSeconds": SCHEDULING,
-    "endingTimeoutSeconds` after its grace period": GRACE + ENDING,
+    "startSeconds": START,
+    "schedulingSeconds": SCHEDULING,
+    "endingSeconds` after its grace period": GRACE + ENDING,
 }
 """The chart's values, in the page's words."""
 

@@ -14,6 +14,7 @@ from trawler_operator.api import labels
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.ledger import SHARD_CAPACITY
 from trawler_operator.domain.ledger.recent import KEPT
+from trawler_operator.reconcile.reconciler import PassFailedError
 from trawler_operator.reconcile.stores.ledger_store import READ_ONE_BY_ONE
 from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE
 
@@ -169,7 +170,7 @@ async def test_half_read_ledger_goes_on_where_it_ended(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 2}, "suspend": True})
     operator = world.operator()
     operator.api.fail = lambda what: None if "-2" not in what else ConnectionError("cut off")
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PassFailedError):
         await operator.reconcile()
     operator.api.fail = lambda what: None
     await operator.reconcile()

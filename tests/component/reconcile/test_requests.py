@@ -13,6 +13,7 @@ from component.cluster import KEY, Killed, publish, request_of
 from component.world import Operator, World, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.ports import UnavailableError
+from trawler_operator.reconcile.reconciler import PassFailedError
 
 VIDEO = "youtube.v7"
 OTHER = "youtube.v6"
@@ -112,10 +113,15 @@ async def test_cancel_of_a_launch_without_a_job(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     jobs = itertools.count()  # the first one is the inventory
-    operator.api.fail = lambda what: UnavailableError("away") if what == "create Job" and next(jobs) else None
-    with pytest.raises(UnavailableError):
+
+    def die(what: str) -> None:
+        if what == "create Job" and next(jobs):
+            raise Killed(what)
+
+    operator.api.fail = die
+    with pytest.raises(Killed):
         await operator.reconcile()
-    operator.api.fail = lambda what: None
+    operator = world.operator()
     annotate(world, cancel="1;state=Running")
     await operator.reconcile()
     assert world.cluster.created == []
@@ -129,7 +135,7 @@ async def test_cancelled_job_that_could_not_be_deleted(world: World) -> None:
     await operator.reconcile()
     annotate(world, cancel="1;state=Running")
     operator.api.fail = lambda what: UnavailableError("away") if what == "delete Job" else None
-    with pytest.raises(UnavailableError):
+    with pytest.raises(PassFailedError):
         await operator.reconcile()
     operator.api.fail = lambda what: None
     await operator.reconcile()

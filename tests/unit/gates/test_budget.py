@@ -38,17 +38,22 @@ def test_site(url: str, site: str) -> None:
 
 def test_route_of_a_download() -> None:
     """The address at the site, the visitor, and the volume."""
-    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/jar")
+    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/a", "media/jar")
     assert route.gates == (
         GateId(GateKind.EGRESS, "youtube.com", PROXY),
         GateId(GateKind.COOKIES, "youtube.com", PROXY, "media/jar"),
         GateId(GateKind.VOLUME, claim="media/library"),
+        GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+        GateId(GateKind.HAND, subscription="media/a"),
     )
 
 
 def test_a_listing_needs_no_volume() -> None:
     """It shares the site's gates with the downloads."""
-    listing, download = listing_route("https://youtu.be/x", ""), download_route("https://youtube.com/y", "", "media/a")
+    listing, download = (
+        listing_route("https://youtu.be/x", ""),
+        download_route("https://youtube.com/y", "", "", "media/a"),
+    )
     assert listing.gates == download.gates[:2]
 
 
@@ -66,9 +71,14 @@ def test_a_listing_needs_no_volume() -> None:
             r"volume\.media\.library\.[0-9a-f]{10}",
             "claim media/library",
         ),
+        (
+            GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+            r"subscription\.media\.a\.[0-9a-f]{10}",
+            "Subscription media/a",
+        ),
         (GateId(GateKind.EGRESS, "x" * 300), r"egress\.x{120}\.[0-9a-f]{10}", "x" * 300),
     ],
-    ids=["a site", "all of it", "a volume", "long"],
+    ids=["a site", "all of it", "a volume", "one Subscription", "long"],
 )
 def test_names(identity: GateId, name: str, shown: str) -> None:
     """A ConfigMap takes them as keys, and people can read them."""
@@ -137,3 +147,24 @@ def test_never_more_than_allowed_within_any_hour() -> None:
         now = budget.earliest(LIMITS, now)
     assert all(sum(1 for at in begun if start <= at < start + HOUR) <= 3 for start in begun)
     assert len(begun) > 15
+
+
+@pytest.mark.parametrize(
+    ("starts", "charged", "count", "left"),
+    [
+        pytest.param({0: 3}, NOON, 1, 2, id="one of several in its minute"),
+        pytest.param({0: 1}, NOON + 30 * SECOND, 1, 0, id="the only one"),
+        pytest.param({0: 1, 1: 2}, NOON + MINUTE, 2, 1, id="another minute's stay"),
+        pytest.param({0: 1}, NOON, 5, 0, id="never less than none"),
+    ],
+)
+def test_starts_that_did_not_begin_are_given_back(
+    starts: dict[int, int], charged: datetime, count: int, left: int
+) -> None:
+    """The time since the last start is kept all the same: a site is not asked faster for it."""
+    minute = int(NOON.timestamp())
+    budget = Budget({minute + 60 * at: begun for at, begun in starts.items()}, NOON)
+
+    refunded = budget.refund(count, charged)
+
+    assert (refunded.begun(NOON + MINUTE), refunded.last) == (left, NOON)

@@ -19,6 +19,7 @@ from trawler_downloader.contract.inventory import (
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Resources
 from trawler_operator.domain.history.inventory import (
     EMPTY_VOLUME,
     Progress,
@@ -30,11 +31,13 @@ from trawler_operator.domain.history.inventory import (
     retry_at,
     sort_jobs,
 )
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
 
 DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
+DIGEST = download_digest(subscription().spec, DEFAULTS)
 FRESH = Progress(claim="library")
 LATE = message(EndReason.DEADLINE_EXCEEDED)
 HALFWAY = Progress(claim="library", volume_id="v-1", after="3f/youtube.a")
@@ -118,7 +121,7 @@ def test_the_job_of_a_plain_subscription():
             "name": "numberline-inventory-5277876c916f9a1f",
             "namespace": "media",
             "labels": inventory_labels,
-            "annotations": {"trawler.dev/launch": "1", "trawler.dev/generation": "1", "trawler.dev/check": "now"},
+            "annotations": {"trawler.dev/launch": "1", "trawler.dev/spec": DIGEST, "trawler.dev/check": "now"},
             "ownerReferences": [CONTROLLER],
         },
         "spec": {
@@ -157,7 +160,7 @@ def test_the_job_of_a_plain_subscription():
 def test_it_asks_for_what_downloads_ask_for():
     """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
     limits = {"cpu": "1", "memory": "512Mi"}
-    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources={"limits": limits})
+    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources=Resources(limits=limits))
     by_spec = subscription({"job": {"resources": {"requests": limits, "limits": limits}}})
     for made, expected in (
         (build_inventory_job(subscription(), FRESH, 1, by_operator), {"limits": limits}),
@@ -208,16 +211,16 @@ def test_a_try_that_is_being_deleted_keeps_its_number():
         pytest.param(1, {}, NOON + timedelta(minutes=1), id="the first pause"),
         pytest.param(3, {}, NOON + timedelta(minutes=4), id="doubling"),
         pytest.param(30, {}, NOON + timedelta(hours=1), id="up to an hour"),
-        pytest.param(3, {"generation": 2}, None, id="at once after a change of the spec"),
+        pytest.param(3, {"spec": {"job": {"runAsUser": 7}}}, None, id="at once after a change of the spec"),
         pytest.param(3, {"annotations": {labels.CHECK_ANNOTATION: "x"}}, None, id="at once when a check is asked for"),
     ],
 )
 def test_when_it_is_tried_again(attempt: int, now: dict[str, Any], expected: datetime | None):
-    assert retry_at(job(attempt=attempt), attempt, NOON, subscription(**now)) == expected
+    assert retry_at(job(attempt=attempt), attempt, NOON, subscription(**now), DEFAULTS) == expected
 
 
 def test_a_job_that_does_not_say_when_it_ended_is_tried_again_at_once():
-    assert retry_at(job(), 1, None, subscription()) is None
+    assert retry_at(job(), 1, None, subscription(), DEFAULTS) is None
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from trawler_operator.domain.launches.admission import Admission, AdmissionLimit
 
 A, B, C = ("media", "a"), ("media", "b"), ("media", "c")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-TUBE = download_route("https://youtu.be/x", "", "media/library")
-OTHER = download_route("https://example.com/x", "", "media/library")
+TUBE = download_route("https://youtu.be/x", "", "media/library", "media/a")
+OTHER = download_route("https://example.com/x", "", "media/library", "media/a")
 TUBE_LISTING = listing_route("https://youtu.be/@a", "")
 
 
@@ -113,7 +113,7 @@ def test_one_each_while_others_wait() -> None:
     desk = Desk(total=1, each=1)
     assert desk.request(A, 9) == 1
     assert desk.request(B, 9) == 0
-    desk.slots.hold(A, {})
+    desk.slots.end_pass(A)
     assert desk.request(A, 9) == 0
     assert Turn(B, NOON) == desk.slots.next_turn(NOON)
     assert desk.request(B, 9) == 1
@@ -238,6 +238,8 @@ def test_a_full_egress_waits_for_an_end_and_not_for_a_time() -> None:
     assert desk.request(A) == 1
     assert desk.request(B) == 0
     assert desk.slots.next_turn(NOON) is None
+    desk.slots.created(A, TUBE)
+    assert desk.slots.next_turn(NOON) is None
     desk.slots.hold(A, {})
     assert Turn(B, NOON) == desk.slots.next_turn(NOON)
 
@@ -285,3 +287,43 @@ def test_awaits_probe(route: Route, closed: GateId, awaited: bool) -> None:
     assert awaited == desk.slots.awaits_probe(TUBE_LISTING)
     desk.slots.step_aside(A)
     assert not desk.slots.awaits_probe(TUBE_LISTING)
+
+
+# --- whose a slot is ---
+
+
+def test_a_slot_is_held_by_a_creation_under_way_then_by_its_job() -> None:
+    """And by nothing once the Job is not there any more."""
+    desk = Desk(total=1)
+    assert desk.request(A) == 1
+    assert desk.slots.running == 1
+    desk.slots.created(A, TUBE)
+    desk.slots.end_pass(A)
+    assert desk.slots.running == 1
+    desk.slots.hold(A, {})
+    assert desk.slots.running == 0
+
+
+def test_a_creation_that_was_refused_gives_its_slot_back_at_once() -> None:
+    """Others need not wait for the pass to end."""
+    desk = Desk(total=1)
+    assert desk.request(A) == 1
+    desk.slots.not_created(A, TUBE)
+    assert desk.request(B) == 1
+
+
+def test_what_was_granted_ends_with_the_pass() -> None:
+    """However the pass ended: a creation that it never came to holds nothing."""
+    desk = Desk(total=2)
+    assert desk.request(A, 2) == 2
+    desk.slots.end_pass(A)
+    assert desk.slots.running == 0
+
+
+def test_what_could_not_begin_stands_in_line_again() -> None:
+    """Its pass is over: the line tells when it may come."""
+    desk = Desk(total=1)
+    assert desk.request(A) == 1
+    desk.slots.not_created(A, TUBE)
+    desk.slots.wait(A, TUBE)
+    assert desk.slots.next_turn(NOON) == Turn(A, NOON)

@@ -11,10 +11,12 @@ from kubernetes.client import V1Job
 from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.gates.route import GateId, GateKind
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 
 KEY = "youtube.abcdefghijk"
+PUBLIC_ONLY = AccessRules()
 PLAIN = JobDefaults(image="trawler-downloader:1", claim_name="library")
 MINIMAL_REQUEST = {
     "v": 1,
@@ -31,7 +33,6 @@ MINIMAL_REQUEST = {
     "launch": 2,
     "media": {"type": "Video", "sidecars": ["Thumbnail", "Description", "Nfo"]},
     "library": {"path": "", "layout": "Show"},
-    "minFreeBytes": 1073741824,
     "caBundle": False,
     "proxyCredentials": False,
     "allowGeneric": False,
@@ -43,9 +44,19 @@ MINIMAL_REQUEST = {
 PASSED = {GateId(GateKind.EGRESS, "youtube.com"): 7}
 
 
-def _build(spec: dict[str, Any], defaults: JobDefaults, **told: Any) -> dict[str, Any]:
+def _build(
+    spec: dict[str, Any], defaults: JobDefaults, access: AccessRules = PUBLIC_ONLY, **told: Any
+) -> dict[str, Any]:
     return build_download_job(
-        subscription(spec), KEY, ledger_entry(), launch=2, shard=3, defaults=defaults, gates=PASSED, **told
+        subscription(spec),
+        KEY,
+        ledger_entry(),
+        launch=2,
+        shard=3,
+        defaults=defaults,
+        access=access,
+        gates=PASSED,
+        **told,
     )
 
 
@@ -79,7 +90,7 @@ def test_a_plain_subscription() -> None:
                 "trawler.dev/video": KEY,
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
-                "trawler.dev/generation": "1",
+                "trawler.dev/spec": download_digest(subscription({}).spec, PLAIN),
                 "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
             },
             "ownerReferences": [CONTROLLER],
@@ -146,14 +157,14 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     spec = {
         "url": URL,
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
-        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFreeBytes": 0},
+        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFree": "0"},
         "access": {
             "proxy": "socks5://vpn.media:1080",
             "caBundleRef": {"name": "my-ca"},
             "cookiesSecretRef": {"name": "my-cookies"},
             "cookies": "Always",
             "proxySecretRef": {"name": "my-vpn"},
-            "rateLimitBytesPerSecond": 4000000,
+            "rateLimit": "4M",
             "allowGeneric": True,
         },
         "job": {
@@ -176,10 +187,10 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         claim_name="library",
         ca_bundle_config_map="ca",
         proxy="http://proxy:8080",
-        allowed_cidrs=("192.168.1.30/32",),
     )
+    access = AccessRules(allowed_cidrs=("192.168.1.30/32",))
     plain = _build({}, PLAIN)
-    manifest = _build(spec, defaults, source_title="Numberline", volume_id="v-1")
+    manifest = _build(spec, defaults, access, source_title="Numberline", volume_id="v-1")
     _request(plain)
 
     assert _request(manifest) == {
@@ -202,6 +213,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
+    plain["metadata"]["annotations"]["trawler.dev/spec"] = download_digest(subscription(spec).spec, defaults)
     pod = plain["spec"]["template"]["spec"]
     pod["securityContext"] |= {
         "runAsUser": 1000,

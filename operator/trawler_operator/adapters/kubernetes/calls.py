@@ -71,11 +71,11 @@ class KubernetesAdapter:
                 return None
             raise
 
-    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> None:
-        """Merge into the status subresource."""
+    async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> Manifest:
+        """Merge into the status subresource; the resource as it is stored."""
         path = _SUBSCRIPTIONS.format(*key) + "/status"
         body = {"metadata": {"resourceVersion": resource_version}, "status": dict(status)}
-        await self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+        return await self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def list_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
         """A Subscription's download Jobs; in a namespace that may not be read there are none."""

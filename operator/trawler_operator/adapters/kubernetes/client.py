@@ -51,6 +51,9 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 STORAGE_FULL_STATUS = 507
 STORAGE_FULL_TEXT = "database space exceeded"
 """etcd's word, which the API server passes on with status 500 (etcd: ErrNoSpace, "mvcc: database space exceeded")."""
+WEBHOOK_FAILED_TEXT = "failed calling webhook"
+"""The API server's word, with status 500, for an admission webhook that does not answer, or with an error. It is there
+and refuses (k8s.io/apiserver, plugin/webhook/errors: ErrCallingWebhook)."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
@@ -150,7 +153,7 @@ class KubernetesClient:
                 delay *= 1 + JITTER_SHARE * self._jitter()
                 allowed = attempts if again.after is None else max(attempts, THROTTLED_ATTEMPTS * (attempts > 1))
                 if attempt >= allowed or waited + delay > PATIENCE_SECONDS:
-                    raise UnavailableError(f"{call}: {again.why}") from again
+                    raise again.kind(f"{call}: {again.why}") from again
                 logger.info("%s: %s; again in %.1f s", call, again.why, delay)
                 await self._sleep(delay)
                 waited += delay
@@ -212,7 +215,7 @@ class KubernetesClient:
                 raise _failure(str(call), response.status, await response.read(), None)
             yield response.response.content
         except _AgainError as again:
-            raise UnavailableError(f"{call}: {again.why}") from again
+            raise again.kind(f"{call}: {again.why}") from again
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise UnavailableError(f"{call}: {type(error).__name__}: {error}") from error
         finally:
@@ -258,12 +261,13 @@ class KubernetesClient:
 
 
 class _AgainError(Exception):
-    """Worth another attempt, after so many seconds if the server said so."""
+    """Worth another attempt, after so many seconds if the server said so; in the end it is an error of that kind."""
 
-    def __init__(self, why: str, after: float | None) -> None:
+    def __init__(self, why: str, after: float | None, kind: type[ApiError] = UnavailableError) -> None:
         super().__init__(why)
         self.why = why
         self.after = after
+        self.kind = kind
 
 
 def _failure(what: str, status: int, raw: bytes, retry_after: str | None) -> Exception:
@@ -279,7 +283,8 @@ def _failure(what: str, status: int, raw: bytes, retry_after: str | None) -> Exc
     if status == 429 or status >= 500:
         # A date, which the standard allows as well, is not what an API server sends.
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-        return _AgainError(f"{status}: {message}", seconds)
+        refused = WEBHOOK_FAILED_TEXT in message
+        return _AgainError(f"{status}: {message}", seconds, RejectedError if refused else UnavailableError)
     if status == 404:
         return NotFoundError(message)
     if status == 409:

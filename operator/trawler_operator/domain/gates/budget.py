@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
+from pydantic import Field
+
+from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CLOCK_TOLERANCE
 
 WINDOW = timedelta(hours=1)
@@ -22,9 +26,9 @@ class BudgetLimits:
         spacing: least time between two beginnings.
     """
 
-    max_parallel: int
-    max_per_hour: int
-    spacing: timedelta
+    max_parallel: Annotated[int, Field(ge=1, le=1000)]
+    max_per_hour: Annotated[int, Field(ge=1, le=100_000)]
+    spacing: Annotated[timedelta, Field(alias="spacingSeconds"), seconds(0, 3600)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,13 @@ class Budget:
         minute = int(now.timestamp()) // _MINUTE * _MINUTE
         counting = self._counting(now)
         return Budget({**counting, minute: counting.get(minute, 0) + count}, now)
+
+    def refund(self, count: int, charged: datetime) -> Budget:
+        """The budget without so many downloads that were charged then and did not begin; the spacing stays."""
+        minute = int(charged.timestamp()) // _MINUTE * _MINUTE
+        left = max(0, self.starts.get(minute, 0) - count)
+        others = {at: begun for at, begun in self.starts.items() if at != minute}
+        return Budget({**others, minute: left} if left else others, self.last)
 
     def is_idle(self, now: datetime) -> bool:
         """Nothing of it counts any more."""

@@ -39,10 +39,11 @@ class _Id(_Model):
     proxy: str = ""
     cookies: str = ""
     claim: str = ""
+    subscription: str = ""
 
     @property
     def identity(self) -> GateId:
-        return GateId(self.kind, self.site, self.proxy, self.cookies, self.claim)
+        return GateId(self.kind, self.site, self.proxy, self.cookies, self.claim, self.subscription)
 
 
 class _Closing(_Model):
@@ -175,6 +176,7 @@ def _identity(identity: GateId) -> dict[str, str]:
         "proxy": identity.proxy,
         "cookies": identity.cookies,
         "claim": identity.claim,
+        "subscription": identity.subscription,
     }
     return {name: value for name, value in fields.items() if value}
 

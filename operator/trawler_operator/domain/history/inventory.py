@@ -33,6 +33,7 @@ from trawler_operator.api.reasons import EndReason, SkipReason, message
 from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.cleanup import is_owned
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
 from trawler_operator.domain.jobs.naming import inventory_job_name
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
@@ -135,7 +136,7 @@ def build_inventory_job(
         subscription,
         name=_job_name(subscription, progress, attempt),
         pod_labels=labels.inventory_labels(subscription.name),
-        annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription)},
+        annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription, defaults)},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_pod(subscription.spec, defaults, container=container, volumes=[library_volume(progress.claim)]),
     )
@@ -167,7 +168,9 @@ def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progre
     return InventoryJobs(attempt, present, tuple(stale))
 
 
-def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: Subscription) -> datetime | None:
+def retry_at(
+    job: _Job, attempt: int, ended_at: datetime | None, subscription: Subscription, defaults: JobDefaults
+) -> datetime | None:
     """When to try again after a Job that was of no use; None: at once, since somebody changed the spec or asks.
 
     Args:
@@ -175,9 +178,11 @@ def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: S
         attempt: its number.
         ended_at: when, as far as it says; of one that does not end: since when nobody waits for that.
         subscription: as it is now.
+        defaults: the operator's settings.
     """
     annotations = job["metadata"].get("annotations") or {}
-    if ended_at is None or any(annotations.get(name) != value for name, value in _asked_by(subscription).items()):
+    asked_by = _asked_by(subscription, defaults)
+    if ended_at is None or any(annotations.get(name) != value for name, value in asked_by.items()):
         return None
     return ended_at + backoff(FIRST_PAUSE, LONGEST_PAUSE, attempt)
 
@@ -273,10 +278,13 @@ def _job_name(subscription: Subscription, progress: Progress, attempt: int) -> s
     )
 
 
-def _asked_by(subscription: Subscription) -> dict[str, str]:
+def _asked_by(subscription: Subscription, defaults: JobDefaults) -> dict[str, str]:
     """What a Job was created for, beside its chunk: another value of either makes the next try come at once."""
     wish = subscription.annotations.get(labels.CHECK_ANNOTATION, "")
-    return {labels.GENERATION_ANNOTATION: str(subscription.generation), labels.CHECK_ANNOTATION: wish[:MAX_KEY]}
+    return {
+        labels.SPEC_ANNOTATION: download_digest(subscription.spec, defaults),
+        labels.CHECK_ANNOTATION: wish[:MAX_KEY],
+    }
 
 
 def _stood_on(status: SubscriptionStatus, claim: str) -> bool:

@@ -190,3 +190,11 @@ def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
 
 def _toleration(toleration: Toleration) -> dict[str, Any]:
     return toleration.model_dump(mode="json", exclude_none=True)
+
+
+def claim_of(job: Mapping[str, Any]) -> str | None:
+    """The claim that a Job writes to; the spec may have changed since."""
+    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            return str(volume["persistentVolumeClaim"]["claimName"])
+    return None

@@ -28,11 +28,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import EndReason, message
-from trawler_operator.api.times import parse_time
+from trawler_operator.api.times import parse_time, seconds
 from trawler_operator.domain.jobs.manifest import refers_to_subscription
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 
@@ -69,9 +71,9 @@ class Patience:
         ending: of a pod or Job that is being deleted, from the end of its grace period on.
     """
 
-    start: timedelta = timedelta(seconds=300)
-    scheduling: timedelta = timedelta(seconds=1800)
-    ending: timedelta = timedelta(seconds=300)
+    start: Annotated[timedelta, Field(alias="startSeconds"), seconds(30, 86_400)] = timedelta(seconds=300)
+    scheduling: Annotated[timedelta, Field(alias="schedulingSeconds"), seconds(30, 86_400)] = timedelta(seconds=1800)
+    ending: Annotated[timedelta, Field(alias="endingSeconds"), seconds(30, 86_400)] = timedelta(seconds=300)
 
     @property
     def unasked(self) -> timedelta:

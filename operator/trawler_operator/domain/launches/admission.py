@@ -1,9 +1,9 @@
 """Who may start the next Job: caps, budgets, gates and turns, shared by all Subscriptions.
 
-Subscriptions are reconciled in parallel, so what they share lives in this one object. It holds no truth of its own: how
-many Jobs a Subscription runs is told to it (`hold`) from the Jobs at start and from the ledger at the end of each pass,
-so a slot can neither leak nor be given twice; gates and budgets are the gate book's. A claim whose Job is missing has
-no slot: it asks for one again (`resume`) before its Job is made.
+Subscriptions are reconciled in parallel, so what they share lives in this one object. A slot belongs to an unfinished
+Job, or to a creation under way, and to nothing else: Jobs are counted anew by each pass (`hold`), and what was granted
+to a pass ends with it (`end_pass`), however it ended. So a slot can neither leak nor be given twice. Gates and budgets
+are the gate book's. A claim whose Job is missing has no slot: it asks for one again (`resume`) before its Job is made.
 
 Turns are first come, first served, one start per turn while others wait: a channel with a thousand videos gets every
 second slot beside a channel with one. One that cannot start yet (its site's budget is used up, its gate is closed)
@@ -16,13 +16,16 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.gates.book import GateBook
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.route import Route
+from trawler_operator.domain.gates.route import GateId, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class AdmissionLimits:
         egress: of one address at one site.
     """
 
-    max_running: int
-    max_running_per_subscription: int
+    max_running: Annotated[int, Field(alias="maxRunningJobs", ge=1, le=1000)]
+    max_running_per_subscription: Annotated[int, Field(alias="maxRunningJobsPerSubscription", ge=1, le=1000)]
     egress: BudgetLimits
 
 
@@ -59,7 +62,10 @@ class Admission:
     def __init__(self, limits: AdmissionLimits, book: Callable[[], GateBook]) -> None:
         self._limits = limits
         self._book = book
-        self._held: dict[Key, Counter[str]] = {}
+        self._jobs: dict[Key, Counter[str]] = {}
+        """Unfinished Jobs by the name of their egress."""
+        self._granted: dict[Key, Counter[str]] = {}
+        """Creations under way, by the same."""
         self._line: OrderedDict[tuple[Key, Route], None] = OrderedDict()
         self._routes: dict[Key, set[Route]] = {}
         """The same by Subscription."""
@@ -68,7 +74,7 @@ class Admission:
     @property
     def running(self) -> int:
         """Slots taken."""
-        return sum(held.total() for held in self._held.values())
+        return sum(held.total() for slots in (self._jobs, self._granted) for held in slots.values())
 
     @property
     def waiting(self) -> int:
@@ -77,20 +83,40 @@ class Admission:
 
     def rebuild(self, running: Mapping[Key, Mapping[str, int]]) -> None:
         """Start over from the Jobs that are there: how many of each Subscription through which egress (its name)."""
-        self._held = {}
+        self._jobs = {}
+        self._granted = {}
         self._line.clear()
         self._routes.clear()
         self._away.clear()
         for key, held in running.items():
             self.hold(key, held)
 
-    def hold(self, key: Key, running: Mapping[str, int]) -> None:
-        """Say how many Jobs a Subscription really has through each egress, whatever was granted to it."""
-        held = +Counter(running)
+    def hold(self, key: Key, jobs: Mapping[str, int]) -> None:
+        """Say how many unfinished Jobs a Subscription really has through each egress."""
+        held = +Counter(jobs)
         if held:
-            self._held[key] = held
+            self._jobs[key] = held
         else:
-            self._held.pop(key, None)
+            self._jobs.pop(key, None)
+
+    def created(self, key: Key, route: Route) -> None:
+        """A creation under way has become a Job."""
+        self.not_created(key, route)
+        self._jobs.setdefault(key, Counter())[route.egress.name] += 1
+
+    def not_created(self, key: Key, route: Route, count: int = 1) -> None:
+        """So many of the creations that were granted are not under way any more."""
+        granted = self._granted.get(key, Counter())
+        granted[route.egress.name] -= count
+        self._granted[key] = +granted
+
+    def wait(self, key: Key, route: Route) -> None:
+        """What was granted could not begin, and is wanted still."""
+        self._stand_in_line(key, route)
+
+    def end_pass(self, key: Key) -> None:
+        """Nothing of the Subscription is under way any more, however its pass ended."""
+        self._granted.pop(key, None)
 
     def withdraw(self, key: Key) -> None:
         """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
@@ -135,7 +161,7 @@ class Admission:
         if self._next_place(now) != (place, now):
             return 0
         granted = 1 if self._one_at_a_time(route) else min(wanted, self._room(route, now))
-        self._held.setdefault(key, Counter())[route.egress.name] += granted
+        self._granted.setdefault(key, Counter())[route.egress.name] += granted
         self._step_out(key, route)
         if wanted > granted:
             self._stand_in_line(key, route)
@@ -156,14 +182,12 @@ class Admission:
         """
         if min(self._own_room(key, parallelism), self._free(route)) <= 0:
             return False
-        self._held.setdefault(key, Counter())[route.egress.name] += 1
+        self._granted.setdefault(key, Counter())[route.egress.name] += 1
         return True
 
     def decline(self, key: Key, route: Route, granted: int) -> None:
         """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
-        held = self._held.get(key, Counter())
-        held[route.egress.name] -= granted
-        self.hold(key, held)
+        self.not_created(key, route, granted)
         self._stand_in_line(key, route)
         self._line.move_to_end((key, route), last=False)
 
@@ -172,7 +196,7 @@ class Admission:
         book = self._book()
         return any(
             (other.egress, other.cookies) == (route.egress, route.cookies)
-            and not (other.volume and book.gate(other.volume).is_closed)
+            and not any(book.gate(gate).is_closed for gate in (other.volume, *other.own) if gate is not None)
             for key, other in self._line
             if key not in self._away
         )
@@ -198,16 +222,18 @@ class Admission:
             return None
         through = self._running_through()
         book, limits = self._book(), self._limits.egress
-        times: dict[Route, datetime | None] = {}
+        times: dict[tuple[GateId, ...], datetime | None] = {}
         best: tuple[tuple[Key, Route], datetime] | None = None
         for place in self._line:
             key, route = place
             if key in self._away:
                 continue
-            if route not in times:
+            if route.shared not in times:
                 full = through[route.egress.name] >= limits.max_parallel
-                times[route] = None if full else book.start_at(route, limits, now)
-            at = times[route]
+                times[route.shared] = None if full else book.start_at(replace(route, own=()), limits, now)
+            at = times[route.shared]
+            if at is not None:
+                at = max(at, book.own_passable_at(route, now))
             if at is not None and (best is None or at < best[1]):
                 best = (place, at)
             if best is not None and best[1] <= now:
@@ -220,7 +246,7 @@ class Admission:
 
     def _own_room(self, key: Key, parallelism: int) -> int:
         cap = min(parallelism, self._limits.max_running_per_subscription)
-        return cap - self._held.get(key, Counter()).total()
+        return cap - sum(slots.get(key, Counter()).total() for slots in (self._jobs, self._granted))
 
     def _room(self, route: Route, now: datetime) -> int:
         begun = self._book().gate(route.egress).budget.begun(now)
@@ -231,4 +257,4 @@ class Admission:
         return min(self._limits.max_running - self.running, self._limits.egress.max_parallel - through)
 
     def _running_through(self) -> Counter[str]:
-        return sum(self._held.values(), Counter())
+        return sum((*self._jobs.values(), *self._granted.values()), Counter())

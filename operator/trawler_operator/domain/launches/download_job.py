@@ -23,11 +23,13 @@ from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.gates.codec import encode_epochs
 from trawler_operator.domain.gates.route import GateId
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
 from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.domain.jobs.settings import (
     COOKIES_KEY,
     PROXY_KEYS,
+    AccessRules,
     JobDefaults,
     ca_bundle_config_map,
     claim_name,
@@ -51,6 +53,7 @@ def build_download_job(
     launch: int,
     shard: int,
     defaults: JobDefaults,
+    access: AccessRules,
     gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
@@ -64,6 +67,7 @@ def build_download_job(
         launch: number of the launch, from 1.
         shard: number of the ledger's shard that holds the entry.
         defaults: the operator's settings.
+        access: how sites may be reached.
         gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
@@ -75,13 +79,13 @@ def build_download_job(
     claim = claim_name(spec, defaults)
     if not claim:
         raise ValueError("no claim is named")
-    request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
+    request = _request(subscription, key, entry, launch, defaults, access, source_title, volume_id)
     pod_labels = labels.download_labels(subscription.name, launch)
     annotations = {
         labels.VIDEO_ANNOTATION: key,
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
-        labels.GENERATION_ANNOTATION: str(subscription.generation),
+        labels.SPEC_ANNOTATION: download_digest(spec, defaults),
         labels.GATES_ANNOTATION: encode_epochs(gates),
     }
     job = build_job(
@@ -102,6 +106,7 @@ def _request(
     entry: LedgerEntry,
     launch: int,
     defaults: JobDefaults,
+    access: AccessRules,
     source_title: str | None,
     volume_id: str | None,
 ) -> DownloadRequest:
@@ -127,16 +132,16 @@ def _request(
         ),
         library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
         volume_id=volume_id,
-        min_free_bytes=spec.library.min_free_bytes,
+        min_free_bytes=spec.library.min_free,
         proxy=proxy(spec, defaults) or None,
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         cookies=cookies_mode(spec) if cookies_secret(spec) else None,
         cookies_secret=cookies_secret(spec) or None,
         proxy_credentials=bool(proxy_secret(spec)),
         proxy_secret=proxy_secret(spec) or None,
-        rate_limit_bytes_per_second=spec.access.rate_limit_bytes_per_second,
+        rate_limit_bytes_per_second=spec.access.rate_limit,
         allow_generic=spec.access.allow_generic,
-        allowed_cidrs=defaults.allowed_cidrs,
+        allowed_cidrs=access.allowed_cidrs,
         umask=spec.job.umask,
         stall_timeout_seconds=spec.job.stall_timeout_seconds,
     )

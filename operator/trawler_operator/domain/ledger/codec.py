@@ -32,7 +32,7 @@ HARD_VALUE_BYTES = 4096
 MAX_TITLE_BYTES = 240
 MAX_MESSAGE_BYTES = 300
 MAX_WORD_BYTES = 64
-"""Of reason, date and version."""
+"""Of reason, digest, date and version."""
 MAX_CLAIM_BYTES = 253
 """Of an object's name."""
 _SHORTENED = "…/"
@@ -75,7 +75,7 @@ class _Value(BaseModel):
     outcome: OutcomeClass | None = None
     reason: str | None = None
     message: str | None = None
-    generation: int | None = Field(default=None, ge=0, le=LARGEST)
+    built_from: str | None = None
     path: str | None = None
     claim: str | None = None
     bytes: int | None = Field(default=None, ge=0, le=LARGEST)
@@ -85,7 +85,7 @@ class _Value(BaseModel):
 
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
-_SHARED = ("source", "extractor", "reason", "engine", "claim")
+_SHARED = ("source", "extractor", "reason", "built_from", "engine", "claim")
 """Words that thousands of entries have in common: one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
 _ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue", "also_in"})
@@ -123,6 +123,7 @@ def encode_entry(entry: LedgerEntry) -> str:
         title=cut_bytes(entry.title, MAX_TITLE_BYTES),
         message=cut_bytes(entry.message, MAX_MESSAGE_BYTES),
         reason=cut_bytes(entry.reason, MAX_WORD_BYTES),
+        built_from=cut_bytes(entry.built_from, MAX_WORD_BYTES),
         claim=cut_bytes(entry.claim, MAX_CLAIM_BYTES),
         published_date=cut_bytes(entry.published_date, MAX_WORD_BYTES),
         engine=cut_bytes(entry.engine, MAX_WORD_BYTES),

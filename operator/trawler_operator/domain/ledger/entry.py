@@ -74,7 +74,8 @@ class LedgerEntry:
         outcome: how the last launch ended.
         reason: CamelCase; for Skipped the rule.
         message: for people; for Skipped the value that the rule saw.
-        generation: of the Subscription's spec, with a Configuration ending: a newer one tries again.
+        built_from: digest of the spec that its last Job was built from, with a Configuration ending: under another
+            one it is tried again.
         path: media file relative to the claim's root, with Succeeded.
         claim: the PersistentVolumeClaim that `path` is on; `spec.library` may name another by now.
         bytes: of the media file.
@@ -102,7 +103,7 @@ class LedgerEntry:
     outcome: OutcomeClass | None = None
     reason: str | None = None
     message: str | None = None
-    generation: int | None = None
+    built_from: str | None = None
     path: str | None = None
     claim: str | None = None
     bytes: int | None = None
@@ -122,7 +123,7 @@ class LedgerEntry:
 
     @property
     def waits_for_new_spec(self) -> bool:
-        """A dead letter that a new generation of the spec revives."""
+        """A dead letter that a changed spec revives."""
         return self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.CONFIGURATION
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,7 +21,7 @@ from trawler_downloader.contract.listing import (
     TrailerLine,
 )
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.reasons import ConditionReason, EventReason, message
+from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.api.times import format_time
@@ -34,13 +35,23 @@ from trawler_operator.domain.ledger.entry import ACTIVE_STATES, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
-from trawler_operator.domain.status.cookies import cookies_read, cookies_verdict
-from trawler_operator.reconcile.observation import Pass, Policy
+from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_read, cookies_verdict
+from trawler_operator.reconcile.failures import Step, StepFailure
 from trawler_operator.reconcile.places import Places
-from trawler_operator.reconcile.ports import Event, KubernetesApi, Lister, ListerError, Measurements, RawListing
-from trawler_operator.reconcile.steps.prerequisites import Prerequisites
-from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
-from trawler_operator.reconcile.stores.ledger_store import LedgerNotWritableError, LedgerStore
+from trawler_operator.reconcile.ports import (
+    ApiError,
+    Event,
+    KubernetesApi,
+    Lister,
+    ListerError,
+    Measurements,
+    NotLeadingError,
+    RawListing,
+)
+from trawler_operator.reconcile.steps.prerequisites import ListingNeeds
+from trawler_operator.reconcile.stores.gatekeeper import AboutGate, Gatekeeper
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError, LedgerStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +61,33 @@ AUDIT_RETRY = timedelta(days=1)
 otherwise never be listed again."""
 
 
-class StaleSubscriptionError(Exception):
-    """The Subscription changed while its source was being listed: the pass begins again."""
+class _StaleError(Exception):
+    """The Subscription changed while its source was being listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a check that was due.
+
+    Args:
+        report: how it went; None: it was not made.
+        waits_for_place: too many listings run: a free place wakes the Subscription.
+        waits_for_gate: a closed gate holds it.
+        is_stale: the Subscription changed meanwhile: nothing was written, and another pass is due at once.
+        blocker: why what it found could not be recorded.
+        cookies: what it found out about them.
+        events: about the Subscription.
+        gate_events: about gates that moved.
+    """
+
+    report: CheckReport | None = None
+    waits_for_place: bool = False
+    waits_for_gate: bool = False
+    is_stale: bool = False
+    blocker: Blocker | None = None
+    cookies: CookiesVerdict | None = None
+    events: tuple[Event, ...] = ()
+    gate_events: tuple[AboutGate, ...] = ()
 
 
 class Checker:
@@ -64,7 +100,6 @@ class Checker:
         lister: Lister,
         places: Places,
         gatekeeper: Gatekeeper,
-        policy: Policy,
         measurements: Measurements,
     ) -> None:
         self._api = api
@@ -72,7 +107,6 @@ class Checker:
         self._lister = lister
         self._places = places
         self._gatekeeper = gatekeeper
-        self._policy = policy
         self._measurements = measurements
         self._next_audits: dict[Key, datetime] = {}
         """Where the last audit failed: not before this time."""
@@ -81,69 +115,62 @@ class Checker:
         """The Subscription is gone."""
         self._next_audits.pop(key, None)
 
-    async def check(self, current: Pass, found: Prerequisites) -> CheckReport | None:
-        """List the source and record what is new.
-
-        Returns:
-            How it went; None: too many listings run, or a gate has closed; the Subscription is woken when it may come
-            again.
-
-        Raises:
-            StaleSubscriptionError: what was asked for is not what is wanted any more; nothing was written.
-        """
-        if not self._places.take(current.key):
-            current.waits_for_listing = True
-            return None
+    async def check(self, subject: Subject, ledger: Ledger, needs: ListingNeeds) -> Checked:
+        """List the source and record what is new."""
+        if not self._places.take(subject.key):
+            return Checked(waits_for_place=True)
         try:
-            gates = await self._gatekeeper.admit_listing(current)
+            gates = await self._gatekeeper.admit_listing(subject)
             if gates is None:
-                current.waits_for_gate = True
-                return None
-            request = self._request(current, found)
-            listing = await self._list(current, request)
+                return Checked(waits_for_gate=True)
+            request = self._request(subject, ledger, needs)
+            listing = await self._list(subject, request)
         finally:
-            self._places.leave(current.key)
-        await self._gatekeeper.settle(current, [(LISTING, gates, _finding(listing))])
-        at = current.now
+            self._places.leave(subject.key)
+        gate_events = await self._gatekeeper.settle(subject, [(LISTING, gates, _finding(listing))])
         if request.audit:
-            self._note_audit(current, listing)
-        subscription = current.subscription
+            self._note_audit(subject, listing)
+        subscription = subject.subscription
         requested = asked_check(subscription.annotations, subscription.status.last_handled.check)
         if isinstance(listing, ListerError):
-            logger.warning("the lister failed for %s/%s: %s", *current.key, listing)
-            return CheckReport(at, end=None, detail=str(listing), requested=requested)
+            logger.warning("the lister failed for %s/%s: %s", *subject.key, listing)
+            report = CheckReport(subject.now, end=None, detail=str(listing), requested=requested)
+            return Checked(report, gate_events=gate_events)
         trailer = listing.trailer
-        read = cookies_read(trailer, current.subscription.status.conditions) if request.cookies is not None else None
-        current.cookies = cookies_verdict(trailer) or read or current.cookies
+        read = cookies_read(trailer, subscription.status.conditions) if request.cookies is not None else None
+        cookies = cookies_verdict(trailer) or read
         if trailer.end is ListingEnd.ERROR:
-            detail = trailer.message or trailer.reason or "no reason given"
-            logger.warning("the source of %s/%s cannot be listed: %s: %s", *current.key, trailer.reason, detail)
-            text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {detail}")
-            current.events.append(Event(EventReason.CHECK_FAILED, text, warning=True))
-            return CheckReport(at, trailer.end, trailer.outcome, trailer.reason, detail, requested=requested)
-        if trailer.omitted:
-            current.events.append(_omitted(trailer))
-            logger.warning("%s/%s: %s", *current.key, current.events[-1].message)
+            report = _failed(subject, trailer, requested)
+            text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {report.detail}")
+            failed = Event(EventReason.CHECK_FAILED, text, warning=True)
+            return Checked(report, cookies=cookies, events=(failed,), gate_events=gate_events)
+        omitted = _omitted(subject, trailer)
         try:
-            await self._record(current, listing)
-        except LedgerNotWritableError as error:
-            return _unrecorded(current, error, at, requested)
+            events = await self._record(subject, ledger, listing)
+        except NotLeadingError:
+            raise
+        except _StaleError:
+            logger.info("%s/%s changed during its check", *subject.key)
+            return Checked(is_stale=True, cookies=cookies, gate_events=gate_events)
+        except (LedgerBusyError, ApiError) as error:
+            return _unrecorded(subject, error, requested, cookies, omitted, gate_events)
         first = listing.sources[0][0] if listing.sources else None
-        return CheckReport(
-            at,
+        report = CheckReport(
+            subject.now,
             trailer.end,
             source_id=first.id if first else None,
             source_title=first.title if first else None,
             requested=requested,
         )
+        return Checked(report, cookies=cookies, events=(*omitted, *events), gate_events=gate_events)
 
-    def _note_audit(self, current: Pass, listing: RawListing | ListerError) -> None:
+    def _note_audit(self, subject: Subject, listing: RawListing | ListerError) -> None:
         if isinstance(listing, ListerError) or listing.trailer.end is ListingEnd.ERROR:
-            self._next_audits[current.key] = current.now + AUDIT_RETRY
+            self._next_audits[subject.key] = subject.now + AUDIT_RETRY
         else:
-            self._next_audits.pop(current.key, None)
+            self._next_audits.pop(subject.key, None)
 
-    async def _list(self, current: Pass, request: ListRequest) -> RawListing | ListerError:
+    async def _list(self, subject: Subject, request: ListRequest) -> RawListing | ListerError:
         began = time.monotonic()
         result = LISTER_FAILED
         try:
@@ -155,26 +182,26 @@ class Checker:
             self._measurements.check_finished(result, time.monotonic() - began)
         logger.info(
             "listed %s/%s: %s, %d entries, %d requests",
-            *current.key,
+            *subject.key,
             result,
             sum(len(entries) for _, entries in listing.sources),
             listing.trailer.requests,
         )
         return listing
 
-    def _request(self, current: Pass, found: Prerequisites) -> ListRequest:
-        subscription = current.subscription
+    def _request(self, subject: Subject, ledger: Ledger, needs: ListingNeeds) -> ListRequest:
+        subscription, policy = subject.subscription, subject.policy
         spec = subscription.spec
-        put_off_until = self._next_audits.get(current.key)
+        put_off_until = self._next_audits.get(subject.key)
         audit = (
-            bool(current.ledger.sources)
-            and (put_off_until is None or current.now >= put_off_until)
+            bool(ledger.sources)
+            and (put_off_until is None or subject.now >= put_off_until)
             and audit_due(
                 last_audit=subscription.status.last_audit_time,
                 created_at=subscription.creation_timestamp,
                 uid=subscription.uid,
-                interval=timedelta(seconds=self._policy.audit_interval_seconds),
-                now=current.now,
+                interval=policy.checks.audit_interval,
+                now=subject.now,
             )
         )
         return ListRequest(
@@ -182,25 +209,25 @@ class Checker:
             kinds=spec.select.kinds or (),
             newest=spec.select.newest,
             audit=audit,
-            known=current.ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
-            proxy=proxy(spec, self._policy.defaults) or None,
-            ca_bundle=found.ca_bundle,
-            cookies=found.secrets.cookies,
+            known=ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
+            proxy=proxy(spec, policy.defaults) or None,
+            ca_bundle=needs.ca_bundle,
+            cookies=needs.secrets.cookies,
             cookies_mode=cookies_mode(spec),
-            proxy_username=found.secrets.proxy_username,
-            proxy_password=found.secrets.proxy_password,
+            proxy_username=needs.secrets.proxy_username,
+            proxy_password=needs.secrets.proxy_password,
             allow_generic=spec.access.allow_generic,
-            allowed_cidrs=self._policy.defaults.allowed_cidrs,
-            deadline_seconds=self._policy.listing_deadline_seconds,
+            allowed_cidrs=policy.access.allowed_cidrs,
+            deadline_seconds=policy.checks.listing_deadline_seconds,
         )
 
-    async def _record(self, current: Pass, listing: RawListing) -> None:
+    async def _record(self, subject: Subject, ledger: Ledger, listing: RawListing) -> tuple[Event, ...]:
         """Write what is new, then which known videos another source has listed.
 
         In this order: a video that a source is known to list stops the walk, also above one that was not written yet.
         A first run is over with the last of these writes.
         """
-        spec, now = current.subscription.spec, current.now
+        spec, now = subject.subscription.spec, subject.now
         has_cookies = bool(cookies_secret(spec))
         lines = [line for _, entries in listing.sources for line in entries]
         selection = Selection((), ())
@@ -226,21 +253,20 @@ class Checker:
             seen = select_new(listing.sources, spec.select, ledger).seen
             return Changes(seen_entries(seen, known, ledger.next_seq), started_sources=started(ledger))
 
-        if not find_new(current.ledger) and not selection.seen:
-            return
-        await self._refuse_stale(current.subscription)
-        written = await self._store.commit(current.subscription, current.ledger, find_new)
+        if not find_new(ledger) and not selection.seen:
+            return ()
+        await self._refuse_stale(subject.subscription)
+        written = await self._store.commit(subject.subscription, ledger, find_new)
         if selection.seen:
-            await self._store.rewrite(
-                current.subscription, current.ledger, partial(_keys_seen, listing, spec), find_seen
-            )
+            await self._store.rewrite(subject.subscription, ledger, partial(_keys_seen, listing, spec), find_seen)
         wanted = sum(1 for new in selection.new if written.entries[new.line.key].state in ACTIVE_STATES)
         skipped = len(selection.new) - wanted
         if selection.new:
-            logger.info("%s/%s: %d videos selected, %d skipped", *current.key, wanted, skipped)
-        if wanted:
-            text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=skipped)
-            current.events.append(Event(EventReason.VIDEOS_FOUND, text))
+            logger.info("%s/%s: %d videos selected, %d skipped", *subject.key, wanted, skipped)
+        if not wanted:
+            return ()
+        text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=skipped)
+        return (Event(EventReason.VIDEOS_FOUND, text),)
 
     async def _refuse_stale(self, subscription: Subscription) -> None:
         """A listing may take minutes; what it found must not be written for a spec that is not wanted any more."""
@@ -248,18 +274,21 @@ class Checker:
         metadata = body["metadata"] if body else {}
         same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
         if not same or metadata.get("deletionTimestamp"):
-            raise StaleSubscriptionError(f"{subscription.namespace}/{subscription.name} changed during its check")
+            raise _StaleError
 
 
 def _keys_seen(listing: RawListing, spec: SubscriptionSpec, ledger: Ledger) -> set[str]:
     return {key for key, _ in select_new(listing.sources, spec.select, ledger).seen}
 
 
-def _omitted(trailer: TrailerLine) -> Event:
+def _omitted(subject: Subject, trailer: TrailerLine) -> tuple[Event, ...]:
     """Said at every check: nothing else tells of these videos."""
+    if not trailer.omitted:
+        return ()
     reason, example = EventReason.VIDEOS_OMITTED, trailer.omitted_example or "it has no name"
     text = message(reason, count=trailer.omitted, limit=MAX_IDENTITY_BYTES, example=example)
-    return Event(reason, text, warning=True)
+    logger.warning("%s/%s: %s", *subject.key, text)
+    return (Event(reason, text, warning=True),)
 
 
 def _finding(listing: RawListing | ListerError) -> Finding:
@@ -275,11 +304,27 @@ def _finding(listing: RawListing | ListerError) -> Finding:
     return listing_finding(outcome, reason, text, trailer.retry_at, asked=asked)
 
 
-def _unrecorded(current: Pass, error: LedgerNotWritableError, at: datetime, requested: str | None) -> CheckReport:
+def _failed(subject: Subject, trailer: TrailerLine, requested: str | None) -> CheckReport:
+    detail = trailer.message or trailer.reason or "no reason given"
+    logger.warning("the source of %s/%s cannot be listed: %s: %s", *subject.key, trailer.reason, detail)
+    return CheckReport(subject.now, trailer.end, trailer.outcome, trailer.reason, detail, requested=requested)
+
+
+def _unrecorded(
+    subject: Subject,
+    error: LedgerBusyError | ApiError,
+    requested: str | None,
+    cookies: CookiesVerdict | None,
+    omitted: tuple[Event, ...],
+    gate_events: tuple[AboutGate, ...],
+) -> Checked:
     """What was found cannot be written. It stays unknown, and the next check, which comes no sooner, finds it again."""
-    logger.warning("what was found for %s/%s cannot be written: %s", *current.key, error)
-    detail = message(ConditionReason.LEDGER_NOT_WRITABLE, detail=error)
-    current.blocker = Blocker(ConditionReason.LEDGER_NOT_WRITABLE, detail)
-    text = message(EventReason.LEDGER_NOT_WRITABLE, detail=error)
-    current.events.append(Event(EventReason.LEDGER_NOT_WRITABLE, text, warning=True))
-    return CheckReport(at, end=None, detail=detail, requested=requested)
+    logger.warning("what was found for %s/%s cannot be written: %s", *subject.key, error)
+    blocker = StepFailure(Step.CHECK, error).blocker
+    return Checked(
+        CheckReport(subject.now, end=None, detail=blocker.message, requested=requested),
+        blocker=blocker,
+        cookies=cookies,
+        events=(*omitted, Event(blocker.reason.value, blocker.message, warning=True)),
+        gate_events=gate_events,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
@@ -34,9 +35,7 @@ from trawler_operator.domain.history.inventory import (
 )
 from trawler_operator.domain.jobs.cleanup import has_succeeded
 from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
-from trawler_operator.domain.jobs.settings import claim_name
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
@@ -47,9 +46,10 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import look_for_trouble
+from trawler_operator.reconcile.steps.settle import JobWatcher
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,23 @@ MAX_NAMED = 5
 _OTHERS_ENDED = "other inventories of its volume have ended"
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How far a history has come back.
+
+    Args:
+        complete: it is all there: before that, nothing may be listed or launched.
+        blocker: what Ready says meanwhile.
+        look_at: when to look again, where nothing wakes the Subscription.
+        events: about the Subscription.
+    """
+
+    complete: bool
+    blocker: Blocker | None = None
+    look_at: tuple[datetime, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
 class Historian:
     """Makes lost ledgers anew.
 
@@ -68,7 +85,7 @@ class Historian:
         api: the cluster.
         store: writes the ledger.
         gatekeeper: knows the volumes that must not be read now.
-        policy: chart values.
+        watcher: knows what holds Jobs up.
         wake: asks for a pass over a Subscription.
     """
 
@@ -77,13 +94,13 @@ class Historian:
         api: KubernetesApi,
         store: LedgerStore,
         gatekeeper: Gatekeeper,
-        policy: Policy,
+        watcher: JobWatcher,
         wake: Callable[[Key], None],
     ) -> None:
         self._api = api
         self._store = store
         self._gatekeeper = gatekeeper
-        self._policy = policy
+        self._watcher = watcher
         self._wake = wake
         self._places: dict[GateId, Places] = {}
         self._volumes: dict[Key, GateId] = {}
@@ -95,96 +112,99 @@ class Historian:
         if volume is not None:
             self._places[volume].leave(key)
 
-    def _places_for(self, current: Pass) -> Places:
+    def _places_for(self, subject: Subject) -> Places:
         """Those of the Subscription's volume: the one that its spec names now."""
-        key, volume = current.key, current.volume
+        key, volume = subject.key, subject.volume
         if self._volumes.get(key) != volume:
             self.withdraw(key)
         self._volumes[key] = volume
         return self._places.setdefault(volume, Places(MAX_RUNNING, self._wake))
 
-    async def restore(self, current: Pass, *, may_run: bool) -> bool:
+    async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
         """Go one step further towards a whole ledger.
 
         Args:
-            current: the pass; gets `history_missing`, `blocker` and `events`.
+            subject: the Subscription.
+            ledger: as it is.
             may_run: Jobs may be created.
-
-        Returns:
-            Whether the history is all there: before that, nothing may be listed.
         """
-        claim = claim_name(current.subscription.spec, self._policy.defaults)
-        progress = find_progress(current.ledger, claim)
-        current.history_missing = progress is not None
+        progress = find_progress(ledger, subject.claim)
         if progress is None or not may_run:
-            self.withdraw(current.key)
-            return progress is None
-        jobs = sort_jobs(await self._api.list_inventory_jobs(*current.key), current.subscription, progress)
+            self.withdraw(subject.key)
+            return Restored(complete=progress is None)
+        jobs = sort_jobs(await self._api.list_inventory_jobs(*subject.key), subject.subscription, progress)
+        events: tuple[Event, ...] = ()
         while True:
             for job in jobs.stale:
                 await self._delete(job)
             if jobs.present is None or not is_finished(jobs.present):
-                await self._run(current, progress, jobs)
-                return False
+                return replace(await self._run(subject, ledger, progress, jobs), events=events)
             try:
-                chunk = await self._read(current, progress, jobs.present)
+                chunk = await self._read(subject, progress, jobs.present)
             except UnusableChunkError as error:
                 ended_at = observe_outcome(jobs.present, None).finished_at
-                await self._try_again(current, progress, jobs, str(error), ended_at)
-                return False
+                return replace(await self._try_again(subject, progress, jobs, str(error), ended_at), events=events)
             except UnavailableError as error:
                 # The chunk may be fine, so it is kept; nothing but asking again helps.
-                self.withdraw(current.key)
-                self._say(current, ConditionReason.INVENTORY_FAILED, f"the log of its Job cannot be read: {error}")
-                return False
-            await self._write(current, progress, chunk)
+                self.withdraw(subject.key)
+                detail = f"the log of its Job cannot be read: {error}"
+                return Restored(
+                    complete=False, blocker=_blocker(ConditionReason.INVENTORY_FAILED, detail), events=events
+                )
+            events += await self._write(subject, ledger, progress, chunk)
             await self._delete(jobs.present)
-            progress = find_progress(current.ledger, claim)
+            progress = find_progress(ledger, subject.claim)
             if progress is None:
-                return self._finish(current)
+                self.withdraw(subject.key)
+                return Restored(complete=True, events=(*events, *_rebuilt(ledger)))
             jobs = InventoryJobs(0, None, ())
 
-    async def _run(self, current: Pass, progress: Progress, jobs: InventoryJobs) -> None:
+    async def _run(self, subject: Subject, ledger: Ledger, progress: Progress, jobs: InventoryJobs) -> Restored:
         """See that the Job of the next chunk runs."""
+        so_far = f"{len(ledger)} videos so far"
         if jobs.present is not None:
-            trouble = await look_for_trouble(current, self._api, jobs.present, self._policy)
-            if trouble is not None and trouble.ends_at <= current.now:
+            trouble, again = await self._watcher.look(jobs.present, subject.now)
+            if trouble is not None and trouble.ends_at <= subject.now:
                 # Its deadline need not end it: a pod stays for as long as its node is away, or its volume hangs.
-                why = describe_failure(trouble.ending(current.now))
-                await self._try_again(current, progress, jobs, why, trouble.ends_at)
-                return
-            self._places_for(current).hold(current.key)
+                why = describe_failure(trouble.ending(subject.now))
+                return await self._try_again(subject, progress, jobs, why, trouble.ends_at)
+            self._places_for(subject).hold(subject.key)
             # Until then only shown: a volume that comes back lets it run.
-            detail = trouble.message if trouble is not None else f"{len(current.ledger)} videos so far"
-            self._say(current, ConditionReason.REBUILDING_HISTORY, detail)
-        elif self._gatekeeper.holds_inventory(current):
-            self.withdraw(current.key)
-        elif self._places_for(current).take(current.key):
-            await self._create(current, progress, jobs.attempt + 1)
-        else:
-            self._say(current, ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
+            shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
+            return Restored(complete=False, blocker=shown, look_at=(again,) if again else ())
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
+        if held is not None:
+            self.withdraw(subject.key)
+            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
+        if self._places_for(subject).take(subject.key):
+            refused = await self._create(subject, progress, jobs.attempt + 1)
+            shown = refused or _blocker(ConditionReason.REBUILDING_HISTORY, so_far)
+            return Restored(complete=False, blocker=shown)
+        return Restored(
+            complete=False, blocker=_blocker(ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
+        )
 
-    async def _create(self, current: Pass, progress: Progress, attempt: int) -> None:
-        namespace = current.key[0]
-        manifest = build_inventory_job(current.subscription, progress, attempt, self._policy.defaults)
-        self._say(current, ConditionReason.REBUILDING_HISTORY, f"{len(current.ledger)} videos so far")
+    async def _create(self, subject: Subject, progress: Progress, attempt: int) -> Blocker | None:
+        """Create the Job of a try; what keeps it from being created, if anything does."""
+        namespace = subject.key[0]
+        manifest = build_inventory_job(subject.subscription, progress, attempt, subject.policy.defaults)
         try:
             await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
-            return  # of an attempt whose answer was lost: its name is nobody else's
+            return None  # of an attempt whose answer was lost: its name is nobody else's
         except RejectedError as error:
-            self.withdraw(current.key)
-            self._say(current, ConditionReason.JOB_REJECTED, str(error))
-        else:
-            logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
+            self.withdraw(subject.key)
+            return _blocker(ConditionReason.JOB_REJECTED, str(error))
+        logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
+        return None
 
-    async def _read(self, current: Pass, progress: Progress, job: Manifest) -> Chunk:
+    async def _read(self, subject: Subject, progress: Progress, job: Manifest) -> Chunk:
         """The chunk that a finished Job printed.
 
         Raises:
             UnusableChunkError: it printed none, or none that came through.
         """
-        namespace, name = current.key[0], job["metadata"]["name"]
+        namespace, name = subject.key[0], job["metadata"]["name"]
         pod = await self._api.find_pod(namespace, name)
         if not has_succeeded(job):
             raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
@@ -194,7 +214,7 @@ class Historian:
         try:
             log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
             chunk = parse_chunk(log)
-            check_chunk(chunk, current.subscription, progress)
+            check_chunk(chunk, subject.subscription, progress)
         except (NotFoundError, RejectedError) as error:
             raise UnusableChunkError(f"the log of pod {pod_name} cannot be read: {error}") from error
         except UnusableChunkError as error:
@@ -202,25 +222,30 @@ class Historian:
         return chunk
 
     async def _try_again(
-        self, current: Pass, progress: Progress, jobs: InventoryJobs, why: str, ended_at: datetime | None
-    ) -> None:
+        self, subject: Subject, progress: Progress, jobs: InventoryJobs, why: str, ended_at: datetime | None
+    ) -> Restored:
         """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
         failed = jobs.present
         assert failed is not None
-        at = retry_at(failed, jobs.attempt, ended_at, current.subscription)
-        if at is not None and current.now < at:
-            self.withdraw(current.key)
-            self._say(current, ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}")
-            return
-        if self._gatekeeper.holds_inventory(current):
-            self.withdraw(current.key)
-            return
-        self._say(current, ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
-        if self._places_for(current).take(current.key):
-            await self._create(current, progress, jobs.attempt + 1)
+        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription, subject.policy.defaults)
+        if at is not None and subject.now < at:
+            self.withdraw(subject.key)
+            return Restored(
+                complete=False,
+                blocker=_blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}"),
+                look_at=(at,),
+            )
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
+        if held is not None:
+            self.withdraw(subject.key)
+            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
+        shown = _blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
+        if self._places_for(subject).take(subject.key):
+            shown = await self._create(subject, progress, jobs.attempt + 1) or shown
             await self._delete(failed)
+        return Restored(complete=False, blocker=shown)
 
-    async def _write(self, current: Pass, progress: Progress, chunk: Chunk) -> None:
+    async def _write(self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk) -> tuple[Event, ...]:
         """The mark that it goes on before the first entry, the entries, the mark how far it came."""
 
         def begin(ledger: Ledger) -> Changes:
@@ -232,41 +257,39 @@ class Historian:
                 return Changes()  # another operator was quicker
             volume_id = chunk.header.volume_id
             return Changes(
-                entries=rebuilt_entries(chunk.records, ledger.knows, progress.claim, current.now),
-                started_sources=started_sources(chunk.records, format_time(current.now)),
+                entries=rebuilt_entries(chunk.records, ledger.knows, progress.claim, subject.now),
+                started_sources=started_sources(chunk.records, format_time(subject.now)),
                 volumes={progress.claim: volume_id} if volume_id else {},
-                requests=remembered_requests(current.subscription.status),
+                requests=remembered_requests(subject.subscription.status),
                 inventory=mark_after(progress, chunk),
             )
 
         if chunk.records:
-            await self._store.commit(current.subscription, current.ledger, begin)
-        await self._store.commit(current.subscription, current.ledger, add)
+            await self._store.commit(subject.subscription, ledger, begin)
+        await self._store.commit(subject.subscription, ledger, add)
         trailer = chunk.trailer
-        logger.info("%s/%s: %d manifests read, %d unreadable", *current.key, trailer.count, trailer.unreadable)
-        if trailer.unreadable:
-            names = ", ".join(trailer.unreadable_names[:MAX_NAMED])
-            logger.warning("%s/%s: unreadable: %s", *current.key, "; ".join(trailer.unreadable_names))
-            text = message(EventReason.MANIFEST_UNREADABLE, count=trailer.unreadable, names=names)
-            current.events.append(Event(EventReason.MANIFEST_UNREADABLE, text, warning=True))
-
-    def _finish(self, current: Pass) -> bool:
-        current.history_missing = False
-        self.withdraw(current.key)
-        counts = current.ledger.counts
-        if len(current.ledger):
-            text = message(
-                EventReason.HISTORY_REBUILT,
-                downloaded=counts[LedgerState.SUCCEEDED],
-                removed=counts[LedgerState.SKIPPED],
-            )
-            current.events.append(Event(EventReason.HISTORY_REBUILT, text))
-        return True
+        logger.info("%s/%s: %d manifests read, %d unreadable", *subject.key, trailer.count, trailer.unreadable)
+        if not trailer.unreadable:
+            return ()
+        names = ", ".join(trailer.unreadable_names[:MAX_NAMED])
+        logger.warning("%s/%s: unreadable: %s", *subject.key, "; ".join(trailer.unreadable_names))
+        text = message(EventReason.MANIFEST_UNREADABLE, count=trailer.unreadable, names=names)
+        return (Event(EventReason.MANIFEST_UNREADABLE, text, warning=True),)
 
     async def _delete(self, job: Manifest) -> None:
         metadata = job["metadata"]
         await self._api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"])
 
-    @staticmethod
-    def _say(current: Pass, reason: ConditionReason, detail: str) -> None:
-        current.blocker = Blocker(reason, message(reason, detail=detail))
+
+def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
+    """Said once the history is all there, if there is any."""
+    if not len(ledger):
+        return ()
+    counts = ledger.counts
+    downloaded, removed = counts[LedgerState.SUCCEEDED], counts[LedgerState.SKIPPED]
+    text = message(EventReason.HISTORY_REBUILT, downloaded=downloaded, removed=removed)
+    return (Event(EventReason.HISTORY_REBUILT, text),)
+
+
+def _blocker(reason: ConditionReason, detail: str) -> Blocker:
+    return Blocker(reason, message(reason, detail=detail))

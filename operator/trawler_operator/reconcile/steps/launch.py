@@ -1,37 +1,93 @@
 """Last step of a pass: claim launches in the ledger, then create their Jobs.
 
 The claim comes first: a Job without a claim could be created twice, a claim without a Job is seen by every later pass.
+A slot is granted for as long as a creation is under way. From then on its Job holds it; a creation that was refused
+gives it back, and what the launch was charged for with it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
-from trawler_operator.domain.jobs.settings import claim_name
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.claims import LaunchAction, claim, give_back, judge_launch
 from trawler_operator.domain.launches.download_job import build_download_job
-from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.ledger.backlog import is_eligible
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.reconcile.observation import Pass, Policy
-from trawler_operator.reconcile.ports import AlreadyExistsError, Event, KubernetesApi, Measurements, RejectedError
-from trawler_operator.reconcile.steps.settle import Ending, write_endings
-from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
-from trawler_operator.reconcile.stores.ledger_store import LedgerStore
+from trawler_operator.reconcile.ports import (
+    AlreadyExistsError,
+    Event,
+    KubernetesApi,
+    NotLeadingError,
+    RejectedError,
+    UnavailableError,
+)
+from trawler_operator.reconcile.steps.settle import Ending, Settled, Settler, name_taken
+from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, AboutGate, Gatekeeper
+from trawler_operator.reconcile.stores.ledger_store import LedgerNotWritableError, LedgerStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What came of launching.
+
+    Args:
+        routes: of the videos that might be downloaded now.
+        missing: videos whose launch is claimed and whose Job is not there.
+        trouble: why a claimed launch cannot begin.
+        look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
+        events: about the Subscription.
+        gate_events: about gates that moved.
+        error: what ended it early; what was launched before is in the other fields.
+    """
+
+    routes: AbstractSet[Route] = frozenset()
+    missing: tuple[str, ...] = ()
+    trouble: str | None = None
+    look_at: tuple[datetime, ...] = ()
+    events: tuple[Event, ...] = ()
+    gate_events: tuple[AboutGate, ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What there is to launch.
+
+    Args:
+        missing: videos whose launch is claimed and whose Job is not there.
+        busy: videos that a live Job works on although the ledger does not know.
+        source_title: the channel's or playlist's title.
+    """
+
+    missing: tuple[str, ...] = ()
+    busy: frozenset[str] = frozenset()
+    source_title: str | None = None
+
+
 class Launcher:
-    """Starts downloads, as many as admission grants."""
+    """Starts downloads, as many as admission grants.
+
+    Args:
+        api: the cluster.
+        store: writes the ledger.
+        admission: grants slots.
+        gatekeeper: lets launches through gates and budgets.
+        settler: settles launches whose Job is refused.
+    """
 
     def __init__(
         self,
@@ -39,160 +95,232 @@ class Launcher:
         store: LedgerStore,
         admission: Admission,
         gatekeeper: Gatekeeper,
-        policy: Policy,
-        measurements: Measurements,
+        settler: Settler,
     ) -> None:
-        self._api = api
-        self._store = store
-        self._admission = admission
-        self._gatekeeper = gatekeeper
-        self._policy = policy
-        self._measurements = measurements
+        self.api = api
+        self.store = store
+        self.admission = admission
+        self.gatekeeper = gatekeeper
+        self.settler = settler
 
-    async def launch(self, current: Pass, source_title: str | None) -> None:
-        """Create the Jobs of claims whose Job is missing, then claim and create what admission grants."""
-        await self._create_missing(current, source_title)
-        if paused_until(current.backoff, current.now) is not None:
-            self._admission.withdraw(current.key)
-            return
-        ledger, busy = current.ledger, current.busy
-        # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
-        parallelism = 1 if current.backoff is not None else current.subscription.spec.job.parallelism
+    async def launch(self, subject: Subject, ledger: Ledger, wish: Wish) -> Launched:
+        """Create the Jobs of claims whose Job is missing, then claim and create what admission grants.
+
+        Raises:
+            NotLeadingError: nothing may be written any more.
+        """
+        launching = _Launching(self, subject, ledger, wish)
+        error: Exception | None = None
+        try:
+            await launching.create_missing()
+            await launching.start_next()
+        except NotLeadingError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - what was launched before it is told all the same
+            error = failure
+        return launching.result(error)
+
+
+class _Launching:
+    """One step of launching, as far as it has come."""
+
+    def __init__(self, parts: Launcher, subject: Subject, ledger: Ledger, wish: Wish) -> None:
+        self._api, self._store, self._admission = parts.api, parts.store, parts.admission
+        self._gatekeeper, self._settler = parts.gatekeeper, parts.settler
+        self._subject = subject
+        self._ledger = ledger
+        self._wish = wish
+        self._routes: AbstractSet[Route] = frozenset()
+        self._missing = list(wish.missing)
+        self._trouble: str | None = None
+        self._look_at: list[datetime] = []
+        self._events: list[Event] = []
+        self._gate_events: list[AboutGate] = []
+
+    def result(self, error: Exception | None) -> Launched:
+        """What has come of it so far."""
+        return Launched(
+            routes=self._routes,
+            missing=tuple(self._missing),
+            trouble=self._trouble,
+            look_at=tuple(self._look_at),
+            events=tuple(self._events),
+            gate_events=tuple(self._gate_events),
+            error=error,
+        )
+
+    async def start_next(self) -> None:
+        """Claim and create what admission grants."""
+        subject, key, ledger = self._subject, self._subject.key, self._ledger
+        parallelism = subject.subscription.spec.job.parallelism
         # A listing may name videos of several sites. More of one than can run at a time are nothing to admission.
-        turns = ledger.backlog.turns(current.subscription.generation, current.now, parallelism, busy)
-        routes = {site: current.download_route(ledger.active[videos[0]].url) for site, videos in turns.items()}
-        current.routes = set(routes.values())
-        self._admission.hold(current.key, current.running_through())
-        self._admission.stand_only_for(current.key, current.routes)
+        turns = ledger.backlog.turns(subject.download_digest, subject.now, parallelism, self._wish.busy)
+        routes = {site: subject.download_route(ledger.active[videos[0]].url) for site, videos in turns.items()}
+        self._routes = frozenset(routes.values())
+        self._admission.stand_only_for(key, self._routes)
         for site, videos in turns.items():
             route = routes[site]
-            granted = self._admission.request(current.key, route, len(videos), parallelism, current.now)
+            granted = self._admission.request(key, route, len(videos), parallelism, subject.now)
             if granted:
                 is_probe = bool(self._gatekeeper.book.closed(route.gates))
-                chosen = ledger.backlog.probes(site, granted, busy) if is_probe else videos[:granted]
-                if not await self._start(current, route, chosen, source_title):
-                    self._admission.decline(current.key, route, granted)
+                chosen = ledger.backlog.probes(site, granted, self._wish.busy) if is_probe else videos[:granted]
+                await self._start(route, chosen, granted)
 
-    async def _create_missing(self, current: Pass, source_title: str | None) -> None:
+    async def create_missing(self) -> None:
         """Create the Jobs of claims that have none, as far as gates, slots and budgets let them begin now.
 
-        Such a launch has not begun: the slot that it was granted may be another's by now, its gate may have closed, and
-        what it was charged for may be long ago. Where it cannot begin its claim is given back, and it stands in line
-        again. Not a fresh one, whose Job another operator may be about to create: that one waits.
+        Such a launch has not begun: another may hold the slot that it was granted, its gate may have closed, and what
+        it was charged for may be long ago. Where it cannot begin its claim is given back, and it stands in line again.
+        A fresh one, whose Job another operator may be about to create, waits.
         """
-        missing, current.missing = current.missing, []
+        subject, ledger = self._subject, self._ledger
+        missing, self._missing = self._missing, []
         returned: dict[str, LedgerEntry] = {}
         for video in missing:
-            entry = current.ledger.active[video]
+            entry = ledger.active[video]
             claimed = entry.times.claimed
-            is_fresh = claimed is not None and abs(current.now - claimed) < CLAIM_GRACE
-            gates = await self._pass_again(current, video, entry, is_fresh=is_fresh)
+            is_fresh = claimed is not None and abs(subject.now - claimed) < CLAIM_GRACE
+            route = subject.download_route(entry.url)
+            gates = await self._pass_again(video, entry, route, is_fresh=is_fresh)
             if gates is not None:
-                await self._create(current, video, source_title, gates)
+                await self._create(video, route, gates, charged=claimed if is_fresh and claimed else subject.now)
             elif is_fresh:
-                current.missing.append(video)
+                self._missing.append(video)
             else:
                 returned[video] = entry
         if returned:
-            await self._store.commit(current.subscription, current.ledger, lambda ledger: _give_back(ledger, returned))
+            await self._store.commit(subject.subscription, ledger, lambda ledger: _give_back(ledger, returned))
             tasks = [launch_task(video, entry.launches) for video, entry in returned.items()]
-            await self._gatekeeper.release(current.key, tasks, current.now)
+            await self._gatekeeper.release(subject.key, tasks, subject.now)
 
     async def _pass_again(
-        self, current: Pass, video: str, entry: LedgerEntry, *, is_fresh: bool
+        self, video: str, entry: LedgerEntry, route: Route, *, is_fresh: bool
     ) -> Mapping[GateId, int] | None:
         """What the Job of a claim that has none carries, if it may begin now. A fresh claim was charged just now."""
-        route, book = current.download_route(entry.url), self._gatekeeper.book
-        parallelism = current.subscription.spec.job.parallelism
-        if book.closed(route.gates) or not self._admission.resume(current.key, route, parallelism):
+        subject, book = self._subject, self._gatekeeper.book
+        parallelism = subject.subscription.spec.job.parallelism
+        if book.closed(route.gates) or not self._admission.resume(subject.key, route, parallelism):
             return None
         if is_fresh:
             return book.epochs(route)
         task = launch_task(video, entry.launches)
-        return await self._gatekeeper.admit_downloads(current.key, route, [task], current.now)
+        gates = await self._gatekeeper.admit_downloads(subject.key, route, [task], subject.now)
+        if gates is None:
+            self._admission.not_created(subject.key, route)
+        return gates
 
-    async def _start(self, current: Pass, route: Route, chosen: list[str], source_title: str | None) -> bool:
+    async def _start(self, route: Route, chosen: list[str], granted: int) -> None:
         """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
 
-        Returns:
-            Whether anything went through the gates; another pass may have been quicker since admission granted them, or
-            another operator, as a conflict over the claims of the route before has shown.
+        Nothing goes through the gates where another pass was quicker since admission granted them, or another operator,
+        as a conflict over the claims of the route before has shown.
         """
-        active = current.ledger.active
-        launches = {video: active[video].launches + 1 for video in chosen if video in active}
-        if not launches:
-            return False
+        subject, key, ledger = self._subject, self._subject.key, self._ledger
+        launches = {video: ledger.active[video].launches + 1 for video in chosen if video in ledger.active}
         tasks = {video: launch_task(video, launch) for video, launch in launches.items()}
-        gates = await self._gatekeeper.admit_downloads(current.key, route, tasks.values(), current.now)
+        gates = None
+        if launches:
+            gates = await self._gatekeeper.admit_downloads(key, route, tasks.values(), subject.now)
         if gates is None:
-            return False
+            self._admission.decline(key, route, granted)
+            return
+        self._admission.not_created(key, route, granted - len(launches))
 
         def compute(ledger: Ledger) -> Changes:
             present = {video: ledger.active[video] for video in launches if video in ledger.active}
-            generation, now = current.subscription.generation, current.now
-            return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
+            digest, now = subject.download_digest, subject.now
+            return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, digest, now)})
 
-        written = await self._store.commit(current.subscription, current.ledger, compute)
+        try:
+            written = await self._store.commit(subject.subscription, ledger, compute)
+        except LedgerNotWritableError as error:
+            if error.is_refusal:  # else the claims may be there, and their Jobs are made by the next pass
+                await self._gatekeeper.take_back(key, route, tasks.values(), subject.now, subject.now)
+            raise
         for video, launch in launches.items():
             # Another operator's claim is not ours to act upon: by now it may be settled, and its Job deleted.
             if video in written.entries and written.entries[video].launches == launch:
-                await self._create(current, video, source_title, gates)
+                await self._create(video, route, gates, charged=subject.now)
             else:
-                await self._gatekeeper.release(current.key, [tasks[video]], current.now)
-        return True
+                self._admission.not_created(key, route)
+                await self._gatekeeper.take_back(key, route, [tasks[video]], subject.now, subject.now)
 
-    async def _create(self, current: Pass, video: str, source_title: str | None, gates: Mapping[GateId, int]) -> None:
-        entry, row = current.ledger.active[video], current.ledger.row(video)
-        subscription = current.subscription
+    async def _create(self, video: str, route: Route, gates: Mapping[GateId, int], *, charged: datetime) -> None:
+        """Create the Job of a claim: its slot is granted, and its egress was charged for it then."""
+        subject, entry = self._subject, self._ledger.active[video]
+        row = self._ledger.row(video)
         manifest = build_download_job(
-            subscription,
+            subject.subscription,
             video,
             entry,
             launch=entry.launches,
             shard=row.shard if row else 0,
-            defaults=self._policy.defaults,
+            defaults=subject.policy.defaults,
+            access=subject.policy.access,
             gates=gates,
-            source_title=source_title,
-            volume_id=current.ledger.volumes.get(claim_name(subscription.spec, self._policy.defaults)),
+            source_title=self._wish.source_title,
+            volume_id=self._ledger.volumes.get(subject.claim),
         )
-        name = manifest["metadata"]["name"]
+        namespace, name = subject.key[0], manifest["metadata"]["name"]
         try:
-            await self._api.create_job(subscription.namespace, manifest)
+            await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
-            # From an attempt whose answer was lost, or from an earlier Subscription of this name.
-            job = await self._api.get_job(subscription.namespace, name)
-            if judge_launch(job, subscription.uid) is not LaunchAction.ADOPT:
-                current.wait_for_name(job)
-        except RejectedError as error:
-            await self._rejected(current, video, entry, name, gates, error)
+            await self._meet(name, route)
+        except (RejectedError, UnavailableError) as error:
+            await self._not_created(video, entry, name, route, gates, charged, error)
         else:
-            logger.info("created Job %s/%s for %s, launch %d", subscription.namespace, name, video, entry.launches)
+            self._admission.created(subject.key, route)
+            logger.info("created Job %s/%s for %s, launch %d", namespace, name, video, entry.launches)
             text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
-            current.events.append(Event(EventReason.DOWNLOAD_CREATED, text))
-            current.look_at.append(current.now + self._policy.patience.unasked)
+            self._events.append(Event(EventReason.DOWNLOAD_CREATED, text))
+            self._look_at.append(subject.now + subject.policy.patience.unasked)
 
-    async def _rejected(
+    async def _meet(self, name: str, route: Route) -> None:
+        """A Job of that name is there: from an attempt whose answer was lost, or from an earlier Subscription."""
+        subject = self._subject
+        job = await self._api.get_job(subject.key[0], name)
+        if judge_launch(job, subject.subscription.uid) is LaunchAction.ADOPT:
+            self._admission.created(subject.key, route)
+            return
+        self._admission.not_created(subject.key, route)
+        at, why = name_taken(job, subject.now)
+        self._look_at.append(at)
+        self._trouble = self._trouble or why
+
+    async def _not_created(
         self,
-        current: Pass,
         video: str,
         entry: LedgerEntry,
         name: str,
+        route: Route,
         gates: Mapping[GateId, int],
-        error: RejectedError,
+        charged: datetime,
+        error: RejectedError | UnavailableError,
     ) -> None:
-        """A quota or a policy refuses the Job: give the claim back, so that its slot serves others meanwhile."""
-        if await self._api.get_job(current.subscription.namespace, name) is not None:
-            return  # an earlier attempt got through, and it is that Job which fills the quota
+        """A quota, a policy or a webhook refuses the Job: nothing has begun, and nothing is charged."""
+        subject = self._subject
+        if await self._api.get_job(subject.key[0], name) is not None:
+            self._admission.created(subject.key, route)
+            return  # an earlier attempt got through; where a quota refuses, it is that Job which fills it
+        self._admission.not_created(subject.key, route)
+        task = launch_task(video, entry.launches)
+        await self._gatekeeper.take_back(subject.key, route, [task], charged, subject.now)
         text = message(EventReason.JOB_REJECTED, job=name, detail=error)
-        current.events.append(Event(EventReason.JOB_REJECTED, text, warning=True))
+        self._events.append(Event(EventReason.JOB_REJECTED, text, warning=True))
         refused = ObservedOutcome(
             OutcomeClass.ENVIRONMENT,
             ConditionReason.JOB_REJECTED,
-            message(ConditionReason.JOB_REJECTED, detail=error),
-            current.now,
+            str(error),
+            subject.now,
         )
-        ending = Ending(entry.launches, refused, current.subscription.generation, gates)
-        await write_endings(current, {video: ending}, self._store, self._gatekeeper, self._measurements)
+        ending = Ending(entry.launches, refused, subject.download_digest, gates)
+        settled = await self._settler.settle(subject, self._ledger, {video: ending})
+        self._admission.wait(subject.key, route)
+        self._note(settled)
+
+    def _note(self, settled: Settled) -> None:
+        self._events += settled.events
+        self._gate_events += settled.gate_events
 
 
 def _give_back(ledger: Ledger, claimed: Mapping[str, LedgerEntry]) -> Changes:

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.blocker import Blocker
-from trawler_operator.domain.jobs.settings import JobDefaults, ca_bundle_config_map, claim_name
-from trawler_operator.reconcile.observation import Policy
+from trawler_operator.domain.jobs.settings import ca_bundle_config_map
 from trawler_operator.reconcile.ports import KubernetesApi
 from trawler_operator.reconcile.steps.secrets import ListingSecrets, read_secrets
+from trawler_operator.reconcile.subject import Policy, Subject
 
 CA_KEY = "ca.crt"
 
 
 @dataclass(frozen=True, slots=True)
-class Prerequisites:
-    """What was found.
+class ListingNeeds:
+    """What a listing is given, and what is missing for it; downloads need the same.
 
     Args:
-        blocker: what a person has to mend before Jobs can be created; None: nothing.
-        can_list: checks may go on, whatever the blocker.
+        blocker: what a person has to mend before anything can be listed or downloaded; None: nothing.
+        can_list: the source may be listed all the same.
         ca_bundle: PEM text for the lister.
         secrets: cookies and the proxy's login for the lister.
     """
@@ -32,35 +32,35 @@ class Prerequisites:
     secrets: ListingSecrets = field(default_factory=ListingSecrets)
 
 
-async def look_at_prerequisites(api: KubernetesApi, subscription: Subscription, policy: Policy) -> Prerequisites:
-    """Read what the Subscription names, directly or by the operator's defaults: Secrets, CA bundle, claim."""
-    namespace, defaults = subscription.namespace, policy.defaults
+async def look_at_listing_needs(api: KubernetesApi, subscription: Subscription, policy: Policy) -> ListingNeeds:
+    """Read what a listing needs, named by the Subscription or by the operator's defaults: Secrets and CA bundle."""
+    namespace = subscription.namespace
     secrets = await read_secrets(api, subscription, policy)
     if secrets.blocker is not None:
-        return Prerequisites(secrets.blocker, can_list=False, secrets=secrets)
-    ca_bundle: str | None = None
-    config_map = ca_bundle_config_map(subscription.spec, defaults)
-    if config_map:
-        body = await api.get_config_map(namespace, config_map)
-        ca_bundle = ((body or {}).get("data") or {}).get(CA_KEY)
-        if not ca_bundle:
-            text = message(ConditionReason.CA_BUNDLE_NOT_FOUND, config_map=config_map, namespace=namespace)
-            # Without it a listing would only fail, and blame the site.
-            return Prerequisites(Blocker(ConditionReason.CA_BUNDLE_NOT_FOUND, text), can_list=False, secrets=secrets)
-    return Prerequisites(await _look_at_claim(api, subscription, defaults), ca_bundle=ca_bundle, secrets=secrets)
+        return ListingNeeds(secrets.blocker, can_list=False, secrets=secrets)
+    config_map = ca_bundle_config_map(subscription.spec, policy.defaults)
+    if not config_map:
+        return ListingNeeds(secrets=secrets)
+    body = await api.get_config_map(namespace, config_map)
+    ca_bundle = ((body or {}).get("data") or {}).get(CA_KEY)
+    if not ca_bundle:
+        reason = ConditionReason.CA_BUNDLE_NOT_FOUND
+        blocker = Blocker(reason, message(reason, config_map=config_map, namespace=namespace))
+        # Without it a listing would only fail, and blame the site.
+        return ListingNeeds(blocker, can_list=False, secrets=secrets)
+    return ListingNeeds(ca_bundle=ca_bundle, secrets=secrets)
 
 
-async def _look_at_claim(api: KubernetesApi, subscription: Subscription, defaults: JobDefaults) -> Blocker | None:
-    namespace = subscription.namespace
-    name = claim_name(subscription.spec, defaults)
+async def look_at_claim(api: KubernetesApi, subject: Subject) -> Blocker | None:
+    """What is wrong with the claim that downloads go to; None: nothing."""
+    namespace, name = subject.key[0], subject.claim
     if not name:
         reason = ConditionReason.CLAIM_NOT_CONFIGURED
         return Blocker(reason, message(reason, namespace=namespace))
     claim = await api.get_claim(namespace, name)
     if claim is None or claim["metadata"].get("deletionTimestamp"):
-        return Blocker(
-            ConditionReason.CLAIM_NOT_FOUND, message(ConditionReason.CLAIM_NOT_FOUND, claim=name, namespace=namespace)
-        )
+        reason = ConditionReason.CLAIM_NOT_FOUND
+        return Blocker(reason, message(reason, claim=name, namespace=namespace))
     # Pending is fine: a claim that waits for its first consumer is bound by the first Job.
     if (claim.get("status") or {}).get("phase") == "Lost":
         return Blocker(ConditionReason.CLAIM_LOST, message(ConditionReason.CLAIM_LOST, claim=name))

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 
 from trawler_operator.api.conditions import ConditionType
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.api.status import SubscriptionStatus
-from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_identity
+from trawler_operator.api.subscription import Identity, InvalidSpecError, Key, Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.schedule import PollDecision
+from trawler_operator.domain.gates.own import show_own_gate
 from trawler_operator.domain.history.inventory import keep_recent, remembered_facts
 from trawler_operator.domain.jobs.naming import ledger_name
-from trawler_operator.domain.jobs.settings import claim_name, place
+from trawler_operator.domain.jobs.settings import place
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.domain.requests.grammar import last_handled
-from trawler_operator.domain.status.build import LedgerFacts, build_blocked_status, build_invalid_status, build_status
+from trawler_operator.domain.status.build import (
+    Digests,
+    LedgerFacts,
+    build_blocked_status,
+    build_invalid_status,
+    build_status,
+)
 from trawler_operator.domain.status.patch import status_patch
+from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.next_pass import decide_check
-from trawler_operator.reconcile.observation import Pass, Policy
 from trawler_operator.reconcile.ports import (
     ApiError,
-    Clock,
     ConflictError,
     Event,
     EventRecorder,
@@ -30,14 +37,28 @@ from trawler_operator.reconcile.ports import (
     Manifest,
     Measurements,
     NotFoundError,
+    NotLeadingError,
 )
-from trawler_operator.reconcile.stores.gate_store import GatesUnavailableError
-from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
-from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError, LedgerNotWritableError
+from trawler_operator.reconcile.stores.gatekeeper import AboutGate, Gatekeeper
 
 logger = logging.getLogger(__name__)
 
 MAX_STATUS_CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What became of a report.
+
+    Args:
+        upcoming: the next check; None: the ledger, without which nothing is checked, could not be opened.
+        status: what the status is to say.
+        error: why it says that only in part, or not at all; None: it is stored.
+    """
+
+    upcoming: PollDecision | None
+    status: SubscriptionStatus
+    error: ApiError | None = None
 
 
 class Reporter:
@@ -46,9 +67,7 @@ class Reporter:
     Args:
         api: the cluster.
         recorder: posts Events.
-        clock: the time.
         gatekeeper: what closed gates hold back.
-        policy: chart values.
         measurements: counters.
     """
 
@@ -56,95 +75,86 @@ class Reporter:
         self,
         api: KubernetesApi,
         recorder: EventRecorder,
-        clock: Clock,
         gatekeeper: Gatekeeper,
-        policy: Policy,
         measurements: Measurements,
     ) -> None:
         self._api = api
         self._recorder = recorder
-        self._clock = clock
         self._gatekeeper = gatekeeper
-        self._policy = policy
         self._measurements = measurements
 
-    async def report(self, body: Manifest, current: Pass) -> PollDecision:
-        """Write the status if it differs, then post Events.
+    async def report(self, body: Manifest, found: Findings) -> tuple[Reported, tuple[datetime, ...]]:
+        """Write the status if it differs, then post Events: those too whose status could not be stored.
+
+        What happened is in the ledger by now, and no later pass would tell of it.
 
         Args:
             body: the Subscription, as read at the pass's start.
-            current: the pass.
+            found: what the pass found out.
 
         Returns:
-            The next check, as the status tells it.
-
-        Raises:
-            ApiError: the status could not be written; no Event was posted.
+            What became of it, and times at which what is shown is over by itself.
         """
-        subscription, ledger = current.subscription, current.ledger
-        defaults = self._policy.defaults
-        self._gatekeeper.note_gates(current.key, current.gates())
+        subject, ledger = found.subject, found.ledger
+        if ledger is None:
+            return await self._report_failure(body, found), ()
+        self._gatekeeper.note_gates(subject.key, found.gates)
+        gate, over_at = self._gatekeeper.held_back(subject.key, found.gates, found.wanted_gates, subject.now)
+        blocker = found.shown_blocker(gate)
         status = build_status(
-            subscription,
-            _facts(current),
-            library=place(subscription.spec, defaults) if claim_name(subscription.spec, defaults) else None,
-            check=current.check,
-            blocker=current.shown_blocker(self._gatekeeper.held_back(current)),
-            backoff=current.backoff,
+            subject.subscription,
+            _facts(subject.subscription, ledger, complete=found.history_complete),
+            library=place(subject.subscription.spec, subject.policy.defaults) if subject.claim else None,
+            check=found.check,
+            blocker=blocker,
+            gate=show_own_gate(self._gatekeeper.own_gate(subject.key)),
             next_check=None,
-            now=current.now,
-            cookies=current.cookies,
+            now=subject.now,
+            digests=Digests(subject.listing_digest, subject.download_digest),
+            cookies=found.cookies,
         )
-        upcoming = decide_check(subscription, status, self._gatekeeper.open_since(current), current.now)
+        upcoming = decide_check(subject, status, self._gatekeeper.open_since(subject))
         update = {
-            "next_check_time": _shown_next_check(subscription, upcoming, current.now),
-            "last_handled": last_handled(status.last_handled, current.handled),
+            "next_check_time": _shown_next_check(subject.subscription, upcoming, subject.now),
+            "last_handled": last_handled(status.last_handled, found.handled),
         }
         status = status.model_copy(update=update)
-        if current.history_missing:
-            status = keep_recent(subscription.status, status)
-        await self._write_status(current.key, body, status)
-        current.reported = True
-        current.events.extend(_ledger_events(subscription, ledger, status))
-        await self._recorder.record(body, current.events)
-        await self._tell_of_gates(body, current)
+        if not found.history_complete:
+            status = keep_recent(subject.subscription.status, status)
+        error = await self._store(subject.key, body, status)
+        events = [*found.events, *_ledger_events(subject.subscription, ledger, status)]
+        await self._recorder.record(body, [*events, *_failure_events(found, error)])
+        await self._tell_of_gates(body, subject.key, found.gate_events)
         videos = {state.value: count for state, count in ledger.counts.items()}
-        self._measurements.subscription_seen(current.key, videos, status.last_successful_check_time)
-        self._measurements.dead_letters_seen(current.key, ledger.dead_letters())
-        return upcoming
+        self._measurements.subscription_seen(subject.key, videos, status.last_successful_check_time)
+        self._measurements.dead_letters_seen(subject.key, ledger.dead_letters())
+        return Reported(upcoming, status, error), (over_at,) if over_at is not None else ()
 
-    async def report_unusable(
-        self, body: Manifest, subscription: Subscription, error: LedgerBusyError | GatesUnavailableError
-    ) -> None:
-        """The ledger or the gates cannot be kept: said where that can be written; a full storage takes no status."""
-        match error:
-            case GatesUnavailableError():
-                reason = ConditionReason.GATES_UNAVAILABLE
-            case LedgerNotWritableError():
-                reason = ConditionReason.LEDGER_NOT_WRITABLE
-            case _:
-                reason = ConditionReason.LEDGER_BUSY
-        blocker = Blocker(reason, message(reason, detail=error))
-        status = build_blocked_status(subscription, blocker, self._clock.now())
-        try:
-            await self._write_status((subscription.namespace, subscription.name), body, status)
-        except ApiError as also:
-            logger.warning("the status of %s/%s: %s", subscription.namespace, subscription.name, also)
-        if reason is ConditionReason.LEDGER_NOT_WRITABLE:  # the gates' trouble would be said once for each Subscription
-            text = message(EventReason.LEDGER_NOT_WRITABLE, detail=error)
-            await self._recorder.record(body, [Event(EventReason.LEDGER_NOT_WRITABLE, text, warning=True)])
+    async def _report_failure(self, body: Manifest, found: Findings) -> Reported:
+        """Nothing but what failed is known: everything else stays as it was."""
+        subscription = found.subject.subscription
+        status = build_blocked_status(subscription, found.failures[0].blocker, found.subject.now)
+        error = await self._store(found.subject.key, body, status)
+        await self._recorder.record(body, [*found.events, *_failure_events(found, error)])
+        await self._tell_of_gates(body, found.subject.key, found.gate_events)
+        return Reported(None, status, error)
 
-    async def report_invalid(self, key: Key, body: Manifest, error: InvalidSpecError) -> None:
-        """A spec that breaks a rule: said once, then nothing until it changes."""
-        status = build_invalid_status(parse_identity(body), error, self._clock.now())
-        if await self._write_status(key, body, status):
+    async def report_invalid(self, identity: Identity, body: Manifest, error: InvalidSpecError, now: datetime) -> None:
+        """A spec that breaks a rule: said once, then nothing until it changes.
+
+        Raises:
+            ApiError: the status could not be written.
+        """
+        status = build_invalid_status(identity, error, now)
+        written = await self._write_status((identity.namespace, identity.name), body, status)
+        if written is not None:
             text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
             await self._recorder.record(body, [Event(EventReason.INVALID_SPEC, text, warning=True)])
 
-    async def _tell_of_gates(self, body: Manifest, current: Pass) -> None:
+    async def _tell_of_gates(self, body: Manifest, key: Key, events: tuple[AboutGate, ...]) -> None:
         """Post of each gate that moved, about the Subscription whose ending closed it; if that is gone, about this."""
-        for key, event in current.gate_events:
-            about = body if key == current.key else await self._find(key) or body
+        for closed_by, event in events:
+            about = body if closed_by == key else await self._find(closed_by) or body
             await self._recorder.record(about, [event])
 
     async def _find(self, key: Key) -> Manifest | None:
@@ -155,29 +165,63 @@ class Reporter:
             logger.info("%s/%s cannot be told of its gate: %s", *key, error)
             return None
 
-    async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> bool:
-        """One merge patch of the status subresource, if anything differs. Returns whether it did.
+    async def _store(self, key: Key, body: Manifest, status: SubscriptionStatus) -> ApiError | None:
+        """Write the status; why it is not stored, or not whole (by the schema of an older CRD)."""
+        try:
+            stored = await self._write_status(key, body, status)
+        except NotLeadingError:
+            raise
+        except ApiError as error:
+            logger.warning("the status of %s/%s: %s", *key, error)
+            return error
+        if stored is not None and status_patch(stored.get("status"), status) is not None:
+            return ApiError("the CustomResourceDefinition in the cluster does not know all fields of the status")
+        return None
+
+    async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> Manifest | None:
+        """One merge patch of the status subresource, if anything differs; the resource as it is after it.
 
         It carries the resourceVersion, so that a Subscription of the same name that was created meanwhile does not
         inherit the status of the one that was looked at.
+
+        Returns:
+            None: nothing differs, or the Subscription is gone.
         """
         uid = body["metadata"]["uid"]
         for _ in range(MAX_STATUS_CONFLICTS):
             patch = status_patch(body.get("status"), status)
             if patch is None:
-                return False
+                return None
             try:
-                await self._api.patch_subscription_status(key, body["metadata"]["resourceVersion"], patch)
+                return await self._api.patch_subscription_status(key, body["metadata"]["resourceVersion"], patch)
             except NotFoundError:
-                return False
+                return None
             except ConflictError:
                 present = await self._api.get_subscription(key)
                 if present is None or present["metadata"]["uid"] != uid:
-                    return False
+                    return None
                 body = present
-            else:
-                return True
         raise ConflictError(f"the status of {key[0]}/{key[1]} is being changed by somebody else over and over")
+
+
+def _failure_events(found: Findings, unstored: ApiError | None) -> list[Event]:
+    """One Event of what failed, when it begins to."""
+    events: list[Event] = []
+    if found.failures:
+        blocker = found.failures[0].blocker
+        before = next((c for c in found.subject.subscription.status.conditions if c.type == ConditionType.READY), None)
+        said = before is not None and before.reason == blocker.reason
+        # All Subscriptions meet the gates' trouble together, and each shows it in its status.
+        if not said and blocker.reason is not ConditionReason.GATES_UNAVAILABLE:
+            events.append(_warning(blocker))
+    if unstored is not None:
+        text = message(EventReason.STATUS_NOT_WRITABLE, detail=unstored)
+        events.append(Event(EventReason.STATUS_NOT_WRITABLE, text, warning=True))
+    return events
+
+
+def _warning(blocker: Blocker) -> Event:
+    return Event(blocker.reason.value, blocker.message, warning=True)
 
 
 def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: datetime) -> datetime | None:
@@ -186,17 +230,16 @@ def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: d
     return shown if upcoming.due and shown is not None and shown <= now else upcoming.at
 
 
-def _facts(current: Pass) -> LedgerFacts:
-    name, ledger = current.subscription.name, current.ledger
+def _facts(subscription: Subscription, ledger: Ledger, *, complete: bool) -> LedgerFacts:
     facts = LedgerFacts(
         counts=ledger.counts,
         total_bytes=ledger.total_bytes,
         shards=ledger.shard_count,
         recent_successes=ledger.recent_successes(),
         recent_failures=ledger.recent_failures(),
-        broken=[f"{ledger_name(name, problem.shard)}/{problem.key}" for problem in ledger.problems.values()],
+        broken=[f"{ledger_name(subscription.name, p.shard)}/{p.key}" for p in ledger.problems.values()],
     )
-    return remembered_facts(current.subscription.status, facts) if current.history_missing else facts
+    return facts if complete else remembered_facts(subscription.status, facts)
 
 
 def _ledger_events(subscription: Subscription, ledger: Ledger, status: SubscriptionStatus) -> list[Event]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.labels import PAUSE_ANNOTATION
 from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.status import HandledRequest
 from trawler_operator.domain.jobs.cleanup import may_delete
@@ -20,58 +22,114 @@ from trawler_operator.domain.requests.grammar import (
     InvalidRequestError,
     Request,
     Verb,
+    asked_probe,
     carry_out,
     decode_mark,
     encode_mark,
     is_handled,
+    parse_pause,
     parse_request,
     refused,
 )
-from trawler_operator.reconcile.observation import Pass
 from trawler_operator.reconcile.ports import Event, KubernetesApi
+from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
 
-async def handle_requests(current: Pass, api: KubernetesApi, store: LedgerStore) -> None:
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of the requests.
+
+    Args:
+        requests: those that were carried out or refused, by the last part of their annotation's name.
+        deleted: names of the Jobs that were deleted for them.
+        events: about the Subscription.
+    """
+
+    requests: Mapping[str, HandledRequest] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    events: tuple[Event, ...] = ()
+
+
+async def handle_requests(
+    subject: Subject, ledger: Ledger, api: KubernetesApi, store: LedgerStore, gatekeeper: Gatekeeper
+) -> Handled:
     """Carry out what is asked for and was not carried out yet.
 
     Args:
-        current: the pass; gets `handled` and Events, and `missing` loses what was cancelled.
+        subject: the Subscription.
+        ledger: as it is.
         api: the cluster.
         store: writes the ledger.
+        gatekeeper: is asked for probes.
     """
+    requests: dict[str, HandledRequest] = {}
+    deleted: set[str] = set()
+    events: list[Event] = []
     for verb in Verb:
-        value = current.subscription.annotations.get(verb.annotation)
+        value = subject.subscription.annotations.get(verb.annotation)
         if value is None:
             continue
-        known = decode_mark(current.ledger.requests.get(verb))
+        known = decode_mark(ledger.requests.get(verb))
         try:
             request = parse_request(verb, value)
         except InvalidRequestError as error:
-            _refuse(current, verb, value, error, known)
+            before: HandledRequest | None = getattr(subject.subscription.status.last_handled, verb.value)
+            refusal = refused(value, error, subject.now)
+            if not is_handled(known, refusal.id) and not is_handled(before, refusal.id, refusal.message):
+                requests[verb] = refusal
+                events.append(_refused(error))
             continue
         if not is_handled(known, request.id):
-            known = await _carry_out(current, api, store, request)
+            known, cancelled = await _carry_out(subject, ledger, store, request)
+            for name in cancelled:
+                await _delete_job(subject, api, name)
+            deleted |= cancelled
+            events.append(_event(subject, request, known))
         if known is not None:  # from the ledger if the status, or the Subscription, was lost since
-            current.handled[verb] = known
+            requests[verb] = known
+    about_gates, more = await _handle_gates(subject, ledger, gatekeeper)
+    return Handled({**requests, **about_gates}, frozenset(deleted), (*events, *more))
 
 
-def _refuse(current: Pass, verb: Verb, value: str, error: InvalidRequestError, known: HandledRequest | None) -> None:
-    refusal = refused(value, error, current.now)
-    before: HandledRequest | None = getattr(current.subscription.status.last_handled, verb.value)
-    if is_handled(known, refusal.id) or is_handled(before, refusal.id, refusal.message):
-        return
-    current.handled[verb] = refusal
-    reason = EventReason.REQUEST_REFUSED
-    current.events.append(Event(reason, message(reason, detail=error), warning=True))
+async def _handle_gates(
+    subject: Subject, ledger: Ledger, gatekeeper: Gatekeeper
+) -> tuple[dict[str, HandledRequest], list[Event]]:
+    """Probes that are asked for, and a pause by hand that cannot be understood; one that can is a gate by itself."""
+    annotations, before = subject.subscription.annotations, subject.subscription.status.last_handled
+    requests: dict[str, HandledRequest] = {}
+    events: list[Event] = []
+    wish = asked_probe(annotations, before.probe)
+    if wish is not None:
+        sites = {subject.download_route(entry.url) for entry in ledger.active.values()}
+        gates = subject.own_gates | {gate for route in sites for gate in route.gates}
+        await gatekeeper.probe(subject.key, gates, subject.now)
+        requests["probe"] = HandledRequest(id=wish, time=subject.now)
+    try:
+        parse_pause(annotations)
+    except InvalidRequestError as error:
+        refusal = refused(annotations[PAUSE_ANNOTATION], error, subject.now)
+        if not is_handled(before.pause, refusal.id, refusal.message):
+            requests["pause"] = refusal
+            events.append(_refused(error))
+    return requests, events
 
 
-async def _carry_out(current: Pass, api: KubernetesApi, store: LedgerStore, request: Request) -> HandledRequest:
+def _refused(error: InvalidRequestError) -> Event:
+    text = message(EventReason.REQUEST_REFUSED, detail=error)
+    return Event(EventReason.REQUEST_REFUSED, text, warning=True)
+
+
+async def _carry_out(
+    subject: Subject, ledger: Ledger, store: LedgerStore, request: Request
+) -> tuple[HandledRequest, set[str]]:
+    """Write what becomes of the entries; also returns the names of the Jobs whose launch is cancelled."""
     accepted: dict[str, LedgerEntry] = {}
     """Entries as they were before. Over all attempts: those of a write that went through are not met again."""
-    handled = HandledRequest(id=request.id, time=current.now)
+    handled = HandledRequest(id=request.id, time=subject.now)
 
     def choose(ledger: Ledger) -> frozenset[str]:
         return request.keys if request.keys is not None else ledger.keys_in(request.states)
@@ -87,26 +145,21 @@ async def _carry_out(current: Pass, api: KubernetesApi, store: LedgerStore, requ
             requests={request.verb.value: encode_mark(handled)},
         )
 
-    await store.rewrite(current.subscription, current.ledger, choose, compute)
-    running = current.ledger.running()
-    current.missing = [video for video in current.missing if video in running]
-    for video, entry in accepted.items():
-        if entry.state is LedgerState.RUNNING:
-            await _delete_job(current, api, current.job_name(video, entry))
-    _tell(current, request, handled)
-    return handled
+    await store.rewrite(subject.subscription, ledger, choose, compute)
+    running = {key: entry for key, entry in accepted.items() if entry.state is LedgerState.RUNNING}
+    return handled, {subject.job_name(key, entry) for key, entry in running.items()}
 
 
-async def _delete_job(current: Pass, api: KubernetesApi, name: str) -> None:
-    namespace = current.key[0]
+async def _delete_job(subject: Subject, api: KubernetesApi, name: str) -> None:
+    namespace = subject.key[0]
     job = await api.get_job(namespace, name)
-    if job is not None and may_delete(job, current.subscription.uid):
+    if job is not None and may_delete(job, subject.subscription.uid):
         await api.delete_job(namespace, name, job["metadata"]["uid"])
 
 
-def _tell(current: Pass, request: Request, handled: HandledRequest) -> None:
+def _event(subject: Subject, request: Request, handled: HandledRequest) -> Event:
     accepted, unknown = handled.accepted or 0, handled.unknown or 0
-    logger.info("%s %s of %s/%s: %d accepted, %d unknown", request.verb, request.id, *current.key, accepted, unknown)
+    logger.info("%s %s of %s/%s: %d accepted, %d unknown", request.verb, request.id, *subject.key, accepted, unknown)
     reason = EventReason.REQUEST_HANDLED
     text = message(
         reason,
@@ -117,4 +170,4 @@ def _tell(current: Pass, request: Request, handled: HandledRequest) -> None:
         unfit=len(request.keys or ()) - accepted - unknown if request.keys else 0,
         states=", ".join(sorted(request.states)),
     )
-    current.events.append(Event(reason, text, warning=not accepted))
+    return Event(reason, text, warning=not accepted)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
@@ -21,18 +22,27 @@ from trawler_operator.domain.gates.codec import decode_epochs, egress_name
 from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
+from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
+from trawler_operator.domain.jobs.manifest import claim_of
 from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_outcome
-from trawler_operator.domain.jobs.start_trouble import Trouble, find_stuck_deletion, find_trouble, first_look
+from trawler_operator.domain.jobs.start_trouble import (
+    Patience,
+    Trouble,
+    find_other_owner,
+    find_stuck_deletion,
+    find_trouble,
+    first_look,
+    look_again,
+)
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
-from trawler_operator.domain.launches.subscription_pause import next_backoff
 from trawler_operator.domain.launches.transitions import is_held_by_a_gate, settle
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.domain.status.cookies import cookies_verdict
-from trawler_operator.reconcile.observation import Pass, Policy, claim_of
+from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_verdict
 from trawler_operator.reconcile.ports import Event, KubernetesApi, Manifest, Measurements
-from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
+from trawler_operator.reconcile.stores.gatekeeper import AboutGate, Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -44,220 +54,311 @@ class Ending:
     Args:
         launch: number of the launch.
         observed: the ending.
-        generation: of the spec that the Job was built from.
+        built_from: digest of the spec that the Job was built from.
         gates: that it passed, each with its epoch at that time.
         claim: that it wrote to.
     """
 
     launch: int
     observed: ObservedOutcome
-    generation: int
+    built_from: str
     gates: Mapping[GateId, int]
     claim: str | None = None
 
 
-async def settle_launches(
-    current: Pass,
-    api: KubernetesApi,
-    store: LedgerStore,
-    gatekeeper: Gatekeeper,
-    policy: Policy,
-    measurements: Measurements,
-    *,
-    look: bool,
-) -> None:
-    """Compare Running entries with their Jobs, write endings to the ledger, delete Jobs beyond the history limits.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the Jobs show.
 
     Args:
-        current: the pass; gets `missing`, `busy`, `unclaimed`, `start_trouble`, `look_at` and `backoff`.
+        jobs: the Subscription's, by name.
+        endings: of launches that the ledger has as Running, by video.
+        missing: videos whose launch is claimed and whose Job is not there.
+        trouble: why a Job that should run does not.
+        look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
+    """
+
+    jobs: Mapping[str, Manifest] = field(default_factory=dict)
+    endings: Mapping[str, Ending] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    trouble: str | None = None
+    look_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What endings told, once they are in the ledger.
+
+    Args:
+        cookies: what they say of the cookies.
+        events: about the Subscription.
+        gate_events: about gates that moved.
+    """
+
+    cookies: CookiesVerdict | None = None
+    events: tuple[Event, ...] = ()
+    gate_events: tuple[AboutGate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The Jobs that are left.
+
+    Args:
+        held: slots that they hold, by the name of their egress: those of the unfinished ones.
+        busy: videos that a live Job works on although the ledger does not know.
+    """
+
+    held: Mapping[str, int]
+    busy: frozenset[str] = frozenset()
+
+
+def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset()) -> Counter[str]:
+    """Slots that Jobs hold: one each, through its egress, until it is finished or on its way out.
+
+    Args:
+        jobs: by name.
+        deleted: names of those that were deleted since they were read.
+    """
+    return Counter(
+        egress_name(job)
+        for name, job in jobs.items()
+        if name not in deleted and not is_finished(job) and not job["metadata"].get("deletionTimestamp")
+    )
+
+
+class JobWatcher:
+    """Says what holds Jobs up, by our own clock.
+
+    Args:
+        api: the cluster.
+        patience: chart values.
+    """
+
+    def __init__(self, api: KubernetesApi, patience: Patience) -> None:
+        self._api = api
+        self._patience = patience
+
+    async def look(self, job: Manifest, now: datetime) -> tuple[Trouble | None, datetime | None]:
+        """What holds a live Job up, if that is worth saying by now, and when to look at it again."""
+        look = first_look(job, self._patience)
+        if look is None:
+            return None, None
+        look += self._api.clock_ahead
+        if now < look:
+            return None, look
+        metadata = job["metadata"]
+        pod = await self._api.find_pod(metadata["namespace"], metadata["name"])
+        trouble = self._by_our_clock(find_trouble(job, pod, self._patience))
+        if trouble is None:
+            return None, None
+        if trouble.shown_at > now:
+            return None, trouble.shown_at
+        return trouble, trouble.ends_at if trouble.ends_at > now else None
+
+    def stuck_deletion(self, job: Manifest) -> Trouble | None:
+        """What it means that a Job whose name is needed is being deleted."""
+        return self._by_our_clock(find_stuck_deletion(job, self._patience))
+
+    def _by_our_clock(self, trouble: Trouble | None) -> Trouble | None:
+        """Patience counts from the API server's stamps: our clock, if it is ahead, must not end it at first sight."""
+        if trouble is None:
+            return None
+        shown_at, ends_at = (at + self._api.clock_ahead for at in (trouble.shown_at, trouble.ends_at))
+        return replace(trouble, shown_at=shown_at, ends_at=ends_at)
+
+
+class Settler:
+    """Compares the ledger with the Jobs.
+
+    Args:
         api: the cluster.
         store: writes the ledger.
-        gatekeeper: is told what the endings say of gates.
-        policy: chart values.
+        gatekeeper: is told what endings say of gates.
+        watcher: knows what holds Jobs up.
         measurements: counts endings.
-        look: list the Jobs even if no entry is Running (once per process, for what an earlier one left).
     """
-    running = current.ledger.running()
-    if not running and not look:
-        return
-    namespace = current.subscription.namespace
-    jobs = {job["metadata"]["name"]: job for job in await api.list_jobs(*current.key)}
-    endings: dict[str, Ending] = {}
-    for video, entry in running.items():
-        name = current.job_name(video, entry)
-        # A missing label hides a Job from the list, not from a direct read.
-        job = jobs.get(name) or await api.get_job(namespace, name)
-        if job is None:
-            current.missing.append(video)
-            continue
-        jobs[name] = job
-        match judge_launch(job, current.subscription.uid):
-            case LaunchAction.SETTLE:
-                endings[video] = await _ending(current, api, entry, job)
-            case LaunchAction.WAIT:
-                current.wait_for_name(job)
-                trouble = _by_our_clock(find_stuck_deletion(job, policy.patience), api)
-                if trouble is not None and trouble.ends_at <= current.now:
-                    endings[video] = _end(current, entry, job, trouble.ending(current.now))
-            case _:
-                trouble = await look_for_trouble(current, api, job, policy)
-                if trouble is not None and trouble.ends_at <= current.now:
-                    endings[video] = _end(current, entry, job, trouble.ending(current.now))
-                elif trouble is not None:
-                    current.start_trouble = current.start_trouble or trouble.message
-    if current.missing:
-        current.missing = await _still_missing(current, store)
-    await write_endings(current, endings, store, gatekeeper, measurements)
-    await _delete_jobs(current, api, store, policy, jobs)
 
+    def __init__(
+        self,
+        api: KubernetesApi,
+        store: LedgerStore,
+        gatekeeper: Gatekeeper,
+        watcher: JobWatcher,
+        measurements: Measurements,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._gatekeeper = gatekeeper
+        self._watcher = watcher
+        self._measurements = measurements
 
-async def look_for_trouble(current: Pass, api: KubernetesApi, job: Manifest, policy: Policy) -> Trouble | None:
-    """What holds a live Job up, if that is worth saying by now; notes when to look again."""
-    look = first_look(job, policy.patience)
-    if look is None:
-        return None
-    look += api.clock_ahead
-    if current.now < look:
-        current.look_at.append(look)
-        return None
-    metadata = job["metadata"]
-    pod = await api.find_pod(metadata["namespace"], metadata["name"])
-    trouble = _by_our_clock(find_trouble(job, pod, policy.patience), api)
-    if trouble is None:
-        return None
-    if trouble.shown_at > current.now:
-        current.look_at.append(trouble.shown_at)
-        return None
-    if trouble.ends_at > current.now:
-        current.look_at.append(trouble.ends_at)
-    return trouble
+    async def look(self, subject: Subject, ledger: Ledger, *, thoroughly: bool) -> Seen:
+        """Compare Running entries with their Jobs.
 
-
-def _by_our_clock(trouble: Trouble | None, api: KubernetesApi) -> Trouble | None:
-    """Patience counts from stamps of the API server: it must not be over at first sight where our clock is ahead."""
-    if trouble is None:
-        return None
-    shown_at, ends_at = (at + api.clock_ahead for at in (trouble.shown_at, trouble.ends_at))
-    return replace(trouble, shown_at=shown_at, ends_at=ends_at)
-
-
-async def _delete_jobs(
-    current: Pass, api: KubernetesApi, store: LedgerStore, policy: Policy, jobs: dict[str, Manifest]
-) -> None:
-    """Those whose launch is settled while they live on, and those beyond the history limits."""
-    claimed, uid = current.claimed_jobs(), current.subscription.uid
-    unclaimed = [job for name, job in jobs.items() if name not in claimed]
-    busy = busy_videos(unclaimed)
-    entries = await store.entries(current.subscription, current.ledger, busy)
-    forgotten = forgotten_jobs(unclaimed, entries)
-    doomed = [job for job in forgotten if may_delete(job, uid)]
-    for job in (*doomed, *jobs_to_delete(unclaimed, uid, policy.history)):
-        await api.delete_job(current.key[0], job["metadata"]["name"], job["metadata"]["uid"])
-    alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
-    current.busy = busy_videos(alive)
-    current.unclaimed = Counter(egress_name(job) for job in alive)
-
-
-async def write_endings(
-    current: Pass,
-    endings: dict[str, Ending],
-    store: LedgerStore,
-    gatekeeper: Gatekeeper,
-    measurements: Measurements,
-) -> None:
-    """Tell the gates, then settle launches in the ledger, where an entry that is no longer Running that launch stays.
-
-    In this order: after a crash in between the endings are told again, and say nothing new; the other way round a site
-    that asked to stop would be forgotten.
-    """
-    await gatekeeper.settle(current, [_evidence(video, ending) for video, ending in endings.items()])
-    # The same when it is told again: an unclear ending moves no gate but one that it closes, which remembers it.
-    book, holder = gatekeeper.book, "/".join(current.key)
-    blameless = {v for v, e in endings.items() if book.blames_site(holder, launch_task(v, e.launch), e.gates)}
-    settled: dict[str, LedgerEntry] = {}
-
-    def compute(ledger: Ledger) -> Changes:
-        entries: dict[str, LedgerEntry] = {}
-        volumes: dict[str, str] = {}
-        for video, ending in endings.items():
-            entry = ledger.active.get(video)
-            if entry is None or entry.state is not LedgerState.RUNNING or entry.launches != ending.launch:
+        Args:
+            subject: the Subscription.
+            ledger: as it is.
+            thoroughly: list the Jobs even if no entry is Running (once per process, for what an earlier one left).
+        """
+        running = ledger.running()
+        if not running and not thoroughly:
+            return Seen()
+        jobs = {job["metadata"]["name"]: job for job in await self._api.list_jobs(*subject.key)}
+        endings: dict[str, Ending] = {}
+        missing: list[str] = []
+        troubles: list[str] = []
+        look_at: list[datetime] = []
+        for video, entry in running.items():
+            name = subject.job_name(video, entry)
+            # A missing label hides a Job from the list, not from a direct read.
+            job = jobs.get(name) or await self._api.get_job(subject.key[0], name)
+            if job is None:
+                missing.append(video)
                 continue
-            entries[video] = settle(
+            jobs[name] = job
+            match judge_launch(job, subject.subscription.uid):
+                case LaunchAction.SETTLE:
+                    pod = await self._api.find_pod(subject.key[0], name)
+                    endings[video] = _ending(subject, entry, job, observe_outcome(job, pod))
+                    continue
+                case LaunchAction.WAIT:
+                    at, why = name_taken(job, subject.now)
+                    look_at.append(at)
+                    troubles += [why] if why else []
+                    trouble = self._watcher.stuck_deletion(job)
+                    shown = False
+                case _:
+                    trouble, again = await self._watcher.look(job, subject.now)
+                    look_at += [again] if again else []
+                    shown = True
+            if trouble is not None and trouble.ends_at <= subject.now:
+                endings[video] = _ending(subject, entry, job, trouble.ending(subject.now))
+            elif trouble is not None and shown:
+                troubles.append(trouble.message)
+        still_missing = await self._still_missing(subject, ledger, missing) if missing else ()
+        return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at))
+
+    async def _still_missing(self, subject: Subject, ledger: Ledger, missing: list[str]) -> tuple[str, ...]:
+        """Those whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
+
+        A Job is deleted only once its launch is settled. Of two operators that overlap, one may have settled it
+        meanwhile, and the Job must not be made again.
+        """
+        claimed = {video: ledger.active[video].launches for video in missing}
+        await self._store.refresh(subject.subscription, ledger)
+        running = ledger.running()
+        return tuple(v for v, launch in claimed.items() if v in running and running[v].launches == launch)
+
+    async def settle(self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending]) -> Settled:
+        """Tell the gates, then settle launches in the ledger. An entry that is no longer Running that launch stays.
+
+        In this order: after a crash in between the endings are told again, and say nothing new; the other way round a
+        site that asked to stop would be forgotten.
+
+        Args:
+            subject: the Subscription.
+            ledger: as it is.
+            endings: by video.
+        """
+        gate_events = await self._gatekeeper.settle(subject, [_evidence(v, ending) for v, ending in endings.items()])
+        # An unclear ending that was told before moves no gate again; one that closed a gate is remembered there.
+        book, holder = self._gatekeeper.book, "/".join(subject.key)
+        blameless = {v for v, e in endings.items() if book.blames_site(holder, launch_task(v, e.launch), e.gates)}
+        settled: dict[str, LedgerEntry] = {}
+
+        def compute(ledger: Ledger) -> Changes:
+            entries: dict[str, LedgerEntry] = {}
+            volumes: dict[str, str] = {}
+            for video, ending in endings.items():
+                entry = ledger.active.get(video)
+                if entry is None or entry.state is not LedgerState.RUNNING or entry.launches != ending.launch:
+                    continue
+                entries[video] = settle(
+                    video,
+                    entry,
+                    ending.observed,
+                    retry=subject.subscription.spec.retry,
+                    built_from=ending.built_from,
+                    now=subject.now,
+                    claim=ending.claim,
+                    blames_site=video in blameless,
+                )
+                result = ending.observed.result
+                if result and result.volume_id and ending.claim and ending.claim not in ledger.volumes:
+                    volumes[ending.claim] = result.volume_id
+            settled.update(entries)
+            return Changes(entries=entries, volumes=volumes)
+
+        await self._store.commit(subject.subscription, ledger, compute)
+        cookies: CookiesVerdict | None = None
+        events: list[Event] = []
+        for video, entry in settled.items():
+            observed = endings[video].observed
+            cookies = cookies_verdict(observed.result) or cookies
+            self._measurements.launch_finished(observed.outcome)
+            own = self._gatekeeper.own_gate(subject.key).closing
+            if not is_held_by_a_gate(observed) or (own is not None and own.reason == observed.reason):
+                # What a shared gate covers is said once, of the gate.
+                events.append(_event(video, entry, own.until if own else None))
+            logger.info(
+                "launch %d of %s in %s/%s ended: %s (%s), now %s",
+                entry.launches,
                 video,
-                entry,
-                ending.observed,
-                retry=current.subscription.spec.retry,
-                generation=ending.generation,
-                now=current.now,
-                claim=ending.claim,
-                blames_site=video in blameless,
+                *subject.key,
+                observed.outcome,
+                observed.reason,
+                entry.state,
             )
-            result = ending.observed.result
-            if result and result.volume_id and ending.claim and ending.claim not in ledger.volumes:
-                volumes[ending.claim] = result.volume_id
-        settled.update(entries)
-        return Changes(entries=entries, volumes=volumes)
+        return Settled(cookies, tuple(events), gate_events)
 
-    await store.commit(current.subscription, current.ledger, compute)
-    for video, entry in settled.items():
-        observed = endings[video].observed
-        current.cookies = cookies_verdict(observed.result) or current.cookies
-        current.backoff = next_backoff(current.backoff, observed, current.now)
-        measurements.launch_finished(observed.outcome)
-        if not is_held_by_a_gate(observed):  # said once, of the gate
-            current.events.append(_event(video, entry))
-        logger.info(
-            "launch %d of %s in %s/%s ended: %s (%s), now %s",
-            entry.launches,
-            video,
-            *current.key,
-            observed.outcome,
-            observed.reason,
-            entry.state,
-        )
+    async def clean_up(self, subject: Subject, ledger: Ledger, jobs: Mapping[str, Manifest]) -> Kept:
+        """Delete Jobs whose launch is settled while they live on, and those beyond the history limits."""
+        claimed = {subject.job_name(video, entry) for video, entry in ledger.running().items()}
+        uid = subject.subscription.uid
+        unclaimed = [job for name, job in jobs.items() if name not in claimed]
+        entries = await self._store.entries(subject.subscription, ledger, busy_videos(unclaimed))
+        forgotten = forgotten_jobs(unclaimed, entries)
+        doomed = [job for job in forgotten if may_delete(job, uid)]
+        for job in (*doomed, *jobs_to_delete(unclaimed, uid, subject.policy.history)):
+            await self._api.delete_job(subject.key[0], job["metadata"]["name"], job["metadata"]["uid"])
+        alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
+        gone = frozenset(job["metadata"]["name"] for job in forgotten)
+        return Kept(held_slots(jobs, gone), frozenset(busy_videos(alive)))
 
 
-async def _still_missing(current: Pass, store: LedgerStore) -> list[str]:
-    """Those of the missing whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
+def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:
+    """A Job that is not ours (any more) bears a name that a launch needs: when to look again, and what to say of it.
 
-    A Job is deleted only once its launch is settled. Of two operators that overlap, one may have settled it meanwhile,
-    and the Job must not be made again.
+    Args:
+        job: that bears it; None: it did, and has gone just now.
+        now: the present.
     """
-    claimed = {video: current.ledger.active[video].launches for video in current.missing}
-    await store.refresh(current.subscription, current.ledger)
-    running = current.ledger.running()
-    return [video for video, launch in claimed.items() if video in running and running[video].launches == launch]
+    return now + look_again(job), find_other_owner(job) if job is not None else None
 
 
 def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Finding]:
     return launch_task(video, ending.launch), ending.gates, download_finding(ending.observed)
 
 
-async def _ending(current: Pass, api: KubernetesApi, entry: LedgerEntry, job: Manifest) -> Ending:
-    metadata = job["metadata"]
-    pod = await api.find_pod(metadata["namespace"], metadata["name"])
-    return _end(current, entry, job, observe_outcome(job, pod))
-
-
-def _end(current: Pass, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
+def _ending(subject: Subject, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
     annotations = job["metadata"].get("annotations") or {}
-    generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
     gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
-    if gates is None:  # a Job of a version without gates: it began before any of them moved
-        gates = dict.fromkeys(current.download_route(entry.url).gates, 0)
+    if gates is None:  # edited by hand: as if it had begun before any of them moved
+        gates = dict.fromkeys(subject.download_route(entry.url).gates, 0)
     return Ending(
         launch=entry.launches,
         observed=observed,
-        generation=int(generation) if generation.isdecimal() else 0,
+        built_from=str(annotations.get(labels.SPEC_ANNOTATION, ""))[:DIGEST_LENGTH],
         gates=gates,
         claim=claim_of(job),
     )
 
 
-def _event(video: str, entry: LedgerEntry) -> Event:
+def _event(video: str, entry: LedgerEntry, held_until: datetime | None) -> Event:
     shown = f"{entry.title} ({video})" if entry.title else video
-    until = format_time(entry.retry_at) if entry.retry_at else "asked for"
+    again = max((at for at in (entry.retry_at, held_until) if at is not None), default=None)
+    until = format_time(again) if again is not None else "asked for"
     detail = f"{entry.reason}: {entry.message}" if entry.message else str(entry.reason)
     match entry.state:
         case LedgerState.SUCCEEDED:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.book import Evidence, GateBook, GateChanges
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.gate import LISTING, Finding, Gate, GatePolicy, launch_task
-from trawler_operator.domain.gates.route import GateId, Route
+from trawler_operator.domain.gates.gate import LISTING, Finding, Gate, GatePolicy, paused_by_hand, reopen
+from trawler_operator.domain.gates.own import read_own_gate
+from trawler_operator.domain.gates.route import GateId, Route, own_gates
 from trawler_operator.domain.gates.texts import event_text, held_back
 from trawler_operator.domain.launches.admission import Admission
-from trawler_operator.reconcile.observation import Pass
+from trawler_operator.domain.requests.grammar import InvalidRequestError, parse_pause
 from trawler_operator.reconcile.ports import Clock, Event, Measurements
 from trawler_operator.reconcile.stores.gate_store import GateStore
+from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,10 @@ CLAIM_GRACE = timedelta(seconds=30)
 """Between the claim of a probe, that of its launch, and its Job lie seconds. Only what is older was left by a process
 that died; sooner, another operator may be about to create that Job, or be at that listing. (Of two operators without
 their Lease one may so take a longer listing for lost; then its source is asked twice, and either answer counts.)"""
+
+
+AboutGate = tuple[Key, Event]
+"""An Event about a gate that moved, and the Subscription that it is posted about: whose ending closed the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +87,44 @@ class Gatekeeper:
         """The gates as they are known just now."""
         return self._store.book
 
-    async def enter(self, current: Pass) -> None:
+    async def enter(self, subject: Subject) -> None:
         """Begin a pass: closed gates are looked at again, since a person may have opened them by hand."""
+        self._store.keep_own(self._own_gates(subject))
         await self._store.load()
         # Of which other sites it wants videos is known at the pass's end: those of the last one count until then.
-        names = {gate.name for gate in current.gates()} | self._used.get(current.key, set())
-        if not names.isdisjoint(self.book.pauses):
+        names = {gate.name for gate in subject.own_gates} | self._used.get(subject.key, set())
+        if any(self.book.gates[name].id.is_shared for name in names & self.book.pauses.keys()):
             before = self.book
             await self._store.refresh()
             self._wake_for(before, but=None)
+
+    def _own_gates(self, subject: Subject) -> tuple[Gate, Gate]:
+        """The gates of the Subscription alone, as its status and its annotation have them.
+
+        A changed spec opens the first: it may be what mends the trouble.
+        """
+        subscription, holder = subject.subscription, _name(subject.key)
+        trouble = read_own_gate(holder, subscription.status.gate)
+        known = self.book.gate(trouble.id)
+        if not trouble.is_closed:
+            trouble = replace(known, closing=None, probe=None)
+        elif subscription.status.download_digest != subject.download_digest:
+            trouble = reopen(trouble, subject.now)
+        hand = Gate(own_gates(holder)[1])
+        with contextlib.suppress(InvalidRequestError):  # said by the step that carries requests out
+            until = parse_pause(subscription.annotations)
+            if until is not None and until > subject.now:
+                hand = paused_by_hand(holder, until, subject.now)
+        return trouble, hand
+
+    def own_gate(self, key: Key) -> Gate:
+        """The gate for the Subscription's own trouble."""
+        return self.book.gate(own_gates(_name(key))[0])
+
+    async def probe(self, key: Key, gates: Iterable[GateId], now: datetime) -> None:
+        """Let the next probe of closed gates go as soon as it may: somebody asks for it."""
+        identities = tuple(gates)
+        await self._commit(lambda book: book.bring_forward(identities, now), now, but=key)
 
     def note_gates(self, key: Key, gates: Iterable[GateId]) -> None:
         """Say which gates a Subscription is behind: it is woken when one of them moves."""
@@ -104,48 +141,44 @@ class Gatekeeper:
         """The Subscription is gone: nobody waits for its probes."""
         self.note_gates(key, ())
         self._used.pop(key, None)
+        self._store.forget_own(own_gates(_name(key)))
         await self.release(key, None, now)
 
-    def held_back(self, current: Pass) -> Blocker | None:
-        """Why the Subscription is not Ready, if a gate of its is closed: of several, the one that opens last.
+    def held_back(
+        self, key: Key, gates: AbstractSet[GateId], wanted: AbstractSet[GateId], now: datetime
+    ) -> tuple[Blocker | None, datetime | None]:
+        """Why a Subscription is not Ready, if one of its gates is closed: of several, the one that opens last.
 
-        Once the pause is over, a gate concerns whoever wants to pass it. The others might wait for long: who probes it
-        next, and when, may depend on nobody's wish any more.
+        A closed gate whose pause is over concerns only who wants to pass it. The others might wait for long: when it is
+        probed next depends on Subscriptions that want to.
 
         Args:
-            current: the pass; gets `look_at` if what is shown is over by itself then.
-        """
-        wanted, now = current.wanted_gates(), current.now
-        for gate in self.book.closed(current.gates()):
-            if gate.id in wanted:
-                return self._shown(gate)
-            if gate.is_pausing(now):
-                current.look_at.append(gate.passable_at(now))
-                return self._shown(gate)
-        return None
+            key: of the Subscription.
+            gates: all that it is behind.
+            wanted: those of them that it passes now, or would pass.
+            now: the present.
 
-    def _shown(self, gate: Gate) -> Blocker:
-        assert gate.closing is not None, "asked of closed gates only"
-        return held_back(gate, gate.closing, self._store.namespace, self._store.name)
+        Returns:
+            What Ready says, and when that is over by itself.
+        """
+        for gate in self.book.closed(gates):
+            if gate.id in wanted:
+                return _shown(gate, key), None
+            if gate.is_pausing(now):
+                return _shown(gate, key), gate.passable_at(now)
+        return None, None
 
     # -- inventories ---------------------------------------------------------------------------------------------
 
-    def holds_inventory(self, current: Pass) -> bool:
-        """Whether the volume must not be read now.
+    def holds_inventory(self, key: Key, volume: GateId, now: datetime) -> tuple[Blocker, datetime] | None:
+        """Why the volume must not be read now, and until when; None: it may.
 
         Once a pause is over an inventory goes beside the probe, and claims none: where no download waits, it is what
         makes one possible, and that opens the gate.
-
-        Args:
-            current: the pass; gets `blocker` and `look_at` if so.
         """
-        gate = self.book.gate(current.volume)
-        at = gate.readable_at(current.now)
-        if at <= current.now:
-            return False
-        current.blocker = self._shown(gate)
-        current.look_at.append(at)
-        return True
+        gate = self.book.gate(volume)
+        at = gate.readable_at(now)
+        return None if at <= now else (_shown(gate, key), at)
 
     # -- launches ------------------------------------------------------------------------------------------------
 
@@ -160,84 +193,103 @@ class Gatekeeper:
 
         return (await self._commit(compute, now, but=key)).epochs
 
+    async def take_back(self, key: Key, route: Route, tasks: Collection[str], charged: datetime, now: datetime) -> None:
+        """Launches that were let through have not begun: their budget and their probes are given back.
+
+        Args:
+            key: of the Subscription.
+            route: that they were let through.
+            tasks: the launches.
+            charged: when that was.
+            now: the present.
+        """
+        holder = _name(key)
+        await self._commit(lambda book: book.take_back(route, holder, tasks, charged), now, but=key)
+
     async def release(self, key: Key, tasks: Collection[str] | None, now: datetime) -> None:
         """Give back the Subscription's probes: those of these launches, or all."""
         holder = _name(key)
         if self.book.release(holder, tasks).gates:
             await self._commit(lambda book: book.release(holder, tasks), now, but=key)
 
-    async def release_lost(self, current: Pass) -> None:
+    async def release_lost(self, key: Key, alive: AbstractSet[str], now: datetime) -> bool:
         """Give back probes that nobody makes: the Job is gone, or the process died before it had one, or in a listing.
 
         Args:
-            current: the pass; gets `probe_in_doubt`.
+            key: of the Subscription.
+            alive: its launches whose Jobs are there.
+            now: the present.
+
+        Returns:
+            Whether it holds another probe that nobody seems to make, and which is too fresh to be given back.
         """
-        alive = {
-            launch_task(video, entry.launches)
-            for video, entry in current.ledger.running().items()
-            if video not in current.missing
-        }
-        probes = self.book.probes_of(_name(current.key))
+        probes = self.book.probes_of(_name(key))
         # Passes over one Subscription come one after the other: at the start of this one, this process lists nothing.
         unattended = {task: probe for task, probe in probes.items() if task not in alive}
-        lost = {task for task, probe in unattended.items() if current.now - probe.since >= CLAIM_GRACE}
-        current.probe_in_doubt = len(lost) < len(unattended)
+        lost = {task for task, probe in unattended.items() if now - probe.since >= CLAIM_GRACE}
         if lost:
-            logger.info("%s/%s: the probe %s is gone", *current.key, ", ".join(sorted(lost)))
-            await self.release(current.key, lost, current.now)
+            logger.info("%s/%s: the probe %s is gone", *key, ", ".join(sorted(lost)))
+            await self.release(key, lost, now)
+        return len(lost) < len(unattended)
 
     # -- listings ------------------------------------------------------------------------------------------------
 
-    def open_since(self, current: Pass) -> datetime:
+    def open_since(self, subject: Subject) -> datetime:
         """Since when the source could be listed, so that not all checks that its gates held are made at once.
 
         As far as this process has seen them open: what was held before it began was missed then.
         """
-        opened = (self._opened.get(gate.name) for gate in current.listing_route.gates)
-        return max([current.policy.started_at, *(at for at in opened if at is not None)])
+        opened = (self._opened.get(gate.name) for gate in subject.listing_route.gates)
+        return max([subject.policy.started_at, *(at for at in opened if at is not None)])
 
-    def holds_listing(self, current: Pass) -> bool:
+    def holds_listing(self, subject: Subject) -> bool:
         """Whether the source must not be listed now.
 
         A closed gate whose pause is over is probed by a download, where one waits: that proves more. Not once probes
         were unclear: videos that never come would keep the gate closed, and whoever comes first goes.
         """
-        route = current.listing_route
-        if self.book.passable_at(route, current.now) > current.now:
+        route = subject.listing_route
+        if self.book.passable_at(route, subject.now) > subject.now:
             return True
         closings = [gate.closing for gate in self.book.closed(route.gates) if gate.closing is not None]
         downloads_first = bool(closings) and not any(closing.unclear for closing in closings)
         return downloads_first and self._admission.awaits_probe(route)
 
-    async def admit_listing(self, current: Pass) -> Mapping[GateId, int] | None:
+    async def admit_listing(self, subject: Subject) -> Mapping[GateId, int] | None:
         """Let a listing through: what `settle` wants of it, or None if it must not be made now."""
-        if self.holds_listing(current):
+        if self.holds_listing(subject):
             return None
-        route, holder, timeout = current.listing_route, _name(current.key), self._limits.listing_timeout
+        route, holder, timeout = subject.listing_route, _name(subject.key), self._limits.listing_timeout
 
         def compute(book: GateBook) -> GateChanges:
-            return book.admit_listing(route, holder, LISTING, timeout, current.now)
+            return book.admit_listing(route, holder, LISTING, timeout, subject.now)
 
-        return (await self._commit(compute, current.now, but=current.key)).epochs
+        return (await self._commit(compute, subject.now, but=subject.key)).epochs
 
     # -- endings -------------------------------------------------------------------------------------------------
 
-    async def settle(self, current: Pass, endings: Iterable[tuple[str, Mapping[GateId, int], Finding]]) -> None:
+    async def settle(
+        self, subject: Subject, endings: Iterable[tuple[str, Mapping[GateId, int], Finding]]
+    ) -> tuple[AboutGate, ...]:
         """Take endings into account, each once: with its gate's move the epoch that it carries becomes an old one.
 
         Args:
-            current: the pass; gets the Events.
+            subject: the Subscription.
             endings: task, gates with their epochs, and what the ending says.
+
+        Returns:
+            Events about the gates that moved.
         """
-        holder = _name(current.key)
+        holder = _name(subject.key)
         evidence = [Evidence(holder, task, gates, finding) for task, gates, finding in endings]
         if not evidence:
-            return
+            return ()
 
         def compute(book: GateBook) -> GateChanges:
-            return book.settle(evidence, self._limits.policy, current.now)
+            return book.settle(evidence, self._limits.policy, subject.now)
 
-        changes = await self._commit(compute, current.now, but=current.key)
+        changes = await self._commit(compute, subject.now, but=subject.key)
+        events: list[AboutGate] = []
         for happening in changes.happenings:
             gate, closing = happening.gate, happening.closing
             self._measurements.gate_moved(gate.id.kind, happening.move)
@@ -247,7 +299,8 @@ class Gatekeeper:
             shown = event_text(happening)
             if shown is not None:
                 namespace, _, name = closing.by.partition("/")
-                current.gate_events.append(((namespace, name), Event(shown[0], shown[1], warning=gate.is_closed)))
+                events.append(((namespace, name), Event(shown[0], shown[1], warning=gate.is_closed)))
+        return tuple(events)
 
     async def _commit(self, compute: Callable[[GateBook], GateChanges], now: datetime, but: Key) -> GateChanges:
         before = self.book
@@ -267,3 +320,8 @@ class Gatekeeper:
 
 def _name(key: Key) -> str:
     return f"{key[0]}/{key[1]}"
+
+
+def _shown(gate: Gate, key: Key) -> Blocker:
+    assert gate.closing is not None, "asked of closed gates only"
+    return held_back(gate, gate.closing, key)

@@ -49,7 +49,15 @@ class LedgerNotWritableError(LedgerBusyError):
 
     Whoever administers the cluster acts. Nothing is lost meanwhile: no launch is claimed, and a Job stays until its
     ending is written.
+
+    Args:
+        cause: the API server's own error.
     """
+
+    def __init__(self, cause: RejectedError | UnavailableError) -> None:
+        super().__init__(str(cause))
+        self.is_refusal = isinstance(cause, RejectedError)
+        """Nothing was written, for certain; else an answer may have been lost."""
 
 
 @dataclass(slots=True)
@@ -268,7 +276,7 @@ async def _taken(write: Awaitable[Manifest]) -> Manifest:
     try:
         return await write
     except (RejectedError, UnavailableError) as error:
-        raise LedgerNotWritableError(str(error)) from error
+        raise LedgerNotWritableError(error) from error
 
 
 def _refuse_dying(head: Manifest, uid: str) -> None:
