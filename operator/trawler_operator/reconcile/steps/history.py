@@ -291,7 +291,7 @@ class Historian:
                 return Changes()  # another operator was quicker
             volume_id = chunk.header.volume_id
             return Changes(
-                entries=rebuilt_entries(chunk.records, ledger.knows, subject.now),
+                entries=rebuilt_entries(chunk.records, ledger.knows, progress.claim, subject.now),
                 started_sources=started_sources(chunk.records, format_time(subject.now)),
                 volumes={progress.claim: volume_id} if volume_id else {},
                 requests=remembered_requests(subject.subscription.status),
