@@ -146,7 +146,7 @@ async def test_a_site_that_may_not_be_asked_now_holds_up_no_other(
 
 
 async def test_todays_upload_goes_before_what_first_checks_brought(world: World) -> None:
-    """Whosever it is: channels that were added together have hundreds of videos, and people wait for the one of today."""
+    """Whosever it is: channels that were added together have hundreds of videos, and people wait for today's."""
     operator = world.operator(limits=make_limits(1, 1))
     world.cluster.subscribe({"select": {"newest": 1}})
     await world.settle(operator)
