@@ -21,6 +21,7 @@ from trawler_operator.api.field_types import DNS_SUBDOMAIN_PATTERN, PROXY_PATTER
 from trawler_operator.api.spec import Resources
 
 PREFIX = "TRAWLER_"
+SLOWEST_PACE = 0.001
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -86,6 +87,8 @@ class Settings(BaseSettings):
     """Downloads at a time through one proxy (or none) from one site."""
     egress_max_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
     egress_spacing_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
+    egress_listings_per_second: Annotated[float, Field(ge=0, le=100)] = 1
+    """Listings that begin, through one proxy (or none) at one site; 0: as many as find a place."""
     gates_config_map: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)] = (
         "trawler-gates"
     )
@@ -154,6 +157,13 @@ class Settings(BaseSettings):
         if proxy is not None and not re.fullmatch(PROXY_PATTERN, proxy):
             raise ValueError(PROXY_RULE)
         return proxy
+
+    @field_validator("egress_listings_per_second")
+    @classmethod
+    def _check_pace(cls, rate: float) -> float:
+        if 0 < rate < SLOWEST_PACE:
+            raise ValueError(f"must be 0 (no pace), or {SLOWEST_PACE} (one in 1000 s) or more")
+        return rate
 
     @model_validator(mode="after")
     def _leave_a_worker_free(self) -> Self:

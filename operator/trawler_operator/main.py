@@ -38,6 +38,7 @@ from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.leadership import LeaseTerms
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.loop.watch import watch
@@ -115,7 +116,7 @@ class _Operator:
             gate_limits=gate_limits,
             policy=build_policy(settings, clock),
             measurements=self._measurements,
-            listings=settings.max_concurrent_listings,
+            listings=build_listing_limits(settings),
             shard_changes=shard_changes,
             wake=self._queue.add,
         )
@@ -238,6 +239,12 @@ def build_gate_limits(settings: Settings) -> GateLimits:
         ),
         listing_timeout=min(timeout, seconds(settings.listing_deadline_seconds + PASS_SLACK_SECONDS)),
     )
+
+
+def build_listing_limits(settings: Settings) -> LineLimits:
+    """Chart values, as the line before the listings wants them."""
+    rate = settings.egress_listings_per_second
+    return LineLimits(settings.max_concurrent_listings, spacing=1 / rate if rate else 0.0)
 
 
 async def _first_look(api: KubernetesAdapter, admission: Admission, stop: asyncio.Event) -> set[Key]:

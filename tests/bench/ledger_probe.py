@@ -49,6 +49,7 @@ from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.launches.claims import claim
 from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.ports import RawListing
 from trawler_operator.reconcile.reconciler import Reconciler
@@ -74,6 +75,9 @@ class Clock:
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return self._now.timestamp()
 
     def advance(self, step: timedelta) -> None:
         self._now += step
@@ -138,7 +142,7 @@ async def operator(url: str, slots: int = 1000, slots_of_each: int = 1000) -> As
         gate_limits=GateLimits(GatePolicy(pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
         policy=Policy(DEFAULTS, HistoryLimits(), 300, 604_800, clock.now()),
         measurements=PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True),
-        listings=2,
+        listings=LineLimits(2),
         shard_changes=changes,
         wake=lambda key, delay: None,
     )

@@ -81,10 +81,13 @@ def bounds(path: str) -> list[tuple[str, int]]:
         *bounds("egress.maxParallel"),
         *bounds("egress.maxPerHour"),
         *bounds("egress.spacingSeconds"),
+        *bounds("egress.listingsPerSecond"),
+        ("egress.listingsPerSecond", 0.001),
+        ("egress.listingsPerSecond", 0.2),
         *bounds("gates.probeTimeoutSeconds"),
     ],
 )
-def test_the_operator_takes_what_the_schema_takes(path: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_takes_what_the_schema_takes(path: str, number: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that helm accepts is not refused later, by a pod that ends at once."""
     section, _, key = path.partition(".")
     values = {section: {key: number}}

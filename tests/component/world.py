@@ -23,6 +23,7 @@ from trawler_operator.domain.gates.gate import GatePolicy
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
 from trawler_operator.reconcile.reconciler import PassFailedError, Reconciler
@@ -94,6 +95,7 @@ class Silent:
     def pass_finished(self, seconds: float, *, failed: bool) -> None: ...
 
 
+LISTINGS = LineLimits(places=2)
 GATES = ("trawler-system", "trawler-gates")
 """Namespace and name of the ConfigMap that keeps the gates."""
 POLICY = GatePolicy(
@@ -130,6 +132,7 @@ class Operator:
         limits: AdmissionLimits | None = None,
         defaults: JobDefaults | None = None,
         read_secrets: bool = False,
+        listings: LineLimits = LISTINGS,
     ) -> None:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
@@ -166,7 +169,7 @@ class Operator:
                 read_secrets=read_secrets,
             ),
             measurements=self.silent,
-            listings=2,
+            listings=listings,
             shard_changes=self.shard_changes,
             wake=self._wake,
         )
@@ -189,7 +192,19 @@ class Operator:
     def _wake(self, key: tuple[str, str], delay: float) -> None:
         self.woken[key] = min(delay, self.woken.get(key, delay))
 
+    @property
+    def called(self) -> set[tuple[str, str]]:
+        """Those that are woken at once."""
+        return {key for key, delay in self.woken.items() if delay <= 0}
+
     async def reconcile(self, key: tuple[str, str] = KEY) -> timedelta | None:
+        """A pass, and when the next one is due: by what it says itself, or because it was woken for a time."""
+        pause = await self._reconcile(key)
+        woken = self.woken.get(key)
+        times = [*([pause] if pause is not None else []), *([timedelta(seconds=woken)] if woken is not None else [])]
+        return min(times, default=None)
+
+    async def _reconcile(self, key: tuple[str, str]) -> timedelta | None:
         self.woken.pop(key, None)
         while True:
             failed: PassFailedError | None = None

@@ -49,6 +49,8 @@ def test_lists_and_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRAWLER_DEFAULT_JOB_RESOURCES", '{"limit": {}}', "TRAWLER_DEFAULT_JOB_RESOURCES.limit: "),
         ("TRAWLER_MAX_CONCURRENT_LISTINGS", "4", "TRAWLER_MAX_CONCURRENT_LISTINGS .* must be smaller"),
         ("TRAWLER_GATES_EGRESS_FIRST_PAUSE_SECONDS", "30000", "FIRST_PAUSE_SECONDS .30000. must not be more than"),
+        ("TRAWLER_EGRESS_LISTINGS_PER_SECOND", "0.0001", "LISTINGS_PER_SECOND: must be 0 .no pace., or 0.001"),
+        ("TRAWLER_EGRESS_LISTINGS_PER_SECOND", "-1", "LISTINGS_PER_SECOND: .*greater than or equal to 0"),
         ("TRAWLER_GATES_CONFIG_MAP", "My Gates", "TRAWLER_GATES_CONFIG_MAP: "),
         ("TRAWLER_DEFAULT_RUN_AS_USER", "0", "TRAWLER_DEFAULT_RUN_AS_USER: "),
         ("TRAWLER_ALLOWED_CIDRS", "10.0.0.0/8,nas", "TRAWLER_ALLOWED_CIDRS: 'nas' is no network"),

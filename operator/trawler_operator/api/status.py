@@ -154,7 +154,7 @@ class SubscriptionStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """Generation of the spec that this status was made for."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
+    """Ready, SourceReachable, OnSchedule, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
     counts: Counts = Counts()
     """How many videos stand where."""
     bytes: Annotated[int, Field(ge=0)] = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,15 +19,17 @@ from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.status import Backoff, SubscriptionStatus
 from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_identity, parse_subscription
 from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.checks.schedule import PollDecision
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.history.inventory import find_progress
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.subscription_pause import standing_pause
 from trawler_operator.domain.ledger.ledger import Ledger
+from trawler_operator.domain.line import Line, LineLimits
+from trawler_operator.domain.status.punctuality import is_shown_late
 from trawler_operator.reconcile.failures import Attempts, Step, StepFailure
 from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING, NextPasses, decide_check
-from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
     ApiError,
     Clock,
@@ -86,7 +89,7 @@ class Reconciler:
         gate_limits: chart values.
         policy: chart values.
         measurements: counters.
-        listings: at a time.
+        listings: how many run at a time, and how often one begins on the same way to the same site.
         shard_changes: what a watch tells of the ledgers' ConfigMaps.
         wake: asks for a pass over a Subscription, in so many seconds.
     """
@@ -103,7 +106,7 @@ class Reconciler:
         gate_limits: GateLimits,
         policy: Policy,
         measurements: Measurements,
-        listings: int,
+        listings: LineLimits,
         shard_changes: ShardChanges,
         wake: Callable[[Key, float], None],
     ) -> None:
@@ -116,12 +119,12 @@ class Reconciler:
         self.policy = policy
         self.store = LedgerStore(api, shard_changes)
         self.gatekeeper = Gatekeeper(gates, gate_limits, clock, admission, measurements, wake_now)
-        self.places = Places(listings, wake_now)
+        self.line = Line(listings, wake, clock.monotonic)
         watcher = JobWatcher(api, policy.patience)
         self.settler = Settler(api, self.store, self.gatekeeper, watcher, measurements)
-        self.checker = Checker(api, self.store, lister, self.places, self.gatekeeper, measurements)
+        self.checker = Checker(api, self.store, lister, self.line, self.gatekeeper, measurements)
         self.launcher = Launcher(api, self.store, admission, self.gatekeeper, self.settler)
-        self.historian = Historian(api, self.store, self.gatekeeper, watcher, wake_now)
+        self.historian = Historian(api, self.store, self.gatekeeper, watcher, wake)
         self.looked_at: dict[Key, str] = {}
         """Uids of the Subscriptions whose Jobs agreed with the ledger at the end of the last pass."""
         self.stopping = False
@@ -181,10 +184,23 @@ class Reconciler:
             self._unstored.pop(key, None)
         else:
             self._unstored[key] = (current.subject.subscription.uid, reported.status)
-        pause = self._next_passes.after(found, reported.upcoming, over_at)
+        if found.can_check and reported.upcoming is not None:
+            current.stands_in_line = True
+            self._stand(current.subject, reported.upcoming)
+        shown_late = is_shown_late(reported.status.conditions)
+        pause = self._next_passes.after(found, reported.upcoming, over_at, shown_late=shown_late)
         if found.failures or reported.error is not None:
             raise PassFailedError(found.failures, pause, reported.error)
         return pause
+
+    def _stand(self, subject: Subject, upcoming: PollDecision) -> None:
+        """Have the line wake it for its next check.
+
+        The clock shows whole seconds: what falls due within the present one is not due by it before the next.
+        """
+        at = upcoming.at or subject.now
+        due_in = math.ceil((at - subject.now).total_seconds())
+        self.line.stand(subject.key, subject.listing_route.egress, due_in)
 
     def _with_known_status(self, subscription: Subscription) -> Subscription:
         """What was found out and could not be stored is known all the same: a check is not made again for that."""
@@ -216,8 +232,8 @@ class Reconciler:
             self.historian.withdraw(key)
         if current is None or not current.asked_for_slots:
             self.admission.withdraw(key)
-        if current is None or not current.checked.waits_for_place:
-            self.places.leave(key)
+        if current is None or not current.stands_in_line:
+            self.line.leave(key)
         self.wake_next()
 
     async def _forget(self, key: Key) -> timedelta | None:
@@ -255,6 +271,7 @@ class _Pass:
         self.subject = Subject(subscription, parts.policy, parts.clock.now())
         self.attempts = Attempts(self.subject.key)
         self.asked_for_slots = False
+        self.stands_in_line = False
         self.checked = Checked()
         self._ledger: Ledger | None = None
         self._opening: tuple[Event, ...] = ()
@@ -339,8 +356,7 @@ class _Pass:
 
     def _check_is_due(self) -> bool:
         parts, subscription = self._parts, self.subject.subscription
-        can_list = self._needs.can_list and self._restored.complete and not parts.stopping
-        if not can_list or self.attempts.failed_in({Step.GATES, Step.PREREQUISITES}):
+        if not self._can_list():
             return False
         open_since = parts.gatekeeper.open_since(self.subject)
         if not decide_check(subscription, subscription.status, open_since, self.subject.now).due:
@@ -349,6 +365,10 @@ class _Pass:
             self.checked = Checked(waits_for_gate=True)
             return False
         return True
+
+    def _can_list(self) -> bool:
+        can_list = self._needs.can_list and self._restored.complete and not self._parts.stopping
+        return can_list and not self.attempts.failed_in({Step.GATES, Step.PREREQUISITES, Step.CHECK})
 
     async def _check(self, ledger: Ledger) -> None:
         """List the source. That may take minutes: neither the free slots nor the line wait for it meanwhile.
@@ -388,7 +408,8 @@ class _Pass:
             busy=self._kept.busy,
             asked_for_slots=self.asked_for_slots,
             waits_for_gate=self.checked.waits_for_gate,
-            waits_for_place=self.checked.waits_for_place,
+            turn=self.checked.turn,
+            can_check=self._can_check(),
             probe_in_doubt=self._probe_in_doubt,
             look_at=tuple(at for times in looks for at in times),
             events=(
@@ -423,6 +444,10 @@ class _Pass:
         usable = self.checked.blocker is None and not self.checked.is_stale
         ready = self._may_run_jobs() and self._restored.complete and usable
         return ready and not self.attempts.failed_in(left_undone)
+
+    def _can_check(self) -> bool:
+        """Whether nothing but its turn keeps the next check from being made; a gate's opening wakes by itself."""
+        return self._can_list() and not self.subject.subscription.spec.suspend and not self.checked.waits_for_gate
 
     def _missing(self, ledger: Ledger) -> tuple[str, ...]:
         missing = self._launches[-1].missing if self._launches else self._seen.missing

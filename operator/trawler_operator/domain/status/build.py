@@ -38,6 +38,7 @@ from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
+from trawler_operator.domain.status.punctuality import Turn, on_schedule
 
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
 
@@ -74,6 +75,7 @@ def build_status(
     next_check: datetime | None,
     now: datetime,
     cookies: CookiesVerdict | None = None,
+    turn: Turn | None = None,
 ) -> SubscriptionStatus:
     """The status of a Subscription with a valid spec.
 
@@ -87,6 +89,7 @@ def build_status(
         next_check: None while suspended.
         now: the present.
         cookies: what this pass found out about them.
+        turn: of the check that was due in this pass, in the line before the listings; None: none was.
     """
     previous = subscription.status
     status = _after_check(previous, check, subscription.generation)
@@ -107,6 +110,13 @@ def build_status(
     conditions = (
         judge.ready(subscription, status, check, blocker),
         judge.source_reachable(status, check),
+        on_schedule(
+            previous.conditions,
+            turn,
+            suspended=subscription.spec.suspend,
+            generation=subscription.generation,
+            now=now,
+        ),
         judge.up_to_date(status),
         judge.library_changed(status.library, library),
         judge.ledger_intact(ledger.broken),

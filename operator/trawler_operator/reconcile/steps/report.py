@@ -104,6 +104,7 @@ class Reporter:
             next_check=None,
             now=subject.now,
             cookies=found.cookies,
+            turn=found.turn,
         )
         upcoming = decide_check(subject.subscription, status, self._gatekeeper.open_since(subject), subject.now)
         update = {
