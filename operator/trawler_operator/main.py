@@ -120,6 +120,7 @@ class _Operator:
             shard_changes=shard_changes,
             wake=self._queue.add,
         )
+        self._measurements.show_line(self._reconciler.line.lengths)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
