@@ -164,7 +164,8 @@ class SubscriptionStatus(StatusModel):
     library: LibraryStatus | None = None
     """Where the videos downloaded so far stand; spec.library may have changed since."""
     last_check_time: Time | None = None
-    """When the source was last looked at, with whatever result."""
+    """When the source was last looked at, with whatever result. Where checks find nothing new it is up to half an hour
+    behind, as are the other times of checks."""
     last_successful_check_time: Time | None = None
     """When a listing was last complete."""
     last_audit_time: Time | None = None

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.status import Backoff, SubscriptionStatus
+from trawler_operator.api.status import Backoff
 from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_identity, parse_subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.schedule import PollDecision
@@ -29,6 +29,7 @@ from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.domain.status.punctuality import is_shown_late
 from trawler_operator.reconcile.failures import Attempts, Step, StepFailure
 from trawler_operator.reconcile.findings import Findings
+from trawler_operator.reconcile.known_statuses import KnownStatuses
 from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING, NextPasses, decide_check
 from trawler_operator.reconcile.ports import (
     ApiError,
@@ -43,7 +44,7 @@ from trawler_operator.reconcile.ports import (
 from trawler_operator.reconcile.steps.check import Checked, Checker
 from trawler_operator.reconcile.steps.history import Historian, Restored
 from trawler_operator.reconcile.steps.launch import Launched, Launcher, Wish
-from trawler_operator.reconcile.steps.prerequisites import ListingNeeds, look_at_claim, look_at_listing_needs
+from trawler_operator.reconcile.steps.prerequisites import ListingNeeds, Prerequisites
 from trawler_operator.reconcile.steps.report import Reporter
 from trawler_operator.reconcile.steps.requests import Handled, handle_requests
 from trawler_operator.reconcile.steps.settle import JobWatcher, Kept, Seen, Settled, Settler, held_slots
@@ -122,6 +123,7 @@ class Reconciler:
         self.line = Line(listings, wake, clock.monotonic)
         watcher = JobWatcher(api, policy.patience)
         self.settler = Settler(api, self.store, self.gatekeeper, watcher, measurements)
+        self.prerequisites = Prerequisites(api, clock.monotonic)
         self.checker = Checker(api, self.store, lister, self.line, self.gatekeeper, measurements)
         self.launcher = Launcher(api, self.store, admission, self.gatekeeper, self.settler)
         self.historian = Historian(api, self.store, self.gatekeeper, watcher, wake)
@@ -132,8 +134,7 @@ class Reconciler:
         self._reporter = Reporter(api, recorder, self.gatekeeper, measurements)
         self._next_passes = NextPasses(self.gatekeeper)
         self._deadline = policy.listing_deadline_seconds + PASS_SLACK_SECONDS
-        self._unstored: dict[Key, tuple[str, SubscriptionStatus]] = {}
-        """Uid and status of those whose status could not be stored: it is what is known all the same."""
+        self._known_statuses = KnownStatuses()
         self._wake = wake
 
     def stop(self) -> None:
@@ -160,7 +161,7 @@ class Reconciler:
             if body is None or body["metadata"].get("deletionTimestamp"):
                 return await self._forget(key)
             try:
-                subscription = self._with_known_status(parse_subscription(body))
+                subscription = self._known_statuses.recall(parse_subscription(body))
             except InvalidSpecError as error:
                 return await self._refuse(key, body, error)
             current = _Pass(self, subscription)
@@ -180,10 +181,8 @@ class Reconciler:
     async def _report(self, body: Manifest, current: _Pass) -> timedelta:
         found, key = current.findings(), current.subject.key
         reported, over_at = await self._reporter.report(body, found)
-        if reported.error is None:
-            self._unstored.pop(key, None)
-        else:
-            self._unstored[key] = (current.subject.subscription.uid, reported.status)
+        uid = current.subject.subscription.uid
+        self._known_statuses.note(key, uid, reported.status, reported.storing, reported.stored_check)
         if found.can_check and reported.upcoming is not None:
             current.stands_in_line = True
             self._stand(current.subject, reported.upcoming)
@@ -201,13 +200,6 @@ class Reconciler:
         at = upcoming.at or subject.now
         due_in = math.ceil((at - subject.now).total_seconds())
         self.line.stand(subject.key, subject.listing_route.egress, due_in)
-
-    def _with_known_status(self, subscription: Subscription) -> Subscription:
-        """What was found out and could not be stored is known all the same: a check is not made again for that."""
-        uid, status = self._unstored.get(subscription.key, ("", None))
-        if status is None or uid != subscription.uid:
-            return subscription
-        return subscription.model_copy(update={"status": status})
 
     async def _refuse(self, key: Key, body: Manifest, error: InvalidSpecError) -> timedelta | None:
         """A spec that cannot be read: what runs runs on and holds its slots, and is looked at until it has ended."""
@@ -252,7 +244,7 @@ class Reconciler:
         self.checker.forget(key)
         self.looked_at.pop(key, None)
         self._next_passes.forget(key)
-        self._unstored.pop(key, None)
+        self._known_statuses.forget(key)
         self._measurements.subscription_gone(key)
         await self.gatekeeper.forget(key, self.clock.now())
         return LOOK_AT_RUNNING if held.total() else None
@@ -326,9 +318,9 @@ class _Pass:
     async def _prepare(self, ledger: Ledger) -> None:
         """What downloads and listings need, the history, and what users ask for."""
         parts, make, subject = self._parts, self.attempts.make, self.subject
-        needs = look_at_listing_needs(parts.api, subject.subscription, subject.policy)
+        needs = parts.prerequisites.look_at_listing_needs(subject)
         self._needs = await make(Step.PREREQUISITES, needs, self._needs)
-        self._claim_blocker = await make(Step.PREREQUISITES, look_at_claim(parts.api, subject), None)
+        self._claim_blocker = await make(Step.PREREQUISITES, parts.prerequisites.look_at_claim(subject), None)
         restored = parts.historian.restore(subject, ledger, may_run=self._may_run_jobs())
         self._restored = await make(Step.HISTORY, restored, self._restored)
         if self._restored.complete:  # before that nobody knows what is meant
