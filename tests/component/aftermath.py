@@ -28,12 +28,12 @@ LONGEST_WATCHED = timedelta(days=3)
 """Longer than any first pause, and than what the stand-in announces."""
 _SHORTEST_STEP = timedelta(seconds=1)
 _SHOWN = ("Ready", "SourceReachable", "CookiesValid")
-"""UpToDate follows from the ledger's states, and LibraryChanged and LedgerIntact from no ending."""
+"""UpToDate follows from the ledger's states, and LibraryInPlace and LedgerIntact from no ending."""
 _VIDEO = "youtube.v0"
 
 
 NONE, GATE = "none", "Ready=False EgressGateClosed"
-VOLUME_GATE, PAUSE = "Ready=False VolumeGateClosed", "Ready=False VolumeUnavailable"
+VOLUME_GATE, PAUSE = "Ready=False VolumeGateClosed", "Ready=False SubscriptionGateClosed"
 A_MINUTE, A_QUARTER, AN_HOUR, A_DAY = (60, 72), (900, 1080), (3600, 4320), (86_400, 103_680)
 """Pauses, with the fifth that each may be longer."""
 NEVER: Again = None

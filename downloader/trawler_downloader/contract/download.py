@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trawler_downloader.contract.listing import CookiesMode, Kind
-from trawler_downloader.contract.message import Message
+from trawler_downloader.contract.message import LARGEST, Message
 from trawler_downloader.contract.outcomes import OutcomeClass
 
 REQUEST_ENV = "TRAWLER_REQUEST"
@@ -25,10 +25,10 @@ COOKIES_FILE = "/etc/trawler/cookies/cookies.txt"
 PROXY_CREDENTIALS = "/etc/trawler/proxy"
 """Folder in which the files `username` and `password` of a Secret are mounted when `proxy_credentials` is set."""
 MAX_RESULT_BYTES = 3584
+MAX_VOLUME_ID = 128
+"""Characters of a volume's marker; ours have 36."""
 DEFAULT_STALL_TIMEOUT_SECONDS = 600
 """Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
-DEFAULT_MIN_FREE_BYTES = 2**30
-"""What a download leaves free on the volume: a full NAS harms more than the video that filled it."""
 
 
 class MediaType(StrEnum):
@@ -109,9 +109,12 @@ class DownloadRequest(Message):
     library: LibraryPlace = LibraryPlace()
     volume_id: str | None = None
     """Marker that the claim must bear. None: no history there yet, a missing marker is made."""
-    min_free_bytes: Annotated[int, Field(ge=0)] = DEFAULT_MIN_FREE_BYTES
-    """Free space below which nothing is downloaded, and which no download may use up."""
+    min_free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Free space below which nothing is downloaded, and which no download may use up: a full NAS harms more than the
+    video that filled it. None: the downloader decides by the volume's size."""
     proxy: str | None = None
+    proxy_trusted: bool = False
+    """Whoever runs the operator vouches for the proxy: it may have any address. Another one must have a public one."""
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
     cookies: CookiesMode | None = None
@@ -126,7 +129,7 @@ class DownloadRequest(Message):
     allow_generic: bool = False
     """yt-dlp's generic extractor may be used: it fetches any page."""
     allowed_cidrs: tuple[str, ...] = ()
-    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
+    """Networks that may be reached although they are not public."""
     umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
     """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
     stall_timeout_seconds: Annotated[int, Field(ge=1)] = DEFAULT_STALL_TIMEOUT_SECONDS
@@ -153,15 +156,15 @@ class DownloadResult(Message):
     """For people; cut to fit MAX_RESULT_BYTES."""
     path: str | None = None
     """Media file, relative to the claim's root. Set with Published."""
-    bytes: Annotated[int, Field(ge=0)] | None = None
+    bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     """Of the media file."""
     title: str | None = None
     published_date: str | None = None
     """When the site published the video, YYYY-MM-DD."""
-    duration_seconds: Annotated[int, Field(ge=0)] | None = None
+    duration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     retry_at: int | None = None
     """Unix seconds; with NotYet, when the site says it will be ready; with RateLimited, when it may be asked again."""
-    volume_id: str | None = None
+    volume_id: Annotated[str, Field(max_length=MAX_VOLUME_ID)] | None = None
     """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
     cookies_used: bool = False
     """Cookies were sent to the site."""

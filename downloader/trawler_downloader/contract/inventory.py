@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from trawler_downloader.contract.download import SubscriptionRef
+from trawler_downloader.contract.download import MAX_VOLUME_ID, SubscriptionRef
+from trawler_downloader.contract.keys import KEY_PATTERN
 from trawler_downloader.contract.listing import Kind
-from trawler_downloader.contract.message import Message
+from trawler_downloader.contract.message import LARGEST, Message
 
 MAX_RECORDS = 2000
 """Per chunk."""
@@ -54,7 +55,7 @@ class HeaderLine(Message):
     v: Literal[1] = 1
     subscription: SubscriptionRef
     after: str
-    volume_id: str | None = None
+    volume_id: Annotated[str, Field(max_length=MAX_VOLUME_ID)] | None = None
     """The volume's marker. None: it has none, no launch has been there yet."""
 
 
@@ -62,26 +63,26 @@ class RecordLine(Message):
     """A video that landed: what its committed manifest says, and whether its file is still there."""
 
     type: Literal["record"] = "record"
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
+    key: Annotated[str, Field(pattern=KEY_PATTERN)]
     """`video_key(...)`."""
     extractor: str
     id: str
     url: Annotated[str, Field(min_length=1)]
     kind: Kind = Kind.VIDEO
-    source: str | None = None
+    source: Annotated[str, Field(pattern=KEY_PATTERN)] | None = None
     """`source_key(...)` of the listing that told of it; None in manifests of releases that did not note it."""
     title: str
     """Cut to MAX_TITLE_BYTES."""
     published_date: str | None = None
     """YYYY-MM-DD."""
-    duration_seconds: Annotated[int, Field(ge=0)] | None = None
-    launch: Annotated[int, Field(ge=0)]
+    duration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    launch: Annotated[int, Field(ge=0, le=LARGEST)]
     """Number of the launch that landed it."""
     path: Annotated[str, Field(min_length=1)]
     """Media file, relative to the claim's root."""
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0, le=LARGEST)]
     """Of the media file, as it landed."""
-    present_bytes: Annotated[int, Field(ge=0)] | None = None
+    present_bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     """Of the media file, as it stands there now. None: it is gone."""
     engine: str
     landed_at: int

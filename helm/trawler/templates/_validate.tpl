@@ -35,6 +35,11 @@ what to do. Included once, by the Deployment.
 {{- if contains "@" .Values.defaults.proxy -}}
 {{- fail "defaults.proxy: no user or password here; it would be readable in every Job. Write scheme://host:port." -}}
 {{- end -}}
+{{- range $number, $proxy := .Values.access.allowedProxies -}}
+{{- if contains "@" $proxy -}}
+{{- fail (printf "access.allowedProxies: no user or password here (entry %d); a Subscription names them in access.proxySecretRef. Write scheme://host:port." $number) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "egress" "volume" -}}
 {{- $pauses := get $.Values.gates $name -}}
 {{- if gt (int $pauses.firstPauseSeconds) (int $pauses.longestPauseSeconds) -}}
@@ -45,9 +50,9 @@ what to do. Included once, by the Deployment.
 {{- if ge (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles) -}}
 {{- fail (printf "operator: maxConcurrentListings (%d) must be smaller than maxConcurrentReconciles (%d), else ended Jobs wait for listings." (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles)) -}}
 {{- end -}}
-{{- $rate := float64 .Values.egress.listingsPerSecond -}}
+{{- $rate := float64 .Values.admission.egress.listingsPerSecond -}}
 {{- if and (gt $rate 0.0) (lt $rate 0.001) -}}
-{{- fail (printf "egress: listingsPerSecond (%v) is less than one in 1000 seconds: set 0.001 or more, or 0 for no pace at all." $rate) -}}
+{{- fail (printf "admission.egress: listingsPerSecond (%v) is less than one in 1000 seconds: set 0.001 or more, or 0 for no pace at all." $rate) -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount: create is false, so name must say which existing account to use." -}}

@@ -19,6 +19,7 @@ class ConditionReason(StrEnum):
     CLAIM_NOT_CONFIGURED = "ClaimNotConfigured"
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CLAIM_LOST = "ClaimLost"
+    CLAIM_FOR_ONE_POD = "ClaimForOnePod"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     PROXY_NOT_CONFIGURED = "ProxyNotConfigured"
     PROXY_SECRET_NOT_READABLE = "ProxySecretNotReadable"  # noqa: S105 - a word
@@ -29,7 +30,8 @@ class ConditionReason(StrEnum):
     LEDGER_NOT_READABLE = "LedgerNotReadable"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    SUBSCRIPTION_GATE_CLOSED = "SubscriptionGateClosed"
+    PAUSED_BY_HAND = "PausedByHand"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     GATES_UNAVAILABLE = "GatesUnavailable"
@@ -60,7 +62,7 @@ class ConditionReason(StrEnum):
     ALL_DOWNLOADED = "AllDownloaded"
     DOWNLOADS_PENDING = "DownloadsPending"
 
-    LIBRARY_UNCHANGED = "LibraryUnchanged"
+    IN_PLACE = "InPlace"
     LIBRARY_CHANGED = "LibraryChanged"
 
     ENTRIES_READABLE = "EntriesReadable"
@@ -76,10 +78,14 @@ class EventReason(StrEnum):
     """Reasons of Events: high-level happenings only, the rest is logged."""
 
     VIDEOS_FOUND = "VideosFound"
+    VIDEOS_OMITTED = "VideosOmitted"
+    """Listed, and never to be downloaded: their URLs or ids fit in no ledger."""
     DOWNLOAD_CREATED = "DownloadCreated"
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
+    JOB_NOT_STARTING = "JobNotStarting"
+    """Said once, when it is first seen."""
     DOWNLOAD_NOT_STARTED = "DownloadNotStarted"
     DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
     CHECK_FAILED = "CheckFailed"
@@ -168,6 +174,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "create it or change spec.library.claimName"
             ),
             ConditionReason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            ConditionReason.CLAIM_FOR_ONE_POD: (
+                "PersistentVolumeClaim {claim} of namespace {namespace} is ReadWriteOncePod: one pod alone may use it, "
+                "and neither a second download nor a media server; use one that is ReadWriteOnce or ReadWriteMany"
+            ),
             ConditionReason.CA_BUNDLE_NOT_FOUND: (
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"
@@ -188,7 +198,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
                 "give its account the right (the chart's Role has it): {detail}"
             ),
-            ConditionReason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            ConditionReason.JOB_REJECTED: "the API server refuses the Job: {detail}",
             ConditionReason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
             ConditionReason.LEDGER_NOT_READABLE: "the ledger's ConfigMaps cannot be read, so nothing goes on: {detail}",
             ConditionReason.JOBS_NOT_READABLE: "the Jobs cannot be looked at, so nothing is launched: {detail}",
@@ -216,7 +226,11 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
             ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.SUBSCRIPTION_GATE_CLOSED: "downloads of this Subscription alone pause: {detail}",
+            ConditionReason.PAUSED_BY_HAND: (
+                "the annotation trawler.dev/pause holds downloads back until {until}; checks go on. To end it: set the "
+                "annotation to none"
+            ),
             ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
@@ -238,26 +252,26 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the site has answered {checks} checks in a row that there is no such source; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
-            ConditionReason.NOT_CHECKED_YET: "not checked yet",
+            ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
             ConditionReason.WATCHING: "the last check went well",
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
             ConditionReason.ON_TIME: "checks are made when they are due",
             ConditionReason.CHECKS_DELAYED: (
                 "a check has waited for {minutes} min: {due} checks of {lane} were due when this was found, which "
-                "begin {pace} (chart value egress.listingsPerSecond), and {places} run at a time over all sites "
-                "(operator.maxConcurrentListings); check less often, or raise what is too small"
+                "begin {pace} (chart value admission.egress.listingsPerSecond), and {places} run at a time over all "
+                "sites (operator.maxConcurrentListings); check less often, or raise what is too small"
             ),
             ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
             ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-            ConditionReason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+            ConditionReason.IN_PLACE: "all videos stand where spec.library says",
             ConditionReason.LIBRARY_CHANGED: (
                 "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
             ),
             ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
             ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
-                "mend them with kubectl edit configmap"
+                "mend them with kubectl -n {namespace} edit configmap -l {selector}"
             ),
             ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
             ConditionReason.COOKIES_REJECTED: (
@@ -272,10 +286,15 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
         },
         EventReason: {
             EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
+            EventReason.VIDEOS_OMITTED: (
+                "{count} listed videos are left out, since their URL and id together take more than {limit} bytes and "
+                "fit in no ledger; the first of them: {example}"
+            ),
             EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.JOB_NOT_STARTING: "Job {job} does not start: {detail}",
             EventReason.DOWNLOAD_NOT_STARTED: "{video} did not start and waits until {until}: {detail}",
             EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
             EventReason.CHECK_FAILED: "the check failed: {detail}",
@@ -319,16 +338,16 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
             EndReason.POD_NOT_CREATED: (
                 "Job {job} has no pod: a quota, Pod Security or an admission webhook refuses it, "
-                "see kubectl get events --field-selector involvedObject.name={job}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={job}"
             ),
             EndReason.UNSCHEDULABLE: (
                 "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
             ),
-            EndReason.IMAGE_PULL_FAILED: "the downloader's image does not come to pod {pod}: {detail}",
+            EndReason.IMAGE_PULL_FAILED: "the image does not come to {where}: {detail}",
             EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
             EndReason.MOUNT_FAILED: (
                 "the volumes of pod {pod} are not mounted on {node}: "
-                "see kubectl get events --field-selector involvedObject.name={pod}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={pod}"
             ),
             EndReason.NOT_TERMINATING: (
                 "{what} should have ended by {until} and has not: its node is away or its volume does not answer"

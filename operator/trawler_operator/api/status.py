@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import Condition
+from trawler_operator.api.conditions import MAX_REASON, Condition
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.model import StatusModel
 from trawler_operator.api.times import Time
 
-MAX_RECENT = 20
+MAX_RECENT = 10
+"""Of videos and of failures each: a status is read by people and rewritten with every download."""
 MAX_TEXT = 512
 MAX_KEY = 253
+MAX_PATH = 1024
+
+
+def _fitted(limit: int) -> BeforeValidator:
+    """A text that is too long is cut, whoever wrote it: a status that cannot be built would fail every pass."""
+    return BeforeValidator(lambda value: cut_characters(value, limit) if isinstance(value, str) else value)
+
+
+Identifier = Annotated[str, _fitted(MAX_KEY), Field(max_length=MAX_KEY)]
+Text = Annotated[str, _fitted(MAX_TEXT), Field(max_length=MAX_TEXT)]
+Word = Annotated[str, _fitted(MAX_REASON), Field(max_length=MAX_REASON)]
+MediaPath = Annotated[str, _fitted(MAX_PATH), Field(max_length=MAX_PATH)]
+Number = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class Counts(StatusModel):
@@ -41,9 +57,9 @@ class Counts(StatusModel):
 class SourceStatus(StatusModel):
     """The source as its site names it."""
 
-    id: Annotated[str, Field(max_length=MAX_KEY)]
+    id: Identifier
     """Canonical id; stays when a channel changes its handle."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """Of the channel or playlist."""
 
 
@@ -63,13 +79,15 @@ class LibraryStatus(StatusModel):
 class RecentVideo(StatusModel):
     """A video that was downloaded lately."""
 
-    key: Annotated[str, Field(max_length=MAX_KEY)]
+    key: Identifier
     """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """As the site has it."""
-    path: Annotated[str, Field(max_length=1024)] | None = None
+    path: MediaPath | None = None
     """The media file, relative to the claim's root."""
-    bytes: Annotated[int, Field(ge=0)] | None = None
+    claim_name: Identifier | None = None
+    """The PersistentVolumeClaim that it is on."""
+    bytes: Number | None = None
     """Size of the media file."""
     finished_time: Time | None = None
     """When it was done."""
@@ -78,15 +96,15 @@ class RecentVideo(StatusModel):
 class RecentFailure(StatusModel):
     """A video whose last download ended in an error, or that cannot be had yet."""
 
-    key: Annotated[str, Field(max_length=MAX_KEY)]
+    key: Identifier
     """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """As the site has it."""
     state: LedgerState
     """Failed, Waiting or DeadLetter."""
-    reason: Annotated[str, Field(max_length=64)] | None = None
+    reason: Word | None = None
     """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    message: Text | None = None
     """Why, for people."""
     failures: Annotated[int, Field(ge=0)] = 0
     """Tries used up."""
@@ -105,33 +123,52 @@ class LedgerStatus(StatusModel):
     """How many ConfigMaps there are."""
 
 
-class Backoff(StatusModel):
-    """Downloads pause for trouble of this Subscription alone; what all meet is kept by gates."""
+class ProbeStatus(StatusModel):
+    """The one download that may pass while downloads pause."""
 
-    outcome: OutcomeClass
-    """Environment."""
-    reason: Annotated[str, Field(max_length=64)]
-    """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    """Why, for people."""
-    step: Annotated[int, Field(ge=1)]
-    """How many times in a row."""
+    task: Annotated[str, Field(max_length=300)]
+    """Key of its video, and number of its launch."""
+    since_time: Time
+    """When it was chosen."""
     until_time: Time
-    """No new download before this time."""
+    """No longer waited for then."""
+
+
+class GateStatus(StatusModel):
+    """The Subscription's own gate, while it is closed: trouble that its downloads meet, and nobody else's."""
+
+    epoch: Number
+    """Of its last move."""
+    since_time: Time
+    """When it closed."""
+    paused_time: Time
+    """When the present pause began."""
+    until_time: Time
+    """No download begins before this time; then one goes first."""
+    step: Annotated[int, Field(ge=1, le=LARGEST)]
+    """How many times in a row."""
+    reason: Word
+    """Why, in one word."""
+    message: Text = ""
+    """Why, for people."""
+    unclear: Number = 0
+    """Downloads that went first since then, and from which nothing could be told."""
+    probe: ProbeStatus | None = None
+    """The download that goes first."""
 
 
 class HandledRequest(StatusModel):
     """A request by annotation that was carried out, or refused."""
 
-    id: Annotated[str, Field(max_length=MAX_KEY)]
+    id: Identifier
     """What the annotation's value begins with, up to the first semicolon; of check, the whole value."""
     time: Time
     """When."""
-    accepted: Annotated[int, Field(ge=0)] | None = None
+    accepted: Number | None = None
     """How many videos it changed; absent with check."""
-    unknown: Annotated[int, Field(ge=0)] | None = None
+    unknown: Number | None = None
     """How many of the keys it names are in no ledger entry; absent with check."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    message: Text | None = None
     """Why it was refused; absent where it was carried out."""
 
 
@@ -146,6 +183,10 @@ class LastHandled(StatusModel):
     """Of the annotation trawler.dev/skip."""
     cancel: HandledRequest | None = None
     """Of the annotation trawler.dev/cancel."""
+    probe: HandledRequest | None = None
+    """Of the annotation trawler.dev/probe."""
+    pause: HandledRequest | None = None
+    """Of the annotation trawler.dev/pause, where its value cannot be understood."""
 
 
 class SubscriptionStatus(StatusModel):
@@ -154,10 +195,10 @@ class SubscriptionStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """Generation of the spec that this status was made for."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, OnSchedule, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
+    """Ready, SourceReachable, OnSchedule, UpToDate, LibraryInPlace, LedgerIntact and, with cookies, CookiesValid."""
     counts: Counts = Counts()
     """How many videos stand where."""
-    bytes: Annotated[int, Field(ge=0)] = 0
+    bytes: Number = 0
     """Of all media files downloaded."""
     source: SourceStatus | None = None
     """The source as its site names it."""
@@ -172,16 +213,18 @@ class SubscriptionStatus(StatusModel):
     """When the source was last walked as far as it goes."""
     next_check_time: Time | None = None
     """When the source will be looked at again; absent while suspended."""
-    last_check_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec at the last check."""
+    last_check_digest: Annotated[str, Field(max_length=64)] | None = None
+    """Digest of what the last check was made from: url, select and access."""
+    download_digest: Annotated[str, Field(max_length=64)] | None = None
+    """Digest of what downloads are made from: media, library, access and job."""
     last_check_outcome: OutcomeClass | None = None
     """Why the last check failed; absent when it went well."""
     failed_checks: Annotated[int, Field(ge=0)] = 0
     """Checks that failed in a row."""
     gone_checks: Annotated[int, Field(ge=0)] = 0
     """Checks in a row to which the site answered that there is no such source; from 3 on it is looked at rarely."""
-    backoff: Backoff | None = None
-    """Set while downloads pause."""
+    gate: GateStatus | None = None
+    """Set while downloads pause for trouble of this Subscription alone; what all meet is kept by shared gates."""
     recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT)] = ()
     """Newest downloads first."""
     recent_failures: Annotated[tuple[RecentFailure, ...], Field(max_length=MAX_RECENT)] = ()

@@ -16,6 +16,7 @@ import kopf
 
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
+from trawler_operator.domain.jobs.containers import may_be_kept_alive
 
 _WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY)
 WATCHED_JOBS = (
@@ -83,6 +84,8 @@ def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
     """The handlers. A registry of our own: kopf's default one would log in through the blocking client."""
     registry = kopf.OperatorRegistry()
     seen: dict[Key, tuple[object, ...]] = {}
+    ready: set[str] = set()
+    """Uids of the Jobs whose pod is ready, as far as events told."""
 
     async def login(**kwargs: object) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
@@ -100,9 +103,16 @@ def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
         enqueue(key)
 
     async def job_changed(event: Mapping[str, Any], **_: object) -> None:
-        metadata = event["object"]["metadata"]
-        subscription = (metadata.get("labels") or {}).get(labels.SUBSCRIPTION_LABEL)
-        if subscription and (event["type"] == "DELETED" or _has_ended(event["object"])):
+        job, deleted = event["object"], event["type"] == "DELETED"
+        metadata = job["metadata"]
+        subscription, uid = (metadata.get("labels") or {}).get(labels.SUBSCRIPTION_LABEL), metadata["uid"]
+        # A pod that was ready and is not any more may be one whose download has ended beside an injected container.
+        has_fallen = uid in ready and may_be_kept_alive(job)
+        if _is_ready(job) and not deleted:
+            ready.add(uid)
+        else:
+            ready.discard(uid)
+        if subscription and (deleted or has_fallen or _has_ended(job)):
             enqueue((metadata["namespace"], subscription))
 
     def is_watched(component: str | None, **_: object) -> bool:
@@ -124,6 +134,10 @@ def _mark(body: Mapping[str, Any]) -> tuple[object, ...]:
         metadata.get("deletionTimestamp"),
         *(annotations.get(name) for name in labels.REQUEST_ANNOTATIONS),
     )
+
+
+def _is_ready(job: Mapping[str, Any]) -> bool:
+    return bool((job.get("status") or {}).get("ready"))
 
 
 def _has_ended(job: Mapping[str, Any]) -> bool:

@@ -107,6 +107,30 @@ async def test_ended_jobs_wake_their_subscription(server: ApiServer) -> None:
         assert keys.empty()
 
 
+async def test_a_job_whose_pod_is_ready_no_more_wakes_its_subscription(server: ApiServer) -> None:
+    """Once each time: its download may have ended beside a container that goes on. One that starts does not."""
+
+    def ready(version: int, **status: int) -> dict[str, Any]:
+        body = job("a", ended=False)
+        body["metadata"]["resourceVersion"] = str(version)
+        return {**body, "status": status}
+
+    async with watching(server) as keys:
+        server.emit("jobs", "ADDED", ready(5))
+        server.emit("jobs", "MODIFIED", ready(6, active=1, ready=0))
+        server.emit("jobs", "MODIFIED", ready(7, active=1, ready=1))
+        server.emit("jobs", "ADDED", job("marker", ended=True))
+        assert await next_key(keys) == ("media", "marker")
+        server.emit("jobs", "MODIFIED", ready(8, active=1, ready=0))
+        assert await next_key(keys) == ("media", "a")
+        server.emit("jobs", "MODIFIED", ready(9, active=1, ready=0))
+        server.emit("jobs", "MODIFIED", ready(10, active=1, ready=1))
+        server.emit("jobs", "MODIFIED", ready(11, active=0, ready=0))
+        server.emit("jobs", "MODIFIED", job("marker", ended=True))
+        assert await next_key(keys) == ("media", "marker")
+        assert keys.empty()
+
+
 async def test_nothing_is_written(server: ApiServer) -> None:
     """No finalizer, no annotation, no Event; and of the Jobs only ours are asked for."""
     server.stored["subscriptions"] = [subscription("a")]

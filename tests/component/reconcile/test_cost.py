@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from builders import beside_users_of
 from component.cluster import KEY
 from component.world import Operator, World, world_with_a_channel
 from trawler_operator.api import labels
@@ -202,10 +204,34 @@ async def test_a_claim_that_comes_is_seen_at_once(world: World) -> None:
     assert world.cluster.condition("Ready") == ("True", "Watching")
 
 
-async def test_a_changed_spec_is_looked_at_anew(world: World) -> None:
+async def test_what_is_kept_of_a_claim_says_on_how_many_nodes_it_is(world: World) -> None:
+    """Who did not read it runs its Jobs beside those of the others all the same."""
+    on_one_node = {"status": {"accessModes": ["ReadWriteOnce"]}}
+    world.cluster.merge("PersistentVolumeClaim", "media", "library", on_one_node)
+    operator = await at_rest(world, seconds=600)
+    world.site.publish("new")
+    world.clock.advance(11 * MINUTE)
+    for key in (KEY, OTHER):
+        await operator.reconcile(key)
+
+    affinities = [job["spec"]["template"]["spec"].get("affinity") for job in world.cluster.running_jobs()]
+    assert world.cluster.reads.count("get claim") == 1
+    assert affinities == [beside_users_of("library")] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reads"),
+    [
+        pytest.param({"library": {"claimName": "attic"}}, 1, id="another claim for downloads"),
+        pytest.param({"access": {"caBundleRef": {"name": "authorities"}}}, 1, id="another bundle for both"),
+        pytest.param({"select": {"newest": 3}}, 1, id="another choice for listings"),
+        pytest.param({"schedule": {"intervalSeconds": 7200}}, 0, id="nothing that either depends on"),
+    ],
+)
+async def test_a_changed_spec_is_looked_at_anew(world: World, change: dict[str, Any], reads: int) -> None:
     """It may name something that was in order a minute ago."""
     world.cluster.claim("attic")
     operator = await at_rest(world, seconds=3600)
-    world.cluster.merge("Subscription", *KEY, {"spec": {"library": {"claimName": "attic"}}})
+    world.cluster.merge("Subscription", *KEY, {"spec": change})
     await operator.reconcile()
-    assert world.cluster.reads.count("get claim") == 1
+    assert world.cluster.reads.count("get claim") == reads

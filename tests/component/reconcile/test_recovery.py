@@ -34,7 +34,7 @@ async def test_orphaned_job_is_adopted(world: World) -> None:
     (job,) = world.cluster.running_jobs()
     world.cluster.merge("Job", "media", job["metadata"]["name"], {"metadata": {"ownerReferences": []}})
     world.cluster.subscribe({"select": {"newest": 1}})
-    assert timedelta(minutes=1) < (await operator.reconcile() or timedelta(0))
+    assert await operator.reconcile() == timedelta(seconds=30)
     await world.settle(operator)
     assert len(world.cluster.created) == 1
     assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
@@ -203,3 +203,16 @@ async def test_source_that_was_gone(world: World) -> None:
     await operator.reconcile()
     assert len(world.site.requests) == asked + 1
     assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+async def test_listed_videos_that_fit_in_no_ledger(world: World) -> None:
+    """Left out, and said at each check: nothing else tells of them."""
+    world.site.trailer = world.site.trailer.model_copy(update={"omitted": 2, "omitted_example": "A very long one"})
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    (event,) = [event for event in operator.silent.events if event.reason == "VideosOmitted"]
+    assert event.warning
+    assert event.message.startswith("2 listed videos are left out")
+    assert event.message.endswith("A very long one")
+    assert world.cluster.condition("Ready")[0] == "True"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -38,17 +39,22 @@ def test_site(url: str, site: str) -> None:
 
 def test_route_of_a_download() -> None:
     """The address at the site, the visitor, and the volume."""
-    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/jar")
+    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/a", "media/jar")
     assert route.gates == (
         GateId(GateKind.EGRESS, "youtube.com", PROXY),
         GateId(GateKind.COOKIES, "youtube.com", PROXY, "media/jar"),
         GateId(GateKind.VOLUME, claim="media/library"),
+        GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+        GateId(GateKind.HAND, subscription="media/a"),
     )
 
 
 def test_a_listing_needs_no_volume() -> None:
     """It shares the site's gates with the downloads."""
-    listing, download = listing_route("https://youtu.be/x", ""), download_route("https://youtube.com/y", "", "media/a")
+    listing, download = (
+        listing_route("https://youtu.be/x", ""),
+        download_route("https://youtube.com/y", "", "", "media/a"),
+    )
     assert listing.gates == download.gates[:2]
 
 
@@ -66,9 +72,14 @@ def test_a_listing_needs_no_volume() -> None:
             r"volume\.media\.library\.[0-9a-f]{10}",
             "claim media/library",
         ),
+        (
+            GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+            r"subscription\.media\.a\.[0-9a-f]{10}",
+            "Subscription media/a",
+        ),
         (GateId(GateKind.EGRESS, "x" * 300), r"egress\.x{120}\.[0-9a-f]{10}", "x" * 300),
     ],
-    ids=["a site", "all of it", "a volume", "long"],
+    ids=["a site", "all of it", "a volume", "one Subscription", "long"],
 )
 def test_names(identity: GateId, name: str, shown: str) -> None:
     """A ConfigMap takes them as keys, and people can read them."""
@@ -89,7 +100,7 @@ def test_names_are_distinct() -> None:
     assert len(gates) == len({gate.name for gate in gates})
 
 
-LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=5 * SECOND)
+LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=5 * SECOND, listings_per_second=1)
 AT = int(NOON.timestamp())
 
 
@@ -117,6 +128,19 @@ AT = int(NOON.timestamp())
 def test_earliest(budget: Budget, earliest: datetime) -> None:
     """When the next download may begin."""
     assert earliest == budget.earliest(LIMITS, NOON)
+
+
+@pytest.mark.parametrize(
+    ("rate", "spacing"),
+    [
+        pytest.param(4, 0.25, id="many in a second"),
+        pytest.param(0.2, 5.0, id="one in many"),
+        pytest.param(0, 0.0, id="no pace"),
+    ],
+)
+def test_a_pace_of_listings_is_the_time_between_two(rate: float, spacing: float) -> None:
+    """And none is none."""
+    assert replace(LIMITS, listings_per_second=rate).listing_spacing == spacing
 
 
 def test_spending() -> None:

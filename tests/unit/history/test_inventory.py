@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import CONTROLLER, NOON, ledger_entry, restricted_pod, subscription
+from builders import CONTROLLER, NOON, beside_users_of, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import REQUEST_ENV, SubscriptionRef
 from trawler_downloader.contract.inventory import (
     Chunk,
@@ -19,6 +19,7 @@ from trawler_downloader.contract.inventory import (
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Resources
 from trawler_operator.domain.history.inventory import (
     EMPTY_VOLUME,
     Progress,
@@ -30,11 +31,13 @@ from trawler_operator.domain.history.inventory import (
     retry_at,
     sort_jobs,
 )
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
 
 DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
+DIGEST = download_digest(subscription().spec, DEFAULTS)
 FRESH = Progress(claim="library")
 LATE = message(EndReason.DEADLINE_EXCEEDED)
 HALFWAY = Progress(claim="library", volume_id="v-1", after="3f/youtube.a")
@@ -108,6 +111,7 @@ def test_the_job_of_a_plain_subscription():
         "app.kubernetes.io/managed-by": "trawler",
         "app.kubernetes.io/component": "inventory",
         "trawler.dev/subscription": "numberline",
+        "trawler.dev/claim": "library",
     }
     rules = made["spec"].pop("podFailurePolicy")["rules"]
     assert rules[1]["onExitCodes"]["containerName"] == "download"
@@ -118,7 +122,7 @@ def test_the_job_of_a_plain_subscription():
             "name": "numberline-inventory-5277876c916f9a1f",
             "namespace": "media",
             "labels": inventory_labels,
-            "annotations": {"trawler.dev/launch": "1", "trawler.dev/generation": "1", "trawler.dev/check": "now"},
+            "annotations": {"trawler.dev/launch": "1", "trawler.dev/spec": DIGEST, "trawler.dev/check": "now"},
             "ownerReferences": [CONTROLLER],
         },
         "spec": {
@@ -154,10 +158,29 @@ def test_the_job_of_a_plain_subscription():
     }
 
 
+def test_a_volume_that_is_on_one_node_at_a_time():
+    """It is read where it is written to."""
+    made = build_inventory_job(subscription(), FRESH, 1, DEFAULTS, one_node=True)
+    plain = build_inventory_job(subscription(), FRESH, 1, DEFAULTS)
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert made == plain
+
+
+def test_its_pod_bears_what_the_pods_of_downloads_bear():
+    """A sidecar that is kept out of downloads is kept out of it as well; the Job's own labels stay as they are."""
+    spec = {"job": {"podAnnotations": {"sidecar.istio.io/inject": "false"}, "podLabels": {"team": "archive"}}}
+    plain = build_inventory_job(subscription(), FRESH, 1, DEFAULTS)
+    made = build_inventory_job(subscription(spec), FRESH, 1, DEFAULTS)
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
+    plain["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    plain["metadata"]["annotations"][labels.SPEC_ANNOTATION] = download_digest(subscription(spec).spec, DEFAULTS)
+    assert made == plain
+
+
 def test_it_asks_for_what_downloads_ask_for():
     """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
     limits = {"cpu": "1", "memory": "512Mi"}
-    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources={"limits": limits})
+    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources=Resources(limits=limits))
     by_spec = subscription({"job": {"resources": {"requests": limits, "limits": limits}}})
     for made, expected in (
         (build_inventory_job(subscription(), FRESH, 1, by_operator), {"limits": limits}),
@@ -208,16 +231,16 @@ def test_a_try_that_is_being_deleted_keeps_its_number():
         pytest.param(1, {}, NOON + timedelta(minutes=1), id="the first pause"),
         pytest.param(3, {}, NOON + timedelta(minutes=4), id="doubling"),
         pytest.param(30, {}, NOON + timedelta(hours=1), id="up to an hour"),
-        pytest.param(3, {"generation": 2}, None, id="at once after a change of the spec"),
+        pytest.param(3, {"spec": {"job": {"runAsUser": 7}}}, None, id="at once after a change of the spec"),
         pytest.param(3, {"annotations": {labels.CHECK_ANNOTATION: "x"}}, None, id="at once when a check is asked for"),
     ],
 )
 def test_when_it_is_tried_again(attempt: int, now: dict[str, Any], expected: datetime | None):
-    assert retry_at(job(attempt=attempt), attempt, NOON, subscription(**now)) == expected
+    assert retry_at(job(attempt=attempt), attempt, NOON, subscription(**now), DEFAULTS) == expected
 
 
 def test_a_job_that_does_not_say_when_it_ended_is_tried_again_at_once():
-    assert retry_at(job(), 1, None, subscription()) is None
+    assert retry_at(job(), 1, None, subscription(), DEFAULTS) is None
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from builders import CHECK_FAILED, NO_LISTER, NOON, WELL, built_status, ledger_entry
+from builders import CHECK_FAILED, LISTING_DIGEST, NO_LISTER, NOON, WELL, built_status, ledger_entry
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.status import parse_status
+from trawler_operator.api.status import GateStatus, parse_status
 from trawler_operator.domain.ledger.entry import LaunchTimes
+from trawler_operator.domain.ledger.recent import ended
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
 
@@ -40,7 +41,7 @@ def test_a_steady_status_is_small() -> None:
         LedgerState.SUCCEEDED, title=name, path=path, bytes=834_123_456, times=LaunchTimes(finished=NOON)
     )
     counts = {LedgerState.SUCCEEDED: 1000, LedgerState.SKIPPED: 9000}
-    recent = [(f"youtube.dQw4w9WgXc{number}", entry) for number in range(10)]
+    recent = [ended(f"youtube.dQw4w9WgXc{number}", entry) for number in range(10)]
     facts = LedgerFacts(counts=counts, total_bytes=10**12, shards=50, recent_successes=recent)
     status = built_status(ledger=facts, check=replace(WELL, end=ListingEnd.COMPLETE, requested="1795910400"))
 
@@ -53,7 +54,7 @@ def test_a_check_that_went_well_is_remembered() -> None:
 
     assert status.last_check_time == status.last_successful_check_time == NOON
     assert (status.failed_checks, status.last_check_outcome, status.last_audit_time) == (0, None, None)
-    assert status.last_check_generation == status.observed_generation == 5
+    assert (status.last_check_digest, status.observed_generation) == (LISTING_DIGEST, 5)
     assert status.source is not None
     assert (status.source.id, status.source.title) == ("UCnumber", "Numberline")
 
@@ -98,23 +99,29 @@ def test_a_request_is_recorded_whatever_came_of_it() -> None:
 
 
 def test_recent_videos_and_failures_are_shown_newest_first() -> None:
-    """Twenty of each at most, their texts cut to what the schema takes."""
+    """Ten of each at most, their texts cut to what the schema takes."""
     done = ledger_entry(
-        LedgerState.SUCCEEDED, path="p" * 2000, bytes=5, times=LaunchTimes(finished=NOON), title="t" * 999
+        LedgerState.SUCCEEDED,
+        path="p" * 2000,
+        claim="library",
+        bytes=5,
+        times=LaunchTimes(finished=NOON),
+        title="t" * 999,
     )
     dead = ledger_entry(LedgerState.DEAD_LETTER, reason="R" * 99, message="m" * 999, failures=3)
     bare = ledger_entry(LedgerState.FAILED, title=None, retry_at=NOON + timedelta(minutes=1))
     facts = LedgerFacts(
-        recent_successes=[("youtube.a", done), ("youtube.b", ledger_entry(LedgerState.SUCCEEDED))] * 20,
-        recent_failures=[("youtube.c", dead), ("youtube.d", bare)] * 20,
+        recent_successes=[ended("youtube.a", done), ended("youtube.b", ledger_entry(LedgerState.SUCCEEDED))] * 20,
+        recent_failures=[ended("youtube.c", dead), ended("youtube.d", bare)] * 20,
     )
     status = built_status(ledger=facts)
 
-    assert (len(status.recent_videos), len(status.recent_failures)) == (20, 20)
+    assert (len(status.recent_videos), len(status.recent_failures)) == (10, 10)
     assert status.to_dict()["recentVideos"][0] == {
         "key": "youtube.a",
-        "title": "t" * 512,
-        "path": "p" * 1024,
+        "title": "t" * 511 + "…",
+        "path": "p" * 1023 + "…",
+        "claimName": "library",
         "bytes": 5,
         "finishedTime": "2026-11-21T12:00:00Z",
     }
@@ -123,8 +130,8 @@ def test_recent_videos_and_failures_are_shown_newest_first() -> None:
             "key": "youtube.c",
             "title": "What is a number?",
             "state": "DeadLetter",
-            "reason": "R" * 64,
-            "message": "m" * 512,
+            "reason": "R" * 63 + "…",
+            "message": "m" * 511 + "…",
             "failures": 3,
         },
         {"key": "youtube.d", "state": "Failed", "failures": 0, "retryTime": "2026-11-21T12:01:00Z"},
@@ -138,3 +145,29 @@ def test_the_ledger_can_be_found_from_the_status() -> None:
         "selector": "app.kubernetes.io/component=ledger,trawler.dev/subscription=numberline",
         "shards": 2,
     }
+
+
+GATE = GateStatus(
+    epoch=1,
+    since_time=NOON,
+    paused_time=NOON,
+    until_time=NOON + timedelta(minutes=1),
+    step=1,
+    reason="PermissionDenied",
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "later", "shown"),
+    [
+        pytest.param(LedgerState.PENDING, timedelta(0), True, id="while it pauses"),
+        pytest.param(LedgerState.PENDING, timedelta(hours=1), True, id="until a download has proved it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(hours=1), False, id="nothing is left that could prove it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(0), True, id="nothing is left, while it pauses"),
+    ],
+)
+def test_the_subscriptions_own_gate(state: LedgerState, later: timedelta, shown: bool) -> None:
+    """It stands there while it is closed and anything may come of it."""
+    status = built_status(ledger=LedgerFacts(counts={state: 1}), gate=GATE, now=NOON + later)
+
+    assert status.gate == (GATE if shown else None)

@@ -33,7 +33,15 @@ from trawler_operator.api.reasons import EndReason, SkipReason, message
 from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.cleanup import is_owned
-from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.manifest import (
+    annotated_number,
+    build_container,
+    build_job,
+    build_pod,
+    library_mount,
+    library_volume,
+)
 from trawler_operator.domain.jobs.naming import inventory_job_name
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -108,7 +116,7 @@ def find_progress(ledger: Ledger, claim: str) -> Progress | None:
 
 
 def build_inventory_job(
-    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults
+    subscription: Subscription, progress: Progress, attempt: int, defaults: JobDefaults, *, one_node: bool = False
 ) -> dict[str, Any]:
     """The Job that prints the next chunk.
 
@@ -117,6 +125,7 @@ def build_inventory_job(
         progress: what has come.
         attempt: number of the try, from 1.
         defaults: the operator's settings.
+        one_node: the claim's volume is attached to one node at a time.
     """
     request = InventoryRequest(
         subscription=SubscriptionRef(namespace=subscription.namespace, name=subscription.name),
@@ -134,10 +143,12 @@ def build_inventory_job(
     job = build_job(
         subscription,
         name=_job_name(subscription, progress, attempt),
-        pod_labels=labels.inventory_labels(subscription.name),
-        annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription)},
+        own_labels=labels.inventory_labels(subscription.name),
+        annotations={labels.LAUNCH_ANNOTATION: str(attempt), **_asked_by(subscription, defaults)},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_pod(subscription.spec, defaults, container=container, volumes=[library_volume(progress.claim)]),
+        claim=progress.claim,
+        one_node=one_node,
     )
     job["spec"]["ttlSecondsAfterFinished"] = KEPT_SECONDS
     return job
@@ -154,8 +165,7 @@ def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progre
     for job in jobs:
         if not is_owned(job, subscription.uid):
             continue
-        number = str((job["metadata"].get("annotations") or {}).get(labels.LAUNCH_ANNOTATION, ""))
-        tried = int(number) if number.isdecimal() else 0
+        tried = annotated_number(job, labels.LAUNCH_ANNOTATION) or 0
         leaving = bool(job["metadata"].get("deletionTimestamp"))
         if job["metadata"]["name"] != _job_name(subscription, progress, tried) or tried < attempt:
             if not leaving:
@@ -167,7 +177,9 @@ def sort_jobs(jobs: Iterable[_Job], subscription: Subscription, progress: Progre
     return InventoryJobs(attempt, present, tuple(stale))
 
 
-def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: Subscription) -> datetime | None:
+def retry_at(
+    job: _Job, attempt: int, ended_at: datetime | None, subscription: Subscription, defaults: JobDefaults
+) -> datetime | None:
     """When to try again after a Job that was of no use; None: at once, since somebody changed the spec or asks.
 
     Args:
@@ -175,9 +187,11 @@ def retry_at(job: _Job, attempt: int, ended_at: datetime | None, subscription: S
         attempt: its number.
         ended_at: when, as far as it says; of one that does not end: since when nobody waits for that.
         subscription: as it is now.
+        defaults: the operator's settings.
     """
     annotations = job["metadata"].get("annotations") or {}
-    if ended_at is None or any(annotations.get(name) != value for name, value in _asked_by(subscription).items()):
+    asked_by = _asked_by(subscription, defaults)
+    if ended_at is None or any(annotations.get(name) != value for name, value in asked_by.items()):
         return None
     return ended_at + backoff(FIRST_PAUSE, LONGEST_PAUSE, attempt)
 
@@ -218,14 +232,14 @@ def mark_after(progress: Progress, chunk: Chunk) -> str:
 
 
 def rebuilt_entries(
-    records: Iterable[RecordLine], is_known: Callable[[str], bool], now: datetime
+    records: Iterable[RecordLine], is_known: Callable[[str], bool], claim: str, now: datetime
 ) -> dict[str, LedgerEntry]:
-    """Entries of the videos that the ledger does not know.
+    """Entries of the videos that the ledger does not know, found on a claim.
 
     Chunks come in no order of time, so the day of publication stands in for the order of discovery: whatever is
     discovered later gets a higher number, and the newest known videos of a source are its newest.
     """
-    return {record.key: _entry(record, now) for record in records if not is_known(record.key)}
+    return {record.key: _entry(record, claim, now) for record in records if not is_known(record.key)}
 
 
 def started_sources(records: Iterable[RecordLine], since: str) -> dict[str, str]:
@@ -273,17 +287,20 @@ def _job_name(subscription: Subscription, progress: Progress, attempt: int) -> s
     )
 
 
-def _asked_by(subscription: Subscription) -> dict[str, str]:
+def _asked_by(subscription: Subscription, defaults: JobDefaults) -> dict[str, str]:
     """What a Job was created for, beside its chunk: another value of either makes the next try come at once."""
     wish = subscription.annotations.get(labels.CHECK_ANNOTATION, "")
-    return {labels.GENERATION_ANNOTATION: str(subscription.generation), labels.CHECK_ANNOTATION: wish[:MAX_KEY]}
+    return {
+        labels.SPEC_ANNOTATION: download_digest(subscription.spec, defaults),
+        labels.CHECK_ANNOTATION: wish[:MAX_KEY],
+    }
 
 
 def _stood_on(status: SubscriptionStatus, claim: str) -> bool:
     return status.library is not None and status.library.claim_name == claim
 
 
-def _entry(record: RecordLine, now: datetime) -> LedgerEntry:
+def _entry(record: RecordLine, claim: str, now: datetime) -> LedgerEntry:
     landed = datetime.fromtimestamp(min(max(record.landed_at, 0), int(now.timestamp())), UTC)
     gone = not record.present
     return LedgerEntry(
@@ -303,6 +320,7 @@ def _entry(record: RecordLine, now: datetime) -> LedgerEntry:
         reason=(SkipReason.REMOVED_BY_USER if gone else Reason.ALREADY_PUBLISHED).value,
         message=message(SkipReason.REMOVED_BY_USER, path=record.path) if gone else None,
         path=record.path,
+        claim=claim,
         bytes=record.present_bytes,
         engine=record.engine or None,
         times=LaunchTimes(published=landed, finished=landed),

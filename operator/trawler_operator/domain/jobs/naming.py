@@ -10,6 +10,7 @@ import hashlib
 
 MAX_JOB_NAME = 63
 """A Job's name becomes its pods' label and host name."""
+MAX_LABEL = 63
 HASH_LENGTH = 16
 """Hexadecimal digits, 64 bits: a Subscription with a million launches meets a collision with probability 3e-8."""
 SLUG_LENGTH = MAX_JOB_NAME - HASH_LENGTH - 1
@@ -42,6 +43,11 @@ def inventory_job_name(namespace: str, name: str, uid: str, claim: str, after: s
     """
     slug = _slug(name, SLUG_LENGTH - len(INVENTORY_INFIX))
     return f"{slug}{INVENTORY_INFIX}-{_digest(namespace, name, uid, claim, after, str(attempt))}"
+
+
+def claim_label(claim: str) -> str:
+    """A claim's name as the value of a label, which has at most 63 characters: a longer one is cut, with a hash."""
+    return claim if len(claim) <= MAX_LABEL else f"{_slug(claim, SLUG_LENGTH)}-{_digest(claim)}"
 
 
 def _slug(name: str, length: int) -> str:

@@ -23,13 +23,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.reasons import SkipReason, message
-from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
-from trawler_operator.api.times import format_time
+from trawler_operator.api.status import MAX_KEY, MAX_TEXT, HandledRequest, LastHandled
+from trawler_operator.api.times import format_time, in_range
 from trawler_operator.domain.launches.transitions import queue_anew
 from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.pauses import FOREVER
 
 MAX_VALUE_BYTES = 16_384
 """Of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
@@ -102,21 +106,22 @@ def parse_request(verb: Verb, value: str) -> Request:
     """
     if len(value.encode("utf-8", "replace")) > MAX_VALUE_BYTES:
         raise _refusal(
-            verb, f"is longer than {MAX_VALUE_BYTES} bytes: name fewer keys at a time, each time with a new id"
+            verb.annotation,
+            f"is longer than {MAX_VALUE_BYTES} bytes: name fewer keys at a time, each time with a new id",
         )
     first, *rest = (part.strip() for part in value.split(";"))
     if not _ID.fullmatch(first):
-        raise _refusal(verb, f"must begin with a new id of at most {MAX_KEY} characters, as in {_SYNTAX}")
+        raise _refusal(verb.annotation, f"must begin with a new id of at most {MAX_KEY} characters, as in {_SYNTAX}")
     parts: dict[str, str] = {}
     for part in rest:
         name, equals, text = (piece.strip() for piece in part.partition("="))
         if not equals or name not in {"keys", "state", "class"}:
-            raise _refusal(verb, f"has {part[:60]!r} where one of keys=, state= and class= is understood")
+            raise _refusal(verb.annotation, f"has {part[:60]!r} where one of keys=, state= and class= is understood")
         if name in parts:
-            raise _refusal(verb, f"has {name}= twice")
+            raise _refusal(verb.annotation, f"has {name}= twice")
         parts[name] = text
     if not parts and verb is not Verb.RETRY:
-        raise _refusal(verb, f"does not say which videos: {_SYNTAX}")
+        raise _refusal(verb.annotation, f"does not say which videos: {_SYNTAX}")
     states = _states(verb, parts)
     keys = _keys(verb, parts["keys"]) if "keys" in parts else None
     outcome = OutcomeClass(_one_of(verb, "class", parts["class"], set(OutcomeClass))) if "class" in parts else None
@@ -137,20 +142,25 @@ def _keys(verb: Verb, text: str) -> frozenset[str]:
     keys = [key for part in text.split(",") if (key := part.strip())]
     wrong = next((key for key in keys if not _KEY.fullmatch(key)), None)
     if wrong is not None:
-        raise _refusal(verb, f"has {wrong[:60]!r} in keys=, which is no video's key (as in status.recentFailures)")
+        raise _refusal(
+            verb.annotation, f"has {wrong[:60]!r} in keys=, which is no video's key (as in status.recentFailures)"
+        )
     if not keys:
-        raise _refusal(verb, "has no key in keys=")
+        raise _refusal(verb.annotation, "has no key in keys=")
     return frozenset(keys)
 
 
 def _one_of(verb: Verb, name: str, text: str, allowed: Collection[str]) -> str:
     if text not in allowed:
-        raise _refusal(verb, f"has {name}={text[:60]} where one of {', '.join(sorted(allowed))} is understood")
+        raise _refusal(
+            verb.annotation, f"has {name}={text[:60]} where one of {', '.join(sorted(allowed))} is understood"
+        )
     return text
 
 
-def _refusal(verb: Verb, text: str) -> InvalidRequestError:
-    return InvalidRequestError(f"annotation {verb.annotation} {text}")
+def _refusal(annotation: str, text: str) -> InvalidRequestError:
+    # As the status shows it: what stands there is compared with it.
+    return InvalidRequestError(cut_characters(f"annotation {annotation} {text}", MAX_TEXT))
 
 
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
@@ -169,7 +179,7 @@ def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
         retry_at=None,
         reason=reason.value,
         message=text,
-        generation=None,
+        built_from=None,
     )
 
 
@@ -181,20 +191,18 @@ def encode_mark(handled: HandledRequest) -> str:
 def decode_mark(text: str | None) -> HandledRequest | None:
     """The reverse; a mark that cannot be read counts as none: the status knows as well."""
     parts = (text or "").split(" ")
-    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+    if len(parts) != 4:
         return None
     try:
-        at = datetime.fromisoformat(parts[0])
-    except ValueError:
+        return HandledRequest.model_validate(dict(zip(("time", "accepted", "unknown", "id"), parts, strict=True)))
+    except ValidationError:
         return None
-    return HandledRequest(id=parts[3], time=at, accepted=int(parts[1]), unknown=int(parts[2]))
 
 
 def refused(value: str, error: InvalidRequestError, now: datetime) -> HandledRequest:
     """What the status says of a value that cannot be understood."""
-    return HandledRequest(
-        id=value.partition(";")[0].strip()[:MAX_KEY], time=now, accepted=0, unknown=0, message=str(error)
-    )
+    first = value.partition(";")[0].strip()
+    return HandledRequest(id=first, time=now, accepted=0, unknown=0, message=str(error))
 
 
 def is_handled(handled: HandledRequest | None, request_id: str, error: str | None = None) -> bool:
@@ -209,10 +217,44 @@ def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) 
 
     The annotation stays on the object for ever: that it is there says nothing.
     """
-    wish = annotations.get(labels.CHECK_ANNOTATION)
-    return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
+    return _asked(annotations.get(labels.CHECK_ANNOTATION), handled)
 
 
-def last_handled(previous: LastHandled, handled: Mapping[Verb, HandledRequest]) -> LastHandled:
-    """What the status remembers of the requests."""
-    return previous.model_copy(update={verb.value: request for verb, request in handled.items()})
+def asked_probe(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
+    """Value of the annotation that asks for a probe; None: none does, or that was done."""
+    return _asked(annotations.get(labels.PROBE_ANNOTATION), handled)
+
+
+def _asked(wish: str | None, handled: HandledRequest | None) -> str | None:
+    return None if wish is None or is_handled(handled, cut_characters(wish, MAX_KEY)) else wish
+
+
+def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
+    """Until when a person wants no download to begin; None: nobody does.
+
+    Raises:
+        InvalidRequestError: the annotation's value is neither a time nor one of the words.
+    """
+    value = annotations.get(labels.PAUSE_ANNOTATION, "none").strip()
+    match value:
+        case "none":
+            return None
+        case "forever":
+            return FOREVER
+    try:
+        time = datetime.fromisoformat(value)
+        until = in_range(time) if time.tzinfo is not None else None
+    except ValueError:
+        until = None
+    if until is None:
+        raise _refusal(
+            labels.PAUSE_ANNOTATION,
+            f"is {value[:60]!r}: understood are a time with its zone, such as 2026-12-24T18:00:00Z, and the words "
+            "forever and none",
+        )
+    return until
+
+
+def last_handled(previous: LastHandled, handled: Mapping[str, HandledRequest]) -> LastHandled:
+    """What the status remembers of the requests, by the last part of their annotation's name."""
+    return previous.model_copy(update=dict(handled))

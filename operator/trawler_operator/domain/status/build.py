@@ -13,16 +13,15 @@ from datetime import datetime
 from typing import Any
 
 from trawler_downloader.contract.listing import ListingEnd
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import MAX_REASON, ConditionType
+from trawler_operator.api.conditions import ConditionType
 from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.status import (
-    MAX_KEY,
     MAX_RECENT,
-    MAX_TEXT,
-    Backoff,
     Counts,
+    GateStatus,
     HandledRequest,
     LedgerStatus,
     LibraryStatus,
@@ -34,8 +33,7 @@ from trawler_operator.api.status import (
 from trawler_operator.api.subscription import Identity, InvalidSpecError, Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.jobs.settings import cookies_secret
-from trawler_operator.domain.launches.subscription_pause import paused_until
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.recent import Ended
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
 from trawler_operator.domain.status.punctuality import Turn, on_schedule
@@ -51,17 +49,30 @@ class LedgerFacts:
         counts: entries per state.
         total_bytes: of all media files.
         shards: number of ConfigMaps.
-        recent_successes: key and entry, newest first.
-        recent_failures: key and entry, newest first.
+        recent_successes: newest first.
+        recent_failures: newest first.
         broken: `<ConfigMap>/<key>` of the values that cannot be read.
     """
 
     counts: Mapping[LedgerState, int] = field(default_factory=dict)
     total_bytes: int = 0
     shards: int = 0
-    recent_successes: Sequence[tuple[str, LedgerEntry]] = ()
-    recent_failures: Sequence[tuple[str, LedgerEntry]] = ()
+    recent_successes: Sequence[Ended] = ()
+    recent_failures: Sequence[Ended] = ()
     broken: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What the spec amounts to (see `jobs.digests`).
+
+    Args:
+        listing: of what a listing is made from.
+        download: of what downloads are made from.
+    """
+
+    listing: str
+    download: str
 
 
 def build_status(
@@ -71,9 +82,10 @@ def build_status(
     library: LibraryStatus | None,
     check: CheckReport | None,
     blocker: Blocker | None,
-    backoff: Backoff | None,
+    gate: GateStatus | None,
     next_check: datetime | None,
     now: datetime,
+    digests: Digests,
     cookies: CookiesVerdict | None = None,
     turn: Turn | None = None,
 ) -> SubscriptionStatus:
@@ -85,28 +97,31 @@ def build_status(
         library: where new files go, defaults filled in; None: no claim is named.
         check: the check that this pass made; None: none was due.
         blocker: what keeps Jobs from being created.
-        backoff: the pause of downloads, over or not.
+        gate: the Subscription's own, while it is closed.
         next_check: None while suspended.
         now: the present.
+        digests: of the spec.
         cookies: what this pass found out about them.
         turn: of the check that was due in this pass, in the line before the listings; None: none was.
     """
     previous = subscription.status
-    status = _after_check(previous, check, subscription.generation)
+    status = _after_check(previous, check, digests.listing)
     status = status.model_copy(
         update={
             "observed_generation": subscription.generation,
+            "download_digest": digests.download,
             "counts": _counts(ledger.counts),
-            "bytes": ledger.total_bytes,
+            "bytes": min(ledger.total_bytes, LARGEST),
             "library": _standing_library(previous.library, library, ledger.counts),
             "next_check_time": next_check,
-            "backoff": None if backoff is None or _is_moot(backoff, ledger.counts, now) else backoff,
-            "recent_videos": tuple(_recent_video(*pair) for pair in ledger.recent_successes[:MAX_RECENT]),
-            "recent_failures": tuple(_recent_failure(*pair) for pair in ledger.recent_failures[:MAX_RECENT]),
+            "gate": None if gate is None or _is_moot(gate, ledger.counts, now) else gate,
+            "recent_videos": tuple(map(_recent_video, ledger.recent_successes[:MAX_RECENT])),
+            "recent_failures": tuple(map(_recent_failure, ledger.recent_failures[:MAX_RECENT])),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
         }
     )
-    judge = Judge(previous.conditions, subscription.generation, now)
+    stale = status.last_check_digest != digests.listing
+    judge = Judge(previous.conditions, subscription.generation, now, is_stale=stale)
     conditions = (
         judge.ready(subscription, status, check, blocker),
         judge.source_reachable(status, check),
@@ -118,8 +133,8 @@ def build_status(
             now=now,
         ),
         judge.up_to_date(status),
-        judge.library_changed(status.library, library),
-        judge.ledger_intact(ledger.broken),
+        judge.library_in_place(status.library, library),
+        judge.ledger_intact(subscription, ledger.broken),
     )
     about_cookies = cookies_condition(
         previous.conditions,
@@ -149,13 +164,13 @@ def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) ->
     return identity.status.model_copy(update={"conditions": (ready, *others)})
 
 
-def _after_check(previous: SubscriptionStatus, check: CheckReport | None, generation: int) -> SubscriptionStatus:
+def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest: str) -> SubscriptionStatus:
     """What is remembered of checks."""
     if check is None:
         return previous
-    update: dict[str, Any] = {"last_check_time": check.at, "last_check_generation": generation}
+    update: dict[str, Any] = {"last_check_time": check.at, "last_check_digest": digest}
     if check.requested is not None:
-        handled = HandledRequest(id=check.requested[:MAX_KEY], time=check.at)
+        handled = HandledRequest(id=check.requested, time=check.at)
         update["last_handled"] = previous.last_handled.model_copy(update={"check": handled})
     if check.went_well:
         update |= {"last_successful_check_time": check.at, "last_check_outcome": None, "failed_checks": 0}
@@ -163,19 +178,18 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
         outcome = OutcomeClass.ENVIRONMENT if check.end is None else check.outcome or OutcomeClass.TRANSIENT
         update |= {"last_check_outcome": outcome, "failed_checks": previous.failed_checks + 1}
     if check.end is not None:
-        in_a_row = previous.gone_checks if previous.last_check_generation == generation else 0
+        in_a_row = previous.gone_checks if previous.last_check_digest == digest else 0
         update["gone_checks"] = in_a_row + 1 if check.found_no_source else 0
     if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
-        title = None if check.source_title is None else check.source_title[:MAX_TEXT]
-        update["source"] = SourceStatus(id=check.source_id[:MAX_KEY], title=title)
+        update["source"] = SourceStatus(id=check.source_id, title=check.source_title)
     return previous.model_copy(update=update)
 
 
-def _is_moot(backoff: Backoff, counts: Mapping[LedgerState, int], now: datetime) -> bool:
+def _is_moot(gate: GateStatus, counts: Mapping[LedgerState, int], now: datetime) -> bool:
     """A pause is over and no download is left that could prove it right or wrong."""
-    return paused_until(backoff, now) is None and not any(counts.get(state) for state in UNFINISHED_STATES)
+    return gate.until_time <= now and not any(counts.get(state) for state in UNFINISHED_STATES)
 
 
 def _counts(states: Mapping[LedgerState, int]) -> Counts:
@@ -199,28 +213,25 @@ def _standing_library(
     return previous if previous is not None and standing else wanted
 
 
-def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
+def _recent_video(ended: Ended) -> RecentVideo:
     return RecentVideo(
-        key=key,
-        title=_cut(entry.title),
-        path=None if entry.path is None else entry.path[:1024],
-        bytes=entry.bytes,
-        finished_time=entry.times.finished,
+        key=ended.key,
+        title=ended.title,
+        path=ended.path,
+        claim_name=ended.claim,
+        bytes=ended.bytes,
+        finished_time=ended.finished,
     )
 
 
-def _recent_failure(key: str, entry: LedgerEntry) -> RecentFailure:
+def _recent_failure(ended: Ended) -> RecentFailure:
     return RecentFailure(
-        key=key,
-        title=_cut(entry.title),
-        state=entry.state,
-        reason=None if entry.reason is None else entry.reason[:MAX_REASON],
-        message=_cut(entry.message),
-        failures=entry.failures,
-        finished_time=entry.times.finished,
-        retry_time=entry.retry_at,
+        key=ended.key,
+        title=ended.title,
+        state=ended.state,
+        reason=ended.reason,
+        message=ended.message,
+        failures=ended.failures,
+        finished_time=ended.finished,
+        retry_time=ended.retry_at,
     )
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:MAX_TEXT]

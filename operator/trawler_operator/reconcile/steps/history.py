@@ -35,7 +35,8 @@ from trawler_operator.domain.history.inventory import (
     started_sources,
 )
 from trawler_operator.domain.jobs.cleanup import has_succeeded
-from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
+from trawler_operator.domain.jobs.containers import download_succeeded
+from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.reconcile.ports import (
@@ -47,7 +48,7 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import JobWatcher
+from trawler_operator.reconcile.steps.settle import JobWatcher, job_not_starting, unless_said
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
 from trawler_operator.reconcile.subject import Subject
@@ -77,6 +78,21 @@ class Restored:
     blocker: Blocker | None = None
     look_at: tuple[datetime, ...] = ()
     events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended.
+
+    Args:
+        pod: that tried; None: it is gone.
+        observed: what that means.
+        well: it printed all that it was asked for.
+    """
+
+    pod: Manifest | None
+    observed: ObservedOutcome
+    well: bool
 
 
 class Historian:
@@ -138,13 +154,15 @@ class Historian:
         while True:
             for job in jobs.stale:
                 await self._delete(job)
-            if jobs.present is None or not is_finished(jobs.present):
-                return replace(await self._run(subject, ledger, progress, jobs), events=events)
+            end = await self._find_end(jobs.present) if jobs.present is not None else None
+            if jobs.present is None or end is None:
+                step = await self._run(subject, ledger, progress, jobs)
+                return replace(step, events=(*events, *step.events))
             try:
-                chunk = await self._read(subject, progress, jobs.present)
+                chunk = await self._read(subject, progress, jobs.present, end)
             except UnusableChunkError as error:
-                ended_at = observe_outcome(jobs.present, None).finished_at
-                return replace(await self._try_again(subject, progress, jobs, str(error), ended_at), events=events)
+                step = await self._try_again(subject, progress, jobs, str(error), end.observed.finished_at)
+                return replace(step, events=(*events, *step.events))
             except UnavailableError as error:
                 # The chunk may be fine, so it is kept; nothing but asking again helps.
                 self.withdraw(subject.key)
@@ -171,47 +189,62 @@ class Historian:
                 return await self._try_again(subject, progress, jobs, why, trouble.ends_at)
             self._places_for(subject).hold(subject.key)
             # Until then only shown: a volume that comes back lets it run.
+            name = jobs.present["metadata"]["name"]
+            events = tuple(job_not_starting(subject, name, trouble)) if trouble is not None else ()
             shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
-            return Restored(complete=False, blocker=shown, look_at=(again,) if again else ())
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
+            return Restored(complete=False, blocker=shown, look_at=(again,) if again else (), events=events)
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
         if held is not None:
             self.withdraw(subject.key)
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))
         if self._places_for(subject).take(subject.key):
-            refused = await self._create(subject, progress, jobs.attempt + 1)
+            refused, events = await self._create(subject, progress, jobs.attempt + 1)
             shown = refused or _blocker(ConditionReason.REBUILDING_HISTORY, so_far)
-            return Restored(complete=False, blocker=shown)
+            return Restored(complete=False, blocker=shown, events=events)
         return Restored(
             complete=False, blocker=_blocker(ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
         )
 
-    async def _create(self, subject: Subject, progress: Progress, attempt: int) -> Blocker | None:
+    async def _create(
+        self, subject: Subject, progress: Progress, attempt: int
+    ) -> tuple[Blocker | None, tuple[Event, ...]]:
         """Create the Job of a try; what keeps it from being created, if anything does."""
         namespace = subject.key[0]
-        manifest = build_inventory_job(subject.subscription, progress, attempt, subject.policy.defaults)
+        manifest = build_inventory_job(
+            subject.subscription, progress, attempt, subject.policy.defaults, one_node=subject.one_node
+        )
         try:
             await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
-            return None  # of an attempt whose answer was lost: its name is nobody else's
+            return None, ()  # of an attempt whose answer was lost: its name is nobody else's
         except RejectedError as error:
             self.withdraw(subject.key)
-            return _blocker(ConditionReason.JOB_REJECTED, str(error))
+            text = message(EventReason.JOB_REJECTED, job=manifest["metadata"]["name"], detail=error)
+            event = Event(EventReason.JOB_REJECTED, text, warning=True)
+            return _blocker(ConditionReason.JOB_REJECTED, str(error)), tuple(unless_said(subject, event, str(error)))
         logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
-        return None
+        return None, ()
 
-    async def _read(self, subject: Subject, progress: Progress, job: Manifest) -> Chunk:
-        """The chunk that a finished Job printed.
+    async def _find_end(self, job: Manifest) -> _End | None:
+        """How a Job's try ended, by the Job, or by its container where another one keeps the pod alive."""
+        if is_finished(job):
+            pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
+            return _End(pod, observe_outcome(job, pod), well=has_succeeded(job))
+        pod = await self._watcher.find_kept_alive(job)
+        return _End(pod, observe_container(pod), well=download_succeeded(pod)) if pod is not None else None
+
+    async def _read(self, subject: Subject, progress: Progress, job: Manifest, end: _End) -> Chunk:
+        """The chunk that a Job has printed.
 
         Raises:
             UnusableChunkError: it printed none, or none that came through.
         """
         namespace, name = subject.key[0], job["metadata"]["name"]
-        pod = await self._api.find_pod(namespace, name)
-        if not has_succeeded(job):
-            raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
-        if pod is None:
+        if not end.well:
+            raise UnusableChunkError(describe_failure(end.observed))
+        if end.pod is None:
             raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
-        pod_name = pod["metadata"]["name"]
+        pod_name = end.pod["metadata"]["name"]
         try:
             log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
             chunk = parse_chunk(log)
@@ -228,7 +261,7 @@ class Historian:
         """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
         failed = jobs.present
         assert failed is not None
-        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription)
+        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription, subject.policy.defaults)
         if at is not None and subject.now < at:
             self.withdraw(subject.key)
             return Restored(
@@ -236,14 +269,15 @@ class Historian:
                 blocker=_blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}"),
                 look_at=(at,),
             )
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
+        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
         if held is not None:
             self.withdraw(subject.key)
             return Restored(complete=False, blocker=held[0], look_at=(held[1],))
         shown = _blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
         if self._places_for(subject).take(subject.key):
-            shown = await self._create(subject, progress, jobs.attempt + 1) or shown
+            refused, events = await self._create(subject, progress, jobs.attempt + 1)
             await self._delete(failed)
+            return Restored(complete=False, blocker=refused or shown, events=events)
         return Restored(complete=False, blocker=shown)
 
     async def _write(self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk) -> tuple[Event, ...]:
@@ -258,7 +292,7 @@ class Historian:
                 return Changes()  # another operator was quicker
             volume_id = chunk.header.volume_id
             return Changes(
-                entries=rebuilt_entries(chunk.records, ledger.knows, subject.now),
+                entries=rebuilt_entries(chunk.records, ledger.knows, progress.claim, subject.now),
                 started_sources=started_sources(chunk.records, format_time(subject.now)),
                 volumes={progress.claim: volume_id} if volume_id else {},
                 requests=remembered_requests(subject.subscription.status),

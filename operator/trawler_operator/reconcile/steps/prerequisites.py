@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from trawler_operator.api.conditions import ConditionStatus, ConditionType
 from trawler_operator.api.reasons import ConditionReason, message
-from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.jobs.claim_modes import is_for_one_pod, is_on_one_node
 from trawler_operator.domain.jobs.settings import ca_bundle_config_map
 from trawler_operator.domain.requests.grammar import asked_check
-from trawler_operator.reconcile.ports import KubernetesApi
+from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 from trawler_operator.reconcile.steps.secrets import ListingSecrets, read_secrets
 from trawler_operator.reconcile.stores.recent_answers import RecentAnswers
 from trawler_operator.reconcile.subject import Subject
@@ -36,6 +36,19 @@ class ListingNeeds:
     secrets: ListingSecrets = field(default_factory=ListingSecrets)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimState:
+    """The claim that downloads go to.
+
+    Args:
+        blocker: what is wrong with it; None: nothing.
+        one_node: its volume is attached to one node at a time, so that all Jobs with it must run there.
+    """
+
+    blocker: Blocker | None = None
+    one_node: bool = False
+
+
 class Prerequisites:
     """Looks at what a spec or the operator's defaults name.
 
@@ -50,7 +63,7 @@ class Prerequisites:
     def __init__(self, api: KubernetesApi, clock: Callable[[], float]) -> None:
         self._api = api
         self._ca_bundles = RecentAnswers[str](clock)
-        self._claims = RecentAnswers[bool](clock)
+        self._claims = RecentAnswers[ClaimState](clock)
 
     async def look_at_listing_needs(self, subject: Subject) -> ListingNeeds:
         """Secrets and CA bundle. Secrets are read in each pass: none is kept."""
@@ -62,7 +75,7 @@ class Prerequisites:
         config_map = ca_bundle_config_map(subscription.spec, subject.policy.defaults)
         if not config_map:
             return ListingNeeds(secrets=secrets)
-        ca_bundle = None if _looks_anew(subscription) else self._ca_bundles.get((namespace, config_map))
+        ca_bundle = None if _looks_anew(subject) else self._ca_bundles.get((namespace, config_map))
         if ca_bundle is None:
             body = await self._api.get_config_map(namespace, config_map)
             ca_bundle = ((body or {}).get("data") or {}).get(CA_KEY) or None
@@ -74,33 +87,40 @@ class Prerequisites:
             return ListingNeeds(blocker, can_list=False, secrets=secrets)
         return ListingNeeds(ca_bundle=ca_bundle, secrets=secrets)
 
-    async def look_at_claim(self, subject: Subject) -> Blocker | None:
-        """What is wrong with the claim that downloads go to; None: nothing."""
+    async def look_at_claim(self, subject: Subject) -> ClaimState:
+        """What is known of the claim that downloads go to."""
         namespace, name = subject.key[0], subject.claim
-        if not name:
-            reason = ConditionReason.CLAIM_NOT_CONFIGURED
-            return Blocker(reason, message(reason, namespace=namespace))
-        if not _looks_anew(subject.subscription) and self._claims.get((namespace, name)):
-            return None
-        blocker = await self._read_claim(namespace, name)
-        self._claims.note((namespace, name), True if blocker is None else None)
-        return blocker
-
-    async def _read_claim(self, namespace: str, name: str) -> Blocker | None:
-        claim = await self._api.get_claim(namespace, name)
-        if claim is None or claim["metadata"].get("deletionTimestamp"):
-            reason = ConditionReason.CLAIM_NOT_FOUND
-            return Blocker(reason, message(reason, claim=name, namespace=namespace))
-        # Pending is fine: a claim that waits for its first consumer is bound by the first Job.
-        if (claim.get("status") or {}).get("phase") == "Lost":
-            return Blocker(ConditionReason.CLAIM_LOST, message(ConditionReason.CLAIM_LOST, claim=name))
-        return None
+        kept = None if _looks_anew(subject) else self._claims.get((namespace, name))
+        if kept is not None:
+            return kept
+        claim = await self._api.get_claim(namespace, name) if name else None
+        state = ClaimState(_blocker_of(claim, name, namespace), claim is not None and is_on_one_node(claim))
+        self._claims.note((namespace, name), state if state.blocker is None else None)
+        return state
 
 
-def _looks_anew(subscription: Subscription) -> bool:
+def _blocker_of(claim: Manifest | None, name: str, namespace: str) -> Blocker | None:
+    """What keeps Jobs from using the claim of that name; None: nothing."""
+    if not name:
+        reason = ConditionReason.CLAIM_NOT_CONFIGURED
+        return Blocker(reason, message(reason, namespace=namespace))
+    if claim is None or claim["metadata"].get("deletionTimestamp"):
+        reason = ConditionReason.CLAIM_NOT_FOUND
+        return Blocker(reason, message(reason, claim=name, namespace=namespace))
+    # Pending is fine: a claim that waits for its first consumer is bound by the first Job.
+    if (claim.get("status") or {}).get("phase") == "Lost":
+        return Blocker(ConditionReason.CLAIM_LOST, message(ConditionReason.CLAIM_LOST, claim=name))
+    if is_for_one_pod(claim):
+        reason = ConditionReason.CLAIM_FOR_ONE_POD
+        return Blocker(reason, message(reason, claim=name, namespace=namespace))
+    return None
+
+
+def _looks_anew(subject: Subject) -> bool:
     """Whether what was found for others lately is not enough."""
-    status = subscription.status
+    subscription, status = subject.subscription, subject.subscription.status
     ready = next((c for c in status.conditions if c.type == ConditionType.READY), None)
     is_well = ready is not None and ready.status is ConditionStatus.TRUE
-    is_changed = status.observed_generation != subscription.generation
+    reported = (status.last_check_digest, status.download_digest)
+    is_changed = reported != (subject.listing_digest, subject.download_digest)
     return not is_well or is_changed or asked_check(subscription.annotations, status.last_handled.check) is not None
