@@ -32,6 +32,7 @@ from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.leadership import LeaseTerms
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.loop.watch import watch
 from trawler_operator.loop.worker import work
@@ -100,10 +101,11 @@ class _Operator:
             gate_limits=build_gate_limits(config),
             policy=build_policy(config, clock),
             measurements=self._measurements,
-            listings=config.operator.max_concurrent_listings,
+            listings=build_listing_limits(config),
             shard_changes=shard_changes,
             wake=self._queue.add,
         )
+        self._measurements.show_line(self._reconciler.line.lengths)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -188,6 +190,11 @@ def build_gate_limits(config: Config) -> GateLimits:
         budget=config.admission.egress,
         listing_timeout=min(config.gates.probe_timeout, longest_pass),
     )
+
+
+def build_listing_limits(config: Config) -> LineLimits:
+    """What the line before the listings obeys."""
+    return LineLimits(config.operator.max_concurrent_listings, config.admission.egress.listing_spacing)
 
 
 async def _first_look(api: KubernetesAdapter, admission: Admission, stop: asyncio.Event) -> set[Key]:

@@ -51,6 +51,7 @@ from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.launches.claims import claim
 from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.ports import RawListing
 from trawler_operator.reconcile.reconciler import Reconciler
@@ -77,6 +78,9 @@ class Clock:
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return self._now.timestamp()
 
     def advance(self, step: timedelta) -> None:
         self._now += step
@@ -129,7 +133,9 @@ async def operator(url: str, slots: int = 1000, slots_of_each: int = 1000) -> As
     api = KubernetesAdapter(requests, (NAMESPACE,))
     gates = GateStore(api, NAMESPACE, f"bench-gates-{os.getpid()}")
     # Starts one after the other, as it is with any spacing: one launch per pass.
-    budget = BudgetLimits(max_parallel=1000, max_per_hour=100_000, spacing=timedelta(microseconds=1))
+    budget = BudgetLimits(
+        max_parallel=1000, max_per_hour=100_000, spacing=timedelta(microseconds=1), listings_per_second=0
+    )
     pause = Pause(timedelta(minutes=1), timedelta(hours=1))
     reconciler = Reconciler(
         api=api,
@@ -141,7 +147,7 @@ async def operator(url: str, slots: int = 1000, slots_of_each: int = 1000) -> As
         gate_limits=GateLimits(GatePolicy(pause, pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
         policy=Policy(DEFAULTS, AccessRules(), CHECKS, HistoryLimits(), Patience(), clock.now()),
         measurements=PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True),
-        listings=2,
+        listings=LineLimits(2),
         shard_changes=changes,
         wake=lambda key, delay: None,
     )

@@ -47,11 +47,11 @@ def test_defaults_are_the_same_with_and_without_the_chart(tmp_path: Path) -> Non
     assert (HistoryLimits(), Patience()) == (config.jobs.history, config.jobs.timeouts)
 
 
-def numbers(schema: Any, path: tuple[str, ...] = ()) -> list[tuple[str, int]]:
+def numbers(schema: Any, path: tuple[str, ...] = ()) -> list[tuple[str, float]]:
     """Smallest and largest number that the schema takes, for each value that the operator reads."""
     if reference := schema.get("$ref"):
         schema = SCHEMA["$defs"][reference.rpartition("/")[2]]
-    if schema.get("type") == "integer":
+    if schema.get("type") in {"integer", "number"}:
         return [(".".join(path), schema["minimum"]), (".".join(path), schema["maximum"])]
     return [row for key, part in schema.get("properties", {}).items() for row in numbers(part, (*path, key))]
 
@@ -59,7 +59,7 @@ def numbers(schema: Any, path: tuple[str, ...] = ()) -> list[tuple[str, int]]:
 READ = [key for key in SCHEMA["properties"] if key in {to_camel(name) for name in Config.model_fields}]
 
 
-def nested(path: str, number: int) -> Any:
+def nested(path: str, number: float) -> Any:
     """Values with one number in them, and what has to change with it."""
     values: Any = number
     for key in reversed(path.split(".")):
@@ -74,9 +74,14 @@ def nested(path: str, number: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("path", "number"), [row for key in READ for row in numbers(SCHEMA["properties"][key], (key,))]
+    ("path", "number"),
+    [
+        *(row for key in READ for row in numbers(SCHEMA["properties"][key], (key,))),
+        ("admission.egress.listingsPerSecond", 0.001),
+        ("admission.egress.listingsPerSecond", 0.2),
+    ],
 )
-def test_the_operator_takes_what_the_schema_takes(path: str, number: int, tmp_path: Path) -> None:
+def test_the_operator_takes_what_the_schema_takes(path: str, number: float, tmp_path: Path) -> None:
     """A value that helm accepts is not refused later, by a pod that ends at once."""
     values = nested(path, number)
     load(tmp_path, values)

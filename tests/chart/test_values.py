@@ -48,6 +48,16 @@ NFS = {"server": "nas.lan", "path": "/media"}
             id="relative hostPath",
         ),
         pytest.param(
+            {"admission": {"egress": {"listingsPerSecond": 0.0001}}},
+            ["listingsPerSecond (0.0001)", "0 for no pace"],
+            id="a pace that is none",
+        ),
+        pytest.param(
+            {"admission": {"egress": {"listingsPerSecond": -1}}},
+            ["/admission/egress/listingsPerSecond", "minimum"],
+            id="a negative pace",
+        ),
+        pytest.param(
             {"library": {"storageClass": {"name": "fast"}}}, ["a size is needed too"], id="a class without a size"
         ),
         pytest.param(

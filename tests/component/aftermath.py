@@ -29,6 +29,7 @@ LONGEST_WATCHED = timedelta(days=3)
 _SHORTEST_STEP = timedelta(seconds=1)
 _SHOWN = ("Ready", "SourceReachable", "CookiesValid")
 """UpToDate follows from the ledger's states, and LibraryInPlace and LedgerIntact from no ending."""
+_WELL = {"Ready": "Ready=True Watching"}
 _VIDEO = "youtube.v0"
 
 
@@ -242,6 +243,8 @@ def _conditions(world: World) -> dict[str, str]:
 
 
 def _changed(before: dict[str, str], after: dict[str, str]) -> str:
-    assert before["Ready"] == "Ready=True Watching"
+    """What the conditions say, but for what they said before, and for what a Subscription that is well says."""
+    assert before["Ready"] == "Ready=False NothingListed"
     assert before["SourceReachable"] == "SourceReachable=True Listed"
-    return ", ".join(after[kind] for kind in _SHOWN if after.get(kind) != before.get(kind)) or "none"
+    same = {kind: (before.get(kind), _WELL.get(kind)) for kind in _SHOWN}
+    return ", ".join(after[kind] for kind in _SHOWN if after.get(kind) not in same[kind]) or "none"

@@ -39,13 +39,16 @@ class Killed(BaseException):
 
 
 class Clock:
-    """Time that tests move."""
+    """Time that tests move; the wall clock shows whole seconds."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.time = now
 
     def now(self) -> datetime:
-        return self.time
+        return self.time.replace(microsecond=0)
+
+    def monotonic(self) -> float:
+        return (self.time - NOON).total_seconds()
 
     def advance(self, step: timedelta) -> None:
         self.time += step

@@ -25,6 +25,7 @@ from trawler_operator.domain.jobs.cleanup import HistoryLimits
 from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
+from trawler_operator.domain.line import LineLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
 from trawler_operator.reconcile.reconciler import PassFailedError, Reconciler
@@ -96,6 +97,7 @@ class Silent:
     def pass_finished(self, seconds: float, *, failed: bool) -> None: ...
 
 
+LISTINGS = LineLimits(places=2)
 GATES = ("trawler-system", "trawler-gates")
 """Namespace and name of the ConfigMap that keeps the gates."""
 POLICY = GatePolicy(
@@ -115,7 +117,7 @@ def make_limits(
     spacing: timedelta = timedelta(0),
 ) -> AdmissionLimits:
     """Of all Jobs, of one Subscription's, and of one address at one site."""
-    return AdmissionLimits(total, each, BudgetLimits(parallel, per_hour, spacing))
+    return AdmissionLimits(total, each, BudgetLimits(parallel, per_hour, spacing, listings_per_second=0))
 
 
 class Operator:
@@ -134,6 +136,7 @@ class Operator:
         defaults: JobDefaults | None = None,
         read_secrets: bool = False,
         access: AccessRules | None = None,
+        listings: LineLimits = LISTINGS,
     ) -> None:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
@@ -170,7 +173,7 @@ class Operator:
                 started_at=clock.now(),
             ),
             measurements=self.silent,
-            listings=2,
+            listings=listings,
             shard_changes=self.shard_changes,
             wake=self._wake,
         )
@@ -193,7 +196,19 @@ class Operator:
     def _wake(self, key: tuple[str, str], delay: float) -> None:
         self.woken[key] = min(delay, self.woken.get(key, delay))
 
+    @property
+    def called(self) -> set[tuple[str, str]]:
+        """Those that are woken at once."""
+        return {key for key, delay in self.woken.items() if delay <= 0}
+
     async def reconcile(self, key: tuple[str, str] = KEY) -> timedelta | None:
+        """A pass, and when the next one is due: by what it says itself, or because it was woken for a time."""
+        pause = await self._reconcile(key)
+        woken = self.woken.get(key)
+        times = [*([pause] if pause is not None else []), *([timedelta(seconds=woken)] if woken is not None else [])]
+        return min(times, default=None)
+
+    async def _reconcile(self, key: tuple[str, str]) -> timedelta | None:
         self.woken.pop(key, None)
         while True:
             failed: PassFailedError | None = None

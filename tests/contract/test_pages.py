@@ -20,6 +20,7 @@ from trawler_operator.domain.gates.book import GateBook
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.gate import Gate
 from trawler_operator.domain.gates.route import GateId, GateKind
+from trawler_operator.domain.line import Length
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,30 +111,31 @@ def test_every_state_of_the_ledger_is_explained() -> None:
     assert sorted(_words(_table("Why is a video not there?"))) == sorted(LedgerState)
 
 
-def test_every_metric_is_explained_with_its_labels() -> None:
+async def test_every_metric_is_explained_with_its_labels() -> None:
     """As Prometheus sees them."""
     told = {name: set(_labels(row[1])) for row in _table("Metrics") for name in _words([row])}
 
-    assert told == _scraped()
+    assert told == await _scraped()
 
 
 def _labels(cell: str) -> list[str]:
     return [label.strip() for label in cell.split(",") if label.strip()]
 
 
-def _scraped() -> dict[str, set[str]]:
+async def _scraped() -> dict[str, set[str]]:
     """Name → labels, of all there is once everything was counted."""
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     gate = Gate(GateId(GateKind.EGRESS, "youtube.com"), budget=Budget({}))
     measurements = PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True)
     measurements.show_gates(lambda: GateBook({gate.id.name: gate}), 60, lambda: now)
+    measurements.show_line(lambda: {gate.id: Length(1, 1.0)})
     measurements.gate_moved("Egress", "closed")
     measurements.check_finished("complete", 1.0)
     measurements.launch_finished("Published")
     measurements.subscription_seen(("media", "a"), {"Pending": 1}, now - timedelta(hours=1))
     measurements.dead_letters_seen(("media", "a"), {"Drm": 1})
     measurements.pass_finished(1.0, failed=True)
-    families = text_string_to_metric_families(measurements.render().decode())
+    families = text_string_to_metric_families((await measurements.render()).decode())
     return {
         f"{family.name}_total" if family.type == "counter" else family.name: {
             label for sample in family.samples for label in sample.labels if label != "le"

@@ -82,6 +82,16 @@ def test_the_pod_has_a_name_of_its_own_outside_a_cluster(file: Path) -> None:
             id="nobody left for ended Jobs",
         ),
         pytest.param(
+            lambda c: c["admission"]["egress"].update(listingsPerSecond=0.0001),
+            "admission.egress.listingsPerSecond: must be 0 (no pace), or 0.001 (one in 1000 s) or more",
+            id="a pace that is none",
+        ),
+        pytest.param(
+            lambda c: c["admission"]["egress"].update(listingsPerSecond=-1),
+            "admission.egress.listingsPerSecond: Input should be greater than or equal to 0",
+            id="a negative pace",
+        ),
+        pytest.param(
             lambda c: c["operator"].update(logLevel="loud"),
             "operator.logLevel: Input should be 'debug', 'info', 'warning' or 'error'",
             id="a word that is not one of those allowed",

@@ -50,6 +50,10 @@ what to do. Included once, by the Deployment.
 {{- if ge (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles) -}}
 {{- fail (printf "operator: maxConcurrentListings (%d) must be smaller than maxConcurrentReconciles (%d), else ended Jobs wait for listings." (int $operator.maxConcurrentListings) (int $operator.maxConcurrentReconciles)) -}}
 {{- end -}}
+{{- $rate := float64 .Values.admission.egress.listingsPerSecond -}}
+{{- if and (gt $rate 0.0) (lt $rate 0.001) -}}
+{{- fail (printf "admission.egress: listingsPerSecond (%v) is less than one in 1000 seconds: set 0.001 or more, or 0 for no pace at all." $rate) -}}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount: create is false, so name must say which existing account to use." -}}
 {{- end -}}

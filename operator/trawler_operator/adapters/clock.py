@@ -1,7 +1,8 @@
-"""The wall clock."""
+"""The clocks."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 
@@ -11,3 +12,7 @@ class SystemClock:
     def now(self) -> datetime:
         """The time, UTC."""
         return datetime.now(UTC).replace(microsecond=0)
+
+    def monotonic(self) -> float:
+        """Seconds since some time, as the event loop counts them."""
+        return time.monotonic()

@@ -17,7 +17,7 @@ async def serve_http(
     health: Health,
     lease_complaint: Callable[[], str | None],
     api_answers: Callable[[], Awaitable[bool]],
-    render_metrics: Callable[[], bytes],
+    render_metrics: Callable[[], Awaitable[bytes]],
     host: str | None = None,
 ) -> AsyncIterator[int]:
     """Serve on all addresses, or on one, while the context is open; yields the port (useful when asked for 0).
@@ -43,7 +43,7 @@ async def serve_http(
         return web.Response(text="ok")
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await render_metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])

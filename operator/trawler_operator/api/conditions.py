@@ -24,6 +24,11 @@ class ConditionType(StrEnum):
     """
     SOURCE_REACHABLE = "SourceReachable"
     """The last listing was complete. A lister that is down leaves it as it was: that says nothing of the source."""
+    ON_SCHEDULE = "OnSchedule"
+    """The last check did not have to stand in line for long, and no check does.
+
+    False while more is due than listings may be made at a time, or than the pace of its site allows.
+    """
     UP_TO_DATE = "UpToDate"
     """Nothing selected waits to be downloaded: none queued, running or to be tried again.
 

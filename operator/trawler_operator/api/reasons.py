@@ -58,6 +58,9 @@ class ConditionReason(StrEnum):
     LISTED = "Listed"
     LISTING_TOO_LONG = "ListingTooLong"
 
+    ON_TIME = "OnTime"
+    CHECKS_DELAYED = "ChecksDelayed"
+
     ALL_DOWNLOADED = "AllDownloaded"
     WAITING_FOR_VIDEOS = "WaitingForVideos"
     DOWNLOADS_PENDING = "DownloadsPending"
@@ -263,6 +266,12 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
+            ConditionReason.ON_TIME: "checks are made when they are due",
+            ConditionReason.CHECKS_DELAYED: (
+                "a check has waited for {minutes} min: {due} checks of {lane} were due when this was found, which "
+                "begin {pace} (chart value admission.egress.listingsPerSecond), and {places} run at a time over all "
+                "sites (operator.maxConcurrentListings); check less often, or raise what is too small"
+            ),
             ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
             ConditionReason.WAITING_FOR_VIDEOS: (
                 "nothing selected waits to be downloaded; some cannot be had yet ({waiting}) and are looked at again"

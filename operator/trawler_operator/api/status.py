@@ -195,7 +195,7 @@ class SubscriptionStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """Generation of the spec that this status was made for."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, UpToDate, LibraryInPlace, LedgerIntact and, with cookies, CookiesValid."""
+    """Ready, SourceReachable, OnSchedule, UpToDate, LibraryInPlace, LedgerIntact and, with cookies, CookiesValid."""
     counts: Counts = Counts()
     """How many videos stand where."""
     bytes: Number = 0
@@ -205,7 +205,8 @@ class SubscriptionStatus(StatusModel):
     library: LibraryStatus | None = None
     """Where the videos downloaded so far stand; spec.library may have changed since."""
     last_check_time: Time | None = None
-    """When the source was last looked at, with whatever result."""
+    """When the source was last looked at, with whatever result. Where checks find nothing new it is up to half an hour
+    behind, as are the other times of checks."""
     last_successful_check_time: Time | None = None
     """When a listing was last complete."""
     last_audit_time: Time | None = None

@@ -14,6 +14,7 @@ from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.domain.status.condition_rules import CheckReport
 from trawler_operator.domain.status.cookies import CookiesVerdict
+from trawler_operator.domain.status.punctuality import Turn
 from trawler_operator.reconcile.failures import StepFailure
 from trawler_operator.reconcile.ports import Event
 from trawler_operator.reconcile.stores.gatekeeper import AboutGate
@@ -39,7 +40,8 @@ class Findings:
         busy: videos that a live Job works on although the ledger does not know.
         asked_for_slots: admission knows what the Subscription wants.
         waits_for_gate: a check is due, but a closed gate holds it.
-        waits_for_place: a check is due, but too many listings run: a free place wakes the Subscription.
+        turn: of the check that was due, in the line before the listings; None: none was.
+        can_check: a check that is due is made as soon as it is its turn.
         probe_in_doubt: it holds a probe that nobody seems to make, and which is too fresh to be given back.
         look_at: times at which there is something to see.
         events: about the Subscription.
@@ -60,7 +62,8 @@ class Findings:
     busy: frozenset[str] = frozenset()
     asked_for_slots: bool = False
     waits_for_gate: bool = False
-    waits_for_place: bool = False
+    turn: Turn | None = None
+    can_check: bool = False
     probe_in_doubt: bool = False
     look_at: tuple[datetime, ...] = ()
     events: tuple[Event, ...] = ()

@@ -11,6 +11,7 @@ from trawler_operator.api.subscription import Key
 from trawler_operator.domain.checks.schedule import CheckHistory, PollDecision, poll_decision
 from trawler_operator.domain.pauses import backoff
 from trawler_operator.domain.requests.grammar import asked_check
+from trawler_operator.domain.status.punctuality import LATE_AFTER
 from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.subject import Subject
@@ -61,13 +62,16 @@ class NextPasses:
         self._gatekeeper = gatekeeper
         self._blocked: dict[Key, int] = {}
 
-    def after(self, found: Findings, upcoming: PollDecision | None, over_at: Iterable[datetime]) -> timedelta:
+    def after(
+        self, found: Findings, upcoming: PollDecision | None, over_at: Iterable[datetime], *, shown_late: bool
+    ) -> timedelta:
         """The earliest of the times at which there is something to do, from the pass's own time on.
 
         Args:
             found: what the pass found out.
             upcoming: the next check; None: nothing can be checked.
             over_at: times at which what the status shows is over by itself.
+            shown_late: the status says that checks are late.
         """
         subject, ledger = found.subject, found.ledger
         key, now, subscription = subject.key, subject.now, subject.subscription
@@ -83,8 +87,10 @@ class NextPasses:
         if found.probe_in_doubt or (found.missing and found.asked_for_slots):
             times.append(now + CLAIM_GRACE)
         if not suspended:
-            if upcoming is not None and upcoming.at is not None and not upcoming.due:
-                # A check that is due but was not made waits for a free listing place, which wakes it.
+            if found.can_check and upcoming is not None:
+                # The line before the listings wakes it for its check. Where it does not in time, the status says so.
+                times += [] if shown_late else [_late_at(found, upcoming)]
+            elif upcoming is not None and upcoming.at is not None and not upcoming.due:
                 times.append(upcoming.at)
             if found.waits_for_gate:
                 # The gate's opening wakes it; if nothing else can probe, it is this check that does.
@@ -100,3 +106,10 @@ class NextPasses:
     def forget(self, key: Key) -> None:
         """The Subscription is gone."""
         self._blocked.pop(key, None)
+
+
+def _late_at(found: Findings, upcoming: PollDecision) -> datetime:
+    """When the next check is late, if it is not made before."""
+    now, turn = found.subject.now, found.turn
+    waited = turn.waited if turn is not None and not turn.has_come else timedelta(0)
+    return max(now, upcoming.at or now) - waited + LATE_AFTER + timedelta(seconds=1)

@@ -88,6 +88,10 @@ class Clock(Protocol):
         """Now, in UTC, in whole seconds (as Kubernetes keeps times)."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds that never go back: for what lasts no longer than this process."""
+        ...
+
 
 class KubernetesApi(Protocol):
     """The few calls that the reconciler makes. Reads of a missing object answer None."""

@@ -220,7 +220,7 @@ async def test_an_unreadable_manifest_is_told_and_stops_nothing(world, volume):
 async def test_a_few_run_at_a_time(world):
     """The fifth waits for a place, and is woken when one is free."""
     world.cluster.inventory = None
-    keys = [("media", f"sub-{number}") for number in range(6)]
+    keys = [("media", f"sub-{number}") for number in range(7)]
     operator = world.operator()
     for _, name in keys:
         world.cluster.subscribe(SPEC, name=name)
@@ -233,7 +233,8 @@ async def test_a_few_run_at_a_time(world):
     await operator.reconcile(keys[0])
     assert keys[4] in operator.woken
     await operator.reconcile(keys[4])
+    assert keys[5] in operator.called
+    assert keys[6] not in operator.called
     world.cluster.delete("Subscription", *keys[1])
-    operator.woken.clear()
     await operator.reconcile(keys[1])
-    assert keys[5] in operator.woken
+    assert keys[6] in operator.called

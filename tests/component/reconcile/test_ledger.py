@@ -89,7 +89,7 @@ async def test_what_bears_the_labels_and_is_no_shard_is_left_alone(world: World)
     metadata = {"namespace": "media", "name": "trawler-ledger-numberline-0-backup", "labels": LEDGER}
     world.cluster.put("ConfigMap", {"metadata": metadata, "data": {}})
     await operator.reconcile()
-    assert world.cluster.reads == ["get Subscription", "get claim"]
+    assert world.cluster.reads == ["get Subscription"]
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["and is away", "and began again"])

@@ -8,12 +8,9 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, Object, request_of
-from component.world import GATES, Site, World, make_limits, videos, world_with_a_channel
-from trawler_downloader.contract.listing import ListRequest
+from component.world import GATES, World, make_limits, videos, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
-from trawler_operator.reconcile.places import Places
-from trawler_operator.reconcile.ports import RawListing
 
 
 @pytest.fixture
@@ -149,7 +146,7 @@ async def test_who_loses_a_start_to_another_pass_keeps_its_place(world: World) -
     await asyncio.gather(*(operator.reconcile(key) for key in keys))
     (first,) = world.cluster.running_jobs()
     (left,) = {key for key in keys if key[1] != first["metadata"]["labels"][labels.SUBSCRIPTION_LABEL]}
-    assert operator.woken == {left: 5.0}
+    assert operator.woken[left] == 5.0
     world.clock.advance(timedelta(seconds=5))
     await operator.reconcile(left)
     assert len(world.cluster.running_jobs()) == 2
@@ -170,8 +167,8 @@ async def test_fair_turns(world: World) -> None:
         started.append(owner)
         world.finish_jobs()
         await operator.reconcile(("media", owner))
-        while operator.woken:
-            await operator.reconcile(next(iter(operator.woken)))
+        while operator.called:
+            await operator.reconcile(next(iter(operator.called)))
         world.clock.advance(timedelta(seconds=1))
     assert started == ["numberline", "other"] * 4
 
@@ -217,41 +214,3 @@ async def test_many_shards(world: World) -> None:
     await world.settle(operator)
     assert len(world.cluster.shards()) == 6
     assert len(world.cluster.created) == 3
-
-
-async def test_listing_places(world: World) -> None:
-    """A check beyond the allowed listings waits in line without holding its worker, and is woken by a free place."""
-    keys = [KEY, ("media", "second"), ("media", "third")]
-    for _, name in keys:
-        world.cluster.subscribe(name=name)
-    operator = world.operator()
-    started, finish = asyncio.Semaphore(0), asyncio.Event()
-
-    async def list_slowly(request: ListRequest) -> RawListing:
-        started.release()
-        await finish.wait()
-        return await Site.list(world.site, request)
-
-    world.site.list = list_slowly  # type: ignore[method-assign]
-    passes = [asyncio.create_task(operator.reconcile(key)) for key in keys[:2]]
-    for _ in passes:
-        await started.acquire()
-    await operator.reconcile(keys[2])
-    assert operator.woken == {}
-    finish.set()
-    await asyncio.gather(*passes)
-    assert keys[2] in operator.woken
-    await operator.reconcile(keys[2])
-    assert world.cluster.condition("SourceReachable", keys[2]) == ("True", "Listed")
-
-
-async def test_place_passes_on(world: World) -> None:
-    """A Subscription that was woken for a free place but wants none passes it on."""
-    first, *keys = [("media", "first"), KEY, ("media", "second")]
-    woken: list[tuple[str, str]] = []
-    places = Places(1, woken.append)
-    assert places.take(first)
-    assert [places.take(key) for key in keys] == [False, False]
-    places.leave(first)
-    places.leave(keys[0])
-    assert woken == keys

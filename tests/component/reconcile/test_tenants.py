@@ -14,6 +14,7 @@ from trawler_operator.domain.gates.codec import decode_gate
 from trawler_operator.domain.gates.route import GateKind
 from trawler_operator.reconcile.ports import ApiError, RejectedError, UnavailableError
 from trawler_operator.reconcile.reconciler import PassFailedError
+from trawler_operator.reconcile.stores.recent_answers import KEPT_SECONDS
 
 WEBHOOK = UnavailableError('500: failed calling webhook "policy.example.com": no endpoints available')
 QUOTA = RejectedError("exceeded quota: jobs, requested: count/jobs.batch=1")
@@ -210,6 +211,7 @@ async def test_a_pass_that_hangs_is_cut_and_reported() -> None:
         await timeless.wait()
         return None
 
+    world.clock.advance(timedelta(seconds=KEPT_SECONDS))
     timeless = asyncio.Event()
     operator.api.get_claim = hang  # type: ignore[method-assign]
     operator.reconciler._deadline = 0.01

@@ -192,8 +192,9 @@ class GateWatch:
 
     def _passed(self, job: Object) -> dict[GateId, int]:
         """The gates that the Job's ending may move, with their epochs."""
-        claim = f"media/{self.nas.claims[subscription_of(job)]}"
-        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim))
+        name = subscription_of(job)
+        claim = f"media/{self.nas.claims[name]}"
+        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim, f"media/{name}"))
 
     def _site(self, job: Object) -> str:
         return self.internet.sites[subscription_of(job)]

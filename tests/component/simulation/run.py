@@ -45,6 +45,7 @@ class Run:
         self.cluster = Cluster()
         self.clock = self.cluster.clock
         self.monotonic = 0.0
+        self.clock.monotonic = lambda: self.monotonic  # type: ignore[method-assign]
         self.internet = Internet(self.clock, SITES)
         self.nas = Nas(self.internet, self.clock, CLAIMS)
         gates = GateWatch(self.cluster, self.internet, self.nas, lambda: self.monotonic, self._under_way)

@@ -16,7 +16,7 @@ from trawler_operator.domain.pauses import Pause
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), Pause(MINUTE, HOUR), 30 * MINUTE)
-LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=timedelta(0))
+LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=timedelta(0), listings_per_second=1)
 ROUTE = download_route("https://youtu.be/x", "", "media/library", "media/a")
 OTHER_JAR = download_route("https://youtu.be/x", "", "media/library", "media/a", "media/jar")
 OTHER_SITE = download_route("https://example.com/x", "", "media/library", "media/a")

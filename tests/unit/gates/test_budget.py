@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -99,7 +100,7 @@ def test_names_are_distinct() -> None:
     assert len(gates) == len({gate.name for gate in gates})
 
 
-LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=5 * SECOND)
+LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=5 * SECOND, listings_per_second=1)
 AT = int(NOON.timestamp())
 
 
@@ -127,6 +128,19 @@ AT = int(NOON.timestamp())
 def test_earliest(budget: Budget, earliest: datetime) -> None:
     """When the next download may begin."""
     assert earliest == budget.earliest(LIMITS, NOON)
+
+
+@pytest.mark.parametrize(
+    ("rate", "spacing"),
+    [
+        pytest.param(4, 0.25, id="many in a second"),
+        pytest.param(0.2, 5.0, id="one in many"),
+        pytest.param(0, 0.0, id="no pace"),
+    ],
+)
+def test_a_pace_of_listings_is_the_time_between_two(rate: float, spacing: float) -> None:
+    """And none is none."""
+    assert replace(LIMITS, listings_per_second=rate).listing_spacing == spacing
 
 
 def test_spending() -> None:

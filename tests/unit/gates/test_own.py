@@ -33,7 +33,7 @@ A = "media/a"
 OWN, HAND = own_gates(A)
 ROUTE = download_route("https://youtu.be/x", "", "media/library", A)
 POLICY = GatePolicy(Pause(MIN, HOUR), Pause(MIN, HOUR), Pause(MIN, HOUR), HOUR)
-LIMITS = BudgetLimits(9, 99, timedelta(0))
+LIMITS = BudgetLimits(9, 99, timedelta(0), listings_per_second=1)
 
 
 def _ended(outcome: OutcomeClass, reason: str = "Why", **result: Any) -> ObservedOutcome:

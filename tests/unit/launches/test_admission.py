@@ -28,7 +28,7 @@ class Desk:
     def __init__(
         self, total: int = 2, each: int = 2, spacing: float = 0, parallel: int = 100, per_hour: int = 1000
     ) -> None:
-        self.limits = BudgetLimits(parallel, per_hour, timedelta(seconds=spacing))
+        self.limits = BudgetLimits(parallel, per_hour, timedelta(seconds=spacing), listings_per_second=1)
         self.book = GateBook()
         self.slots = Admission(AdmissionLimits(total, each, self.limits), lambda: self.book)
 

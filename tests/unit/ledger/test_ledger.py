@@ -349,6 +349,15 @@ def test_revived_back_catalogue_stays_old() -> None:
     assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}
 
 
+def test_waiting_videos_by_reason() -> None:
+    """Counted as they come and go."""
+    ledger = Ledger()
+    apply(ledger, Changes({"youtube.v1": ledger_entry(LedgerState.WAITING, seq=1, reason="Premiere")}))
+    assert ledger.waiting() == {"Premiere": 1}
+    apply(ledger, Changes({"youtube.v1": ledger_entry(LedgerState.PENDING, seq=1)}))
+    assert ledger.waiting() == {}
+
+
 def test_dead_letters_by_reason() -> None:
     """Counted as they come and go, whoever wrote them."""
     ledger = Ledger()

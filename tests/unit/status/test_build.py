@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,6 +31,21 @@ def test_counts_show_every_state() -> None:
         "downloaded": counts[LedgerState.SUCCEEDED],
         "skipped": counts[LedgerState.SKIPPED],
     }
+
+
+def test_a_steady_status_is_small() -> None:
+    """At most 4 KB with ten recent videos: it is stored whole with every change."""
+    name = "How fog signals change, part 119"
+    path = f"science/maths/Trawler Demo/Season 26/{name} (S26E1028).mp4"
+    entry = ledger_entry(
+        LedgerState.SUCCEEDED, title=name, path=path, bytes=834_123_456, times=LaunchTimes(finished=NOON)
+    )
+    counts = {LedgerState.SUCCEEDED: 1000, LedgerState.SKIPPED: 9000}
+    recent = [ended(f"youtube.dQw4w9WgXc{number}", entry) for number in range(10)]
+    facts = LedgerFacts(counts=counts, total_bytes=10**12, shards=50, recent_successes=recent)
+    status = built_status(ledger=facts, check=replace(WELL, end=ListingEnd.COMPLETE, requested="1795910400"))
+
+    assert len(json.dumps(status.to_dict(), separators=(",", ":"))) < 4096
 
 
 def test_a_check_that_went_well_is_remembered() -> None:

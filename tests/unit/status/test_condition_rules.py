@@ -279,6 +279,7 @@ def test_all_conditions_stand_from_the_first_visit_on() -> None:
     assert {c.type: c.status.value for c in built_status().conditions} == {
         "Ready": "Unknown",
         "SourceReachable": "Unknown",
+        "OnSchedule": "Unknown",
         "UpToDate": "Unknown",
         "LibraryInPlace": "True",
         "LedgerIntact": "True",
@@ -305,7 +306,7 @@ def test_an_invalid_spec_at_the_first_visit_has_all_conditions() -> None:
         parse_identity(subscription_body({})), InvalidSpecError("spec.url", "is required"), NOON
     )
 
-    assert [c.status.value for c in status.conditions] == ["False", "Unknown", "Unknown", "Unknown", "Unknown"]
+    assert [c.status.value for c in status.conditions] == ["False", *["Unknown"] * 5]
 
 
 @pytest.mark.parametrize("kind", ["Ready", "SourceReachable", "UpToDate"])

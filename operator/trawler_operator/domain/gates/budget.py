@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CLOCK_TOLERANCE
 
 WINDOW = timedelta(hours=1)
 _MINUTE = 60
+SLOWEST_PACE = 0.001
+"""Listings in a second. With fewer, a check that is due after another would wait for more than a quarter of an hour."""
+
+
+def _no_crawl(rate: float) -> float:
+    if 0 < rate < SLOWEST_PACE:
+        raise ValueError(f"must be 0 (no pace), or {SLOWEST_PACE} (one in 1000 s) or more")
+    return rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +32,18 @@ class BudgetLimits:
         max_parallel: downloads at a time.
         max_per_hour: downloads that begin within any hour.
         spacing: least time between two beginnings.
+        listings_per_second: that begin; 0: as many as find a place.
     """
 
     max_parallel: Annotated[int, Field(ge=1, le=1000)]
     max_per_hour: Annotated[int, Field(ge=1, le=100_000)]
     spacing: Annotated[timedelta, Field(alias="spacingSeconds"), seconds(0, 3600)]
+    listings_per_second: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_no_crawl)]
+
+    @property
+    def listing_spacing(self) -> float:
+        """Seconds between two listings that begin; 0: there is no pace."""
+        return 1 / self.listings_per_second if self.listings_per_second else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from trawler_operator.domain.jobs.settings import cookies_secret
 from trawler_operator.domain.ledger.recent import Ended
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
+from trawler_operator.domain.status.punctuality import Turn, on_schedule
 
 UNFINISHED_STATES = (LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED)
 
@@ -88,6 +89,7 @@ def build_status(
     now: datetime,
     digests: Digests,
     cookies: CookiesVerdict | None = None,
+    turn: Turn | None = None,
 ) -> SubscriptionStatus:
     """The status of a Subscription with a valid spec.
 
@@ -102,6 +104,7 @@ def build_status(
         now: the present.
         digests: of the spec.
         cookies: what this pass found out about them.
+        turn: of the check that was due in this pass, in the line before the listings; None: none was.
     """
     previous = subscription.status
     status = _after_check(previous, check, digests.listing)
@@ -125,6 +128,13 @@ def build_status(
     conditions = (
         judge.ready(subscription, status, check, blocker, ledger.waiting, knows_any=knows_any),
         judge.source_reachable(status, check),
+        on_schedule(
+            previous.conditions,
+            turn,
+            suspended=subscription.spec.suspend,
+            generation=subscription.generation,
+            now=now,
+        ),
         judge.up_to_date(status, ledger.waiting),
         judge.library_in_place(status.library, library),
         judge.ledger_intact(subscription, ledger.broken),

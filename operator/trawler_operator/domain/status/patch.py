@@ -1,11 +1,20 @@
-"""What of a status has to be sent: only what differs, and nothing if nothing does."""
+"""What of a status has to be sent: only what differs, and nothing if nothing does, or nothing that cannot wait."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from trawler_operator.api.status import SubscriptionStatus
+from trawler_operator.api.times import parse_time
+
+CHECK_TIMES = frozenset({"lastCheckTime", "lastSuccessfulCheckTime", "lastAuditTime", "nextCheckTime"})
+"""What a check changes that went as the last one did and found nothing new."""
+LONGEST_LAG = timedelta(minutes=30)
+"""For which the stored times of checks may be behind. So the column LAST CHECK is half an hour out at most, and a
+Subscription that is checked hourly, as by default, always shows its last check: no restart repeats one of those. One
+that is checked more often may be checked once too early after a restart."""
 
 
 def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict[str, Any] | None:
@@ -16,6 +25,30 @@ def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict
         new: what it should be.
     """
     return _merge_patch(old or {}, new.to_dict()) or None
+
+
+def can_wait(patch: Mapping[str, Any], old: Mapping[str, Any] | None, new: SubscriptionStatus) -> bool:
+    """Whether a patch holds nothing but times of checks that are not far from the stored ones.
+
+    Args:
+        patch: from the stored status to the new one.
+        old: the stored status.
+        new: what it should be.
+    """
+    if not patch.keys() <= CHECK_TIMES or None in patch.values():
+        return False
+    stored = stored_check_time(old)
+    if stored is None or new.last_check_time is None:
+        return False
+    return timedelta(0) <= new.last_check_time - stored < LONGEST_LAG
+
+
+def stored_check_time(old: Mapping[str, Any] | None) -> datetime | None:
+    """When the last check was, by the stored status; None: it does not say, or nobody can read it."""
+    try:
+        return parse_time((old or {})["lastCheckTime"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,14 +30,16 @@ from trawler_operator.domain.checks.readiness import apply_verdict, judge, relis
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import Selection, new_entries, seen_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
+from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
 from trawler_operator.domain.ledger.entry import ACTIVE_STATES, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
+from trawler_operator.domain.line import Line
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_read, cookies_verdict
+from trawler_operator.domain.status.punctuality import Turn
 from trawler_operator.reconcile.failures import Step, StepFailure
-from trawler_operator.reconcile.places import Places
 from trawler_operator.reconcile.ports import (
     ApiError,
     Event,
@@ -71,7 +73,7 @@ class Checked:
 
     Args:
         report: how it went; None: it was not made.
-        waits_for_place: too many listings run: a free place wakes the Subscription.
+        turn: how long it stood in line for it, or stands there still; None: it was not due.
         waits_for_gate: a closed gate holds it.
         is_stale: the Subscription changed meanwhile: nothing was written, and another pass is due at once.
         blocker: why what it found could not be recorded.
@@ -81,7 +83,7 @@ class Checked:
     """
 
     report: CheckReport | None = None
-    waits_for_place: bool = False
+    turn: Turn | None = None
     waits_for_gate: bool = False
     is_stale: bool = False
     blocker: Blocker | None = None
@@ -98,14 +100,14 @@ class Checker:
         api: KubernetesApi,
         store: LedgerStore,
         lister: Lister,
-        places: Places,
+        line: Line,
         gatekeeper: Gatekeeper,
         measurements: Measurements,
     ) -> None:
         self._api = api
         self._store = store
         self._lister = lister
-        self._places = places
+        self._line = line
         self._gatekeeper = gatekeeper
         self._measurements = measurements
         self._next_audits: dict[Key, datetime] = {}
@@ -117,8 +119,9 @@ class Checker:
 
     async def check(self, subject: Subject, ledger: Ledger, needs: ListingNeeds) -> Checked:
         """List the source and record what is new."""
-        if not self._places.take(subject.key):
-            return Checked(waits_for_place=True)
+        turn, lane = self._turn(subject), subject.listing_route.egress
+        if not self._line.take(subject.key, lane):
+            return Checked(turn=turn)
         try:
             gates = await self._gatekeeper.admit_listing(subject)
             if gates is None:
@@ -126,7 +129,18 @@ class Checker:
             request = self._request(subject, ledger, needs)
             listing = await self._list(subject, request)
         finally:
-            self._places.leave(subject.key)
+            self._line.leave(subject.key)
+        return replace(await self._take_up(subject, ledger, request, gates, listing), turn=replace(turn, has_come=True))
+
+    async def _take_up(
+        self,
+        subject: Subject,
+        ledger: Ledger,
+        request: ListRequest,
+        gates: Mapping[GateId, int],
+        listing: RawListing | ListerError,
+    ) -> Checked:
+        """Tell the gates of a listing, and record what it found."""
         gate_events = await self._gatekeeper.settle(subject, [(LISTING, gates, _finding(listing))])
         if request.audit:
             self._note_audit(subject, listing)
@@ -163,6 +177,17 @@ class Checker:
             requested=requested,
         )
         return Checked(report, cookies=cookies, events=(*omitted, *events), gate_events=gate_events)
+
+    def _turn(self, subject: Subject) -> Turn:
+        lane, limits = subject.listing_route.egress, self._line.limits
+        length = self._line.lengths().get(lane)
+        return Turn(
+            waited=timedelta(seconds=self._line.waited(subject.key)),
+            lane=str(lane),
+            due=length.due if length is not None else 0,
+            places=limits.places,
+            spacing=limits.spacing,
+        )
 
     def _note_audit(self, subject: Subject, listing: RawListing | ListerError) -> None:
         if isinstance(listing, ListerError) or listing.trailer.end is ListingEnd.ERROR:

@@ -7,6 +7,7 @@ the Job is deleted. Killed anywhere in between, the next process finds the Job, 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +38,7 @@ from trawler_operator.domain.jobs.cleanup import has_succeeded
 from trawler_operator.domain.jobs.containers import download_succeeded
 from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.reconcile.places import Places
+from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     Event,
@@ -102,7 +103,7 @@ class Historian:
         store: writes the ledger.
         gatekeeper: knows the volumes that must not be read now.
         watcher: knows what holds Jobs up.
-        wake: asks for a pass over a Subscription.
+        wake: asks for a pass over a Subscription, in so many seconds.
     """
 
     def __init__(
@@ -111,14 +112,14 @@ class Historian:
         store: LedgerStore,
         gatekeeper: Gatekeeper,
         watcher: JobWatcher,
-        wake: Callable[[Key], None],
+        wake: Callable[[Key, float], None],
     ) -> None:
         self._api = api
         self._store = store
         self._gatekeeper = gatekeeper
         self._watcher = watcher
         self._wake = wake
-        self._places: dict[GateId, Places] = {}
+        self._places: dict[GateId, Line] = {}
         self._volumes: dict[Key, GateId] = {}
         """At whose places each Subscription is, or stands in line."""
 
@@ -128,13 +129,13 @@ class Historian:
         if volume is not None:
             self._places[volume].leave(key)
 
-    def _places_for(self, subject: Subject) -> Places:
+    def _places_for(self, subject: Subject) -> Line:
         """Those of the Subscription's volume: the one that its spec names now."""
         key, volume = subject.key, subject.volume
         if self._volumes.get(key) != volume:
             self.withdraw(key)
         self._volumes[key] = volume
-        return self._places.setdefault(volume, Places(MAX_RUNNING, self._wake))
+        return self._places.setdefault(volume, Line(LineLimits(MAX_RUNNING), self._wake, time.monotonic))
 
     async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
         """Go one step further towards a whole ledger.

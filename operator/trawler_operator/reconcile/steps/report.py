@@ -25,8 +25,9 @@ from trawler_operator.domain.status.build import (
     build_invalid_status,
     build_status,
 )
-from trawler_operator.domain.status.patch import status_patch
+from trawler_operator.domain.status.patch import can_wait, status_patch, stored_check_time
 from trawler_operator.reconcile.findings import Findings
+from trawler_operator.reconcile.known_statuses import Storing
 from trawler_operator.reconcile.next_pass import decide_check
 from trawler_operator.reconcile.ports import (
     ApiError,
@@ -53,12 +54,16 @@ class Reported:
     Args:
         upcoming: the next check; None: the ledger, without which nothing is checked, could not be opened.
         status: what the status is to say.
-        error: why it says that only in part, or not at all; None: it is stored.
+        error: why it says that only in part, or not at all; None: it is stored, or that can wait.
+        storing: what became of it.
+        stored_check: the last check, by the stored status.
     """
 
     upcoming: PollDecision | None
     status: SubscriptionStatus
     error: ApiError | None = None
+    storing: Storing = Storing.STORED
+    stored_check: datetime | None = None
 
 
 class Reporter:
@@ -112,6 +117,7 @@ class Reporter:
             now=subject.now,
             digests=Digests(subject.listing_digest, subject.download_digest),
             cookies=found.cookies,
+            turn=found.turn,
         )
         upcoming = decide_check(subject, status, self._gatekeeper.open_since(subject))
         update = {
@@ -121,23 +127,24 @@ class Reporter:
         status = status.model_copy(update=update)
         if not found.history_complete:
             status = keep_recent(subject.subscription.status, status)
-        error = await self._store(subject.key, body, status)
+        error, storing = await self._store(subject.key, body, status)
         events = [*found.events, *_ledger_events(subject.subscription, ledger, status)]
         await self._recorder.record(body, [*events, *_failure_events(found, error)])
         await self._tell_of_gates(body, subject.key, found.gate_events)
         videos = {state.value: count for state, count in ledger.counts.items()}
         self._measurements.subscription_seen(subject.key, videos, status.last_successful_check_time)
         self._measurements.dead_letters_seen(subject.key, ledger.dead_letters())
-        return Reported(upcoming, status, error), (over_at,) if over_at is not None else ()
+        reported = Reported(upcoming, status, error, storing, stored_check_time(body.get("status")))
+        return reported, (over_at,) if over_at is not None else ()
 
     async def _report_failure(self, body: Manifest, found: Findings) -> Reported:
         """Nothing but what failed is known: everything else stays as it was."""
         subscription = found.subject.subscription
         status = build_blocked_status(subscription, found.failures[0].blocker, found.subject.now)
-        error = await self._store(found.subject.key, body, status)
+        error, storing = await self._store(found.subject.key, body, status)
         await self._recorder.record(body, [*found.events, *_failure_events(found, error)])
         await self._tell_of_gates(body, found.subject.key, found.gate_events)
-        return Reported(None, status, error)
+        return Reported(None, status, error, storing, stored_check_time(body.get("status")))
 
     async def report_invalid(self, identity: Identity, body: Manifest, error: InvalidSpecError, now: datetime) -> None:
         """A spec that breaks a rule: said once, then nothing until it changes.
@@ -165,18 +172,23 @@ class Reporter:
             logger.info("%s/%s cannot be told of its gate: %s", *key, error)
             return None
 
-    async def _store(self, key: Key, body: Manifest, status: SubscriptionStatus) -> ApiError | None:
-        """Write the status; why it is not stored, or not whole (by the schema of an older CRD)."""
+    async def _store(self, key: Key, body: Manifest, status: SubscriptionStatus) -> tuple[ApiError | None, Storing]:
+        """Write the status, unless that can wait; why it is not stored whole, such as by the schema of an older CRD."""
+        old = body.get("status")
+        patch = status_patch(old, status)
+        if patch is not None and can_wait(patch, old, status):
+            return None, Storing.WAITS
         try:
             stored = await self._write_status(key, body, status)
         except NotLeadingError:
             raise
         except ApiError as error:
             logger.warning("the status of %s/%s: %s", *key, error)
-            return error
+            return error, Storing.FAILED
         if stored is not None and status_patch(stored.get("status"), status) is not None:
-            return ApiError("the CustomResourceDefinition in the cluster does not know all fields of the status")
-        return None
+            text = "the CustomResourceDefinition in the cluster does not know all fields of the status"
+            return ApiError(text), Storing.FAILED
+        return None, Storing.STORED
 
     async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> Manifest | None:
         """One merge patch of the status subresource, if anything differs; the resource as it is after it.

@@ -1,0 +1,42 @@
+"""What was found in order a short while ago: asked of the API server once for all Subscriptions that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+KEPT_SECONDS = 300.0
+"""As long as the longest pause between two looks at what is missing: what goes away is noticed as late as what comes.
+
+Until then a download that finds its claim gone waits for it, as it does for a claim that goes right after a look."""
+
+Name = tuple[str, str]
+"""Namespace and name of an object."""
+
+
+class RecentAnswers(Generic[T]):
+    """Good answers about objects of one kind. What is wrong with one is never kept: once mended, it is seen at once.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: dict[Name, tuple[float, T]] = {}
+
+    def get(self, name: Name) -> T | None:
+        """A good answer that is fresh enough; None: ask."""
+        kept = self._kept.get(name)
+        return kept[1] if kept is not None and self._is_fresh(kept[0]) else None
+
+    def note(self, name: Name, answer: T | None) -> None:
+        """Keep an answer; None: it was no good one."""
+        self._kept = {other: kept for other, kept in self._kept.items() if other != name and self._is_fresh(kept[0])}
+        if answer is not None:
+            self._kept[name] = (self._clock(), answer)
+
+    def _is_fresh(self, since: float) -> bool:
+        return self._clock() - since < KEPT_SECONDS
