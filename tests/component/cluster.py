@@ -14,14 +14,15 @@ from builders import NOON, subscription_body
 from component.job_controller import JOB_NAME_LABEL, end_pod
 from component.object_store import Object, ObjectStore
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
-from trawler_downloader.contract.inventory import (
+from trawler_downloader.contract.inventory import InventoryRequest
+from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
+from trawler_downloader.contract.volume_job import (
     ChunkSum,
     ChunkTrailerLine,
     HeaderLine,
-    InventoryRequest,
-    RecordLine,
+    VolumeRecord,
+    VolumeRequest,
 )
-from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry
@@ -121,7 +122,7 @@ class Cluster(ObjectStore):
         running = [job for job in jobs if not is_finished(job)]
         if self.inventory is not None:
             for job in running:
-                end_inventory(self, job, self.inventory(request_of(job, InventoryRequest)))
+                end_volume_job(self, job, self.inventory(request_of(job, InventoryRequest)))
         return bool(running) and self.inventory is not None
 
 
@@ -169,23 +170,23 @@ def print_nothing(request: InventoryRequest) -> bytes:
 
 
 def print_records(
-    request: InventoryRequest,
-    records: Sequence[RecordLine],
+    request: VolumeRequest,
+    records: Sequence[VolumeRecord],
     volume_id: str | None = None,
     next_after: str | None = None,
 ) -> bytes:
-    """The log of an inventory."""
+    """The log of a Job over a volume."""
     total = ChunkSum()
     lines = [record.to_json().encode() for record in records]
     for line in lines:
         total.add(line)
-    header = HeaderLine(subscription=request.subscription, after=request.after, volume_id=volume_id)
+    header = HeaderLine(scope=request.scope, after=request.after, volume_id=volume_id)
     trailer = ChunkTrailerLine(count=total.count, sha256=total.sha256, next_after=next_after)
     return b"".join(line + b"\n" for line in (header.to_json().encode(), *lines, trailer.to_json().encode()))
 
 
-def end_inventory(cluster: Cluster, job: Object, ending: bytes | DownloadResult) -> None:
-    """Let an inventory end as its pod did."""
+def end_volume_job(cluster: Cluster, job: Object, ending: bytes | DownloadResult) -> None:
+    """Let a Job over a volume end as its pod did."""
     if isinstance(ending, DownloadResult):
         end_pod(cluster, job, EXIT_CODES[ending.outcome], ending.to_json())
         return
@@ -259,9 +260,9 @@ class FakeApi:
     async def list_all_jobs(self) -> list[Object]:
         return await self._call("list all Jobs", lambda: self._cluster.list("Job", **DOWNLOAD_JOBS))
 
-    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Object]:
-        wanted = {**INVENTORY_JOBS, labels.SUBSCRIPTION_LABEL: subscription}
-        return await self._call("list inventory Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
+    async def list_volume_jobs(self, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+        component = labels["app.kubernetes.io/component"]
+        return await self._call(f"list {component} Jobs", lambda: self._cluster.list("Job", namespace, **labels))
 
     async def get_job(self, namespace: str, name: str) -> Object | None:
         return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))

@@ -12,7 +12,7 @@ from component.world import World, videos
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_downloader.inventory.chunk import write_chunk
+from trawler_downloader.inventory.manifests import print_inventory
 from trawler_downloader.library.manifest import LandedFile, Manifest, Role, encode
 from trawler_downloader.library.state import ClaimPaths
 from trawler_operator.api import labels
@@ -41,7 +41,7 @@ class Volume:
     def print(self, request: InventoryRequest) -> bytes:
         output = io.BytesIO()
         limited = request.model_copy(update={"limit": min(self.limit, request.limit)})
-        write_chunk(limited, ClaimPaths(self.root, request.subscription), output, lambda: 0.0)
+        print_inventory(limited, self.root, output, lambda: 0.0)
         return output.getvalue()
 
     def media(self, name: str) -> Path:

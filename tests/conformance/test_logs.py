@@ -7,8 +7,9 @@ import pytest
 from component.cluster import print_records
 from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, printing_inventory, subscribe
 from trawler_downloader.contract.download import SubscriptionRef
-from trawler_downloader.contract.inventory import MAX_LOG_BYTES, InventoryRequest, RecordLine, parse_chunk
-from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
+from trawler_downloader.contract.volume_job import MAX_LOG_BYTES, parse_chunk
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER, inventory_labels
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.reconcile.ports import Manifest, NotFoundError, RejectedError
 
@@ -125,13 +126,13 @@ async def test_inventory_jobs_are_listed_apart(stage: Stage) -> None:
     manifest = inventory_job(stage, owner)
     await stage.api.create_job(stage.namespace, manifest)
     await stage.api.create_job(stage.namespace, download_job(stage, owner))
-    (listed,) = await stage.api.list_inventory_jobs(stage.namespace, "numberline")
+    (listed,) = await stage.api.list_volume_jobs(stage.namespace, inventory_labels("numberline"))
     assert listed["metadata"]["name"] == manifest["metadata"]["name"]
     assert listed["spec"]["ttlSecondsAfterFinished"] == manifest["spec"]["ttlSecondsAfterFinished"]
     assert manifest["metadata"]["name"] not in {
         found["metadata"]["name"] for found in await stage.api.list_jobs(stage.namespace, "numberline")
     }
-    assert await stage.api.list_inventory_jobs(stage.namespace, "fugues") == []
+    assert await stage.api.list_volume_jobs(stage.namespace, inventory_labels("fugues")) == []
 
 
 async def test_a_chunk_comes_through_the_log(stage: Stage) -> None:
@@ -157,6 +158,6 @@ async def test_a_chunk_comes_through_the_log(stage: Stage) -> None:
     printed = print_records(request, records, "volume-1")
     manifest = printing_inventory(stage, owner, printed.decode())
     pod = await pod_of(stage, manifest, "Succeeded")
-    chunk = parse_chunk(await log_of(stage, pod))
+    chunk = parse_chunk(await log_of(stage, pod), RecordLine)
     assert [*chunk.records] == records
     assert chunk.header.volume_id == "volume-1"

@@ -121,7 +121,7 @@ class Reconciler:
         self.settler = Settler(api, self.store, self.gatekeeper, watcher, measurements)
         self.checker = Checker(api, self.store, lister, self.places, self.gatekeeper, measurements)
         self.launcher = Launcher(api, self.store, admission, self.gatekeeper, self.settler)
-        self.historian = Historian(api, self.store, self.gatekeeper, watcher, wake_now)
+        self.historian = Historian(api, self.store, self.gatekeeper, watcher, policy, wake_now)
         self.looked_at: dict[Key, str] = {}
         """Uids of the Subscriptions whose Jobs agreed with the ledger at the end of the last pass."""
         self.stopping = False

@@ -1,4 +1,4 @@
-"""What the Jobs of downloads and of inventories have in common. Pure.
+"""What all Jobs have in common: those of downloads and those over a volume. Pure.
 
 One pod, never restarted and never replaced: what to do after an ending is the ledger's business, and the pod failure
 policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone. The pod
@@ -30,17 +30,20 @@ def build_job(
     annotations: dict[str, str],
     deadline_seconds: int,
     pod: dict[str, Any],
+    owned: bool = True,
 ) -> dict[str, Any]:
     """A Job of one pod that is never restarted.
 
     Args:
-        subscription: the owner: its Jobs go with it.
+        subscription: that it works for, or on behalf of.
         name: of the Job.
         pod_labels: of the Job and its pod.
         annotations: of the Job.
         deadline_seconds: after which it is stopped.
         pod: of `build_pod`.
+        owned: the Job goes with the Subscription.
     """
+    owners = {"ownerReferences": [owner_reference(subscription, controller=True)]} if owned else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -49,7 +52,7 @@ def build_job(
             "namespace": subscription.namespace,
             "labels": pod_labels,
             "annotations": annotations,
-            "ownerReferences": [owner_reference(subscription, controller=True)],
+            **owners,
         },
         "spec": {
             "parallelism": 1,

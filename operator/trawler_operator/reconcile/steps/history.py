@@ -7,58 +7,46 @@ the Job is deleted. Killed anywhere in between, the next process finds the Job, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
+from trawler_downloader.contract.inventory import RecordLine
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_downloader.contract.volume_job import Chunk
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.api.subscription import Key
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
-from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.history.inventory import (
-    InventoryJobs,
     Progress,
-    build_inventory_job,
-    check_chunk,
-    describe_failure,
+    check_mounted,
     find_progress,
     mark_after,
+    order_inventory,
     rebuilt_entries,
     remembered_requests,
-    retry_at,
-    sort_jobs,
     started_sources,
 )
-from trawler_operator.domain.jobs.cleanup import has_succeeded
-from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.reconcile.places import Places
-from trawler_operator.reconcile.ports import (
-    AlreadyExistsError,
-    Event,
-    KubernetesApi,
-    Manifest,
-    NotFoundError,
-    RejectedError,
-    UnavailableError,
-)
+from trawler_operator.reconcile.ports import Event, KubernetesApi
 from trawler_operator.reconcile.steps.settle import JobWatcher
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
-from trawler_operator.reconcile.subject import Subject
+from trawler_operator.reconcile.subject import Policy, Subject
+from trawler_operator.reconcile.volume_job_runner import Standing, Unfinished, VolumeJobRunner
+from trawler_operator.reconcile.volume_places import Party
 
 logger = logging.getLogger(__name__)
 
-MAX_RUNNING = 4
-"""Inventory Jobs at a time on one volume: short and small, but a new cluster asks for one per Subscription. Per volume,
-so that one that is sick holds up no other. After a restart those that run are counted as their Subscriptions are looked
-at, so for a moment there may be more."""
 MAX_NAMED = 5
-_OTHERS_ENDED = "other inventories of its volume have ended"
+_REASONS = {
+    Standing.WAITS: ConditionReason.REBUILDING_HISTORY,
+    Standing.RUNS: ConditionReason.REBUILDING_HISTORY,
+    Standing.FAILED: ConditionReason.INVENTORY_FAILED,
+    Standing.REJECTED: ConditionReason.JOB_REJECTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +74,7 @@ class Historian:
         store: writes the ledger.
         gatekeeper: knows the volumes that must not be read now.
         watcher: knows what holds Jobs up.
+        policy: chart values.
         wake: asks for a pass over a Subscription.
     """
 
@@ -95,30 +84,16 @@ class Historian:
         store: LedgerStore,
         gatekeeper: Gatekeeper,
         watcher: JobWatcher,
+        policy: Policy,
         wake: Callable[[Key], None],
     ) -> None:
-        self._api = api
         self._store = store
-        self._gatekeeper = gatekeeper
-        self._watcher = watcher
+        self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults)
         self._wake = wake
-        self._places: dict[GateId, Places] = {}
-        self._volumes: dict[Key, GateId] = {}
-        """At whose places each Subscription is, or stands in line."""
 
     def withdraw(self, key: Key) -> None:
-        """It has no inventory, or must not have one (done, gone, suspended, broken, failed): no line waits for it."""
-        volume = self._volumes.pop(key, None)
-        if volume is not None:
-            self._places[volume].leave(key)
-
-    def _places_for(self, subject: Subject) -> Places:
-        """Those of the Subscription's volume: the one that its spec names now."""
-        key, volume = subject.key, subject.volume
-        if self._volumes.get(key) != volume:
-            self.withdraw(key)
-        self._volumes[key] = volume
-        return self._places.setdefault(volume, Places(MAX_RUNNING, self._wake))
+        """It reads no history, or must not (done, gone, suspended, broken): no line waits for it."""
+        self._runner.withdraw(self._party(key))
 
     async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
         """Go one step further towards a whole ledger.
@@ -128,124 +103,37 @@ class Historian:
             ledger: as it is.
             may_run: Jobs may be created.
         """
-        progress = find_progress(ledger, subject.claim)
-        if progress is None or not may_run:
-            self.withdraw(subject.key)
-            return Restored(complete=progress is None)
-        jobs = sort_jobs(await self._api.list_inventory_jobs(*subject.key), subject.subscription, progress)
+        if find_progress(ledger, subject.claim) is None or not may_run:
+            return self._end(subject, ledger)
+        return await self._read_back(subject, ledger)
+
+    async def _read_back(self, subject: Subject, ledger: Ledger) -> Restored:
+        """One chunk after the other, as far as they have come."""
+        subscription, party = subject.subscription, self._party(subject.key)
         events: tuple[Event, ...] = ()
-        while True:
-            for job in jobs.stale:
-                await self._delete(job)
-            if jobs.present is None or not is_finished(jobs.present):
-                return replace(await self._run(subject, ledger, progress, jobs), events=events)
-            try:
-                chunk = await self._read(subject, progress, jobs.present)
-            except UnusableChunkError as error:
-                ended_at = observe_outcome(jobs.present, None).finished_at
-                return replace(await self._try_again(subject, progress, jobs, str(error), ended_at), events=events)
-            except UnavailableError as error:
-                # The chunk may be fine, so it is kept; nothing but asking again helps.
-                self.withdraw(subject.key)
-                detail = f"the log of its Job cannot be read: {error}"
-                return Restored(
-                    complete=False, blocker=_blocker(ConditionReason.INVENTORY_FAILED, detail), events=events
-                )
-            events += await self._write(subject, ledger, progress, chunk)
-            await self._delete(jobs.present)
-            progress = find_progress(ledger, subject.claim)
-            if progress is None:
-                self.withdraw(subject.key)
-                return Restored(complete=True, events=(*events, *_rebuilt(ledger)))
-            jobs = InventoryJobs(0, None, ())
+        while (progress := find_progress(ledger, subject.claim)) is not None:
+            believe = partial(check_mounted, subscription=subscription, claim=progress.claim)
+            order = order_inventory(subscription, progress)
+            found = await self._runner.advance(order, party, subject.now, believe)
+            if isinstance(found, Unfinished):
+                blocker = found.gate or _blocker(found, f"{len(ledger)} videos so far")
+                return Restored(complete=False, blocker=blocker, look_at=found.look_at, events=events)
+            events += await self._write(subject, ledger, progress, found.chunk)
+            await self._runner.delete(found.job)
+        ended = self._end(subject, ledger)
+        return Restored(complete=ended.complete, events=(*events, *_rebuilt(ledger)))
 
-    async def _run(self, subject: Subject, ledger: Ledger, progress: Progress, jobs: InventoryJobs) -> Restored:
-        """See that the Job of the next chunk runs."""
-        so_far = f"{len(ledger)} videos so far"
-        if jobs.present is not None:
-            trouble, again = await self._watcher.look(jobs.present, subject.now)
-            if trouble is not None and trouble.ends_at <= subject.now:
-                # Its deadline need not end it: a pod stays for as long as its node is away, or its volume hangs.
-                why = describe_failure(trouble.ending(subject.now))
-                return await self._try_again(subject, progress, jobs, why, trouble.ends_at)
-            self._places_for(subject).hold(subject.key)
-            # Until then only shown: a volume that comes back lets it run.
-            shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
-            return Restored(complete=False, blocker=shown, look_at=(again,) if again else ())
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
-        if held is not None:
-            self.withdraw(subject.key)
-            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
-        if self._places_for(subject).take(subject.key):
-            refused = await self._create(subject, progress, jobs.attempt + 1)
-            shown = refused or _blocker(ConditionReason.REBUILDING_HISTORY, so_far)
-            return Restored(complete=False, blocker=shown)
-        return Restored(
-            complete=False, blocker=_blocker(ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
-        )
+    def _end(self, subject: Subject, ledger: Ledger) -> Restored:
+        """There is nothing to read, or nothing may be read."""
+        self.withdraw(subject.key)
+        return Restored(complete=find_progress(ledger, subject.claim) is None)
 
-    async def _create(self, subject: Subject, progress: Progress, attempt: int) -> Blocker | None:
-        """Create the Job of a try; what keeps it from being created, if anything does."""
-        namespace = subject.key[0]
-        manifest = build_inventory_job(subject.subscription, progress, attempt, subject.policy.defaults)
-        try:
-            await self._api.create_job(namespace, manifest)
-        except AlreadyExistsError:
-            return None  # of an attempt whose answer was lost: its name is nobody else's
-        except RejectedError as error:
-            self.withdraw(subject.key)
-            return _blocker(ConditionReason.JOB_REJECTED, str(error))
-        logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
-        return None
+    def _party(self, key: Key) -> Party:
+        return Party(f"{key[0]}/{key[1]}", partial(self._wake, key))
 
-    async def _read(self, subject: Subject, progress: Progress, job: Manifest) -> Chunk:
-        """The chunk that a finished Job printed.
-
-        Raises:
-            UnusableChunkError: it printed none, or none that came through.
-        """
-        namespace, name = subject.key[0], job["metadata"]["name"]
-        pod = await self._api.find_pod(namespace, name)
-        if not has_succeeded(job):
-            raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
-        if pod is None:
-            raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
-        pod_name = pod["metadata"]["name"]
-        try:
-            log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
-            chunk = parse_chunk(log)
-            check_chunk(chunk, subject.subscription, progress)
-        except (NotFoundError, RejectedError) as error:
-            raise UnusableChunkError(f"the log of pod {pod_name} cannot be read: {error}") from error
-        except UnusableChunkError as error:
-            raise UnusableChunkError(f"the log of pod {pod_name} is of no use: {error}") from error
-        return chunk
-
-    async def _try_again(
-        self, subject: Subject, progress: Progress, jobs: InventoryJobs, why: str, ended_at: datetime | None
-    ) -> Restored:
-        """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
-        failed = jobs.present
-        assert failed is not None
-        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription)
-        if at is not None and subject.now < at:
-            self.withdraw(subject.key)
-            return Restored(
-                complete=False,
-                blocker=_blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}"),
-                look_at=(at,),
-            )
-        held = self._gatekeeper.holds_inventory(subject.volume, subject.now)
-        if held is not None:
-            self.withdraw(subject.key)
-            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
-        shown = _blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
-        if self._places_for(subject).take(subject.key):
-            shown = await self._create(subject, progress, jobs.attempt + 1) or shown
-            await self._delete(failed)
-        return Restored(complete=False, blocker=shown)
-
-    async def _write(self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk) -> tuple[Event, ...]:
+    async def _write(
+        self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk[RecordLine]
+    ) -> tuple[Event, ...]:
         """The mark that it goes on before the first entry, the entries, the mark how far it came."""
 
         def begin(ledger: Ledger) -> Changes:
@@ -255,14 +143,8 @@ class Historian:
         def add(ledger: Ledger) -> Changes:
             if find_progress(ledger, progress.claim) != progress:
                 return Changes()  # another operator was quicker
-            volume_id = chunk.header.volume_id
-            return Changes(
-                entries=rebuilt_entries(chunk.records, ledger.knows, subject.now),
-                started_sources=started_sources(chunk.records, format_time(subject.now)),
-                volumes={progress.claim: volume_id} if volume_id else {},
-                requests=remembered_requests(subject.subscription.status),
-                inventory=mark_after(progress, chunk),
-            )
+            volume_id, mark = chunk.header.volume_id, mark_after(progress, chunk)
+            return _changes(subject, ledger, progress.claim, volume_id, chunk.records, mark)
 
         if chunk.records:
             await self._store.commit(subject.subscription, ledger, begin)
@@ -276,9 +158,24 @@ class Historian:
         text = message(EventReason.MANIFEST_UNREADABLE, count=trailer.unreadable, names=names)
         return (Event(EventReason.MANIFEST_UNREADABLE, text, warning=True),)
 
-    async def _delete(self, job: Manifest) -> None:
-        metadata = job["metadata"]
-        await self._api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"])
+
+def _changes(
+    subject: Subject,
+    ledger: Ledger,
+    claim: str,
+    volume_id: str | None,
+    records: Iterable[RecordLine],
+    mark: str,
+) -> Changes:
+    """What a part of the history, be it empty, does to the ledger."""
+    records = tuple(records)
+    return Changes(
+        entries=rebuilt_entries(records, ledger.knows, subject.now),
+        started_sources=started_sources(records, format_time(subject.now)),
+        volumes={claim: volume_id} if volume_id else {},
+        requests=remembered_requests(subject.subscription.status),
+        inventory=mark,
+    )
 
 
 def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
@@ -291,5 +188,6 @@ def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
     return (Event(EventReason.HISTORY_REBUILT, text),)
 
 
-def _blocker(reason: ConditionReason, detail: str) -> Blocker:
-    return Blocker(reason, message(reason, detail=detail))
+def _blocker(found: Unfinished, otherwise: str) -> Blocker:
+    reason = _REASONS[found.standing]
+    return Blocker(reason, message(reason, detail=found.detail or otherwise))
