@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from component.cluster import print_records
-from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, printing_inventory, subscribe
+from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, printing_inventory, subscribe, survey_job
 from trawler_downloader.contract.download import SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
 from trawler_downloader.contract.volume_job import MAX_LOG_BYTES, parse_chunk
@@ -95,7 +95,7 @@ async def test_the_log_of_a_container_that_is_not_there(stage: Stage) -> None:
         await stage.api.read_log(stage.namespace, pod["metadata"]["name"], "another", MAX_LOG_BYTES)
 
 
-@pytest.mark.parametrize("build", [download_job, inventory_job])
+@pytest.mark.parametrize("build", [download_job, inventory_job, survey_job])
 async def test_the_pods_of_our_jobs_are_admitted(stage: Stage, build: object) -> None:
     """By a namespace that enforces the profile `restricted`; the claim, which is not there, comes later."""
     owner = await subscribe(stage)

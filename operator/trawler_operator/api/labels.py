@@ -21,12 +21,16 @@ MANAGED_BY = "trawler"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT_DOWNLOAD = "download"
 COMPONENT_INVENTORY = "inventory"
+COMPONENT_SURVEY = "survey"
 COMPONENT_LEDGER = "ledger"
 COMPONENT_GATES = "gates"
 SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
 """The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
 LAUNCH_LABEL = f"{GROUP}/launch"
 """On Jobs and their pods: the launch's number."""
+
+SURVEY_LABEL = f"{GROUP}/survey"
+"""On survey Jobs and their pods: a hash of the claim and of all that decides whether and where a pod may read it."""
 
 VIDEO_ANNOTATION = f"{GROUP}/video"
 """On Jobs: the video's key (too long for a label)."""
@@ -91,6 +95,15 @@ def inventory_labels(subscription: str) -> dict[str, str]:
         MANAGED_BY_LABEL: MANAGED_BY,
         COMPONENT_LABEL: COMPONENT_INVENTORY,
         SUBSCRIPTION_LABEL: subscription,
+    }
+
+
+def survey_labels(survey: str) -> dict[str, str]:
+    """Labels of a survey Job and its pod: it belongs to no Subscription."""
+    return {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        COMPONENT_LABEL: COMPONENT_SURVEY,
+        SURVEY_LABEL: survey,
     }
 
 

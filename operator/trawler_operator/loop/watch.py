@@ -17,7 +17,7 @@ import kopf
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 
-_WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY)
+_WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY, labels.COMPONENT_SURVEY)
 WATCHED_JOBS = (
     f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL} in ({','.join(_WATCHED_COMPONENTS)})"
 )
@@ -39,6 +39,7 @@ class EndlessPauses:
 
 async def watch(
     enqueue: Callable[[Key], None],
+    survey_changed: Callable[[tuple[str, str]], None],
     *,
     namespaces: Collection[str],
     ready: asyncio.Event,
@@ -50,12 +51,13 @@ async def watch(
 
     Args:
         enqueue: takes the (namespace, name) of a Subscription that is worth a pass.
+        survey_changed: takes the (namespace, label) of a survey whose Job has ended or is gone.
         namespaces: those watched; empty: all of the cluster.
         ready: set once kopf is logged in and watches.
         stop: ends it.
     """
     await kopf.operator(
-        registry=build_registry(enqueue),
+        registry=build_registry(enqueue, survey_changed),
         settings=build_settings(),
         standalone=True,
         clusterwide=not namespaces,
@@ -79,7 +81,9 @@ def build_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
+def build_registry(
+    enqueue: Callable[[Key], None], survey_changed: Callable[[tuple[str, str]], None]
+) -> kopf.OperatorRegistry:
     """The handlers. A registry of our own: kopf's default one would log in through the blocking client."""
     registry = kopf.OperatorRegistry()
     seen: dict[Key, tuple[object, ...]] = {}
@@ -101,9 +105,13 @@ def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
 
     async def job_changed(event: Mapping[str, Any], **_: object) -> None:
         metadata = event["object"]["metadata"]
-        subscription = (metadata.get("labels") or {}).get(labels.SUBSCRIPTION_LABEL)
-        if subscription and (event["type"] == "DELETED" or _has_ended(event["object"])):
-            enqueue((metadata["namespace"], subscription))
+        if event["type"] != "DELETED" and not _has_ended(event["object"]):
+            return
+        found = metadata.get("labels") or {}
+        if labels.SUBSCRIPTION_LABEL in found:
+            enqueue((metadata["namespace"], found[labels.SUBSCRIPTION_LABEL]))
+        elif labels.SURVEY_LABEL in found:  # no Subscription's own
+            survey_changed((metadata["namespace"], found[labels.SURVEY_LABEL]))
 
     def is_watched(component: str | None, **_: object) -> bool:
         return component in _WATCHED_COMPONENTS

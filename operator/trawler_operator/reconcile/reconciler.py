@@ -20,6 +20,7 @@ from trawler_operator.api.subscription import InvalidSpecError, Key, Subscriptio
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.history.inventory import find_progress
+from trawler_operator.domain.history.survey import SurveyId
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.subscription_pause import standing_pause
 from trawler_operator.domain.ledger.ledger import Ledger
@@ -137,6 +138,10 @@ class Reconciler:
         """Start nothing new any more: passes under way settle and report, they neither check nor launch."""
         self.stopping = True
 
+    def survey_changed(self, survey: SurveyId) -> None:
+        """A survey's Job has ended or is gone; it belongs to no Subscription, so those that wait for it are woken."""
+        self.historian.surveyor.poke(survey)
+
     @property
     def known(self) -> set[Key]:
         """Subscriptions that were looked at and are not known to be gone."""
@@ -234,6 +239,7 @@ class Reconciler:
         self.admission.hold(key, held)
         self.store.forget(key)
         self.checker.forget(key)
+        self.historian.forget(key)
         self.looked_at.pop(key, None)
         self._next_passes.forget(key)
         self._unstored.pop(key, None)

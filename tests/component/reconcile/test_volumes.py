@@ -33,8 +33,8 @@ from component.gate_world import (
 )
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.survey import SurveyRequest
 
 
 @pytest.fixture
@@ -180,17 +180,17 @@ async def test_a_nas_that_is_not_mounted_under_its_folder(world: World) -> None:
     assert all(entry.failures == 0 for name in names for entry in world.cluster.ledger(name).values())
 
 
-def count_inventories(world: World) -> list[str]:
-    """Whose history is read from now on, in that order."""
+def count_surveys(world: World) -> list[str]:
+    """Of which claims the histories are looked for from now on."""
     read: list[str] = []
-    given = world.cluster.inventory
+    given = world.cluster.survey
     assert given is not None
 
-    def note(request: InventoryRequest) -> bytes | DownloadResult:
-        read.append(request.subscription.name)
-        return given(request)
+    def note(request: SurveyRequest, claim: str) -> bytes | DownloadResult:
+        read.append(claim)
+        return given(request, claim)
 
-    world.cluster.inventory = note
+    world.cluster.survey = note
     return read
 
 
@@ -200,26 +200,26 @@ async def test_a_history_is_not_read_from_a_volume_that_is_left_alone(
 ) -> None:
     """It waits for the gate, and says so; a volume that merely takes nothing more can be read."""
     block = await closed_gate(world, trouble)
-    read = count_inventories(world)
+    read = count_surveys(world)
     world.cluster.subscribe({"select": {"newest": 1}}, name="other")
     operator = world.operator()
     for _ in range(3):
         await work(world, operator)
     assert world.cluster.condition("Ready", OTHER) == ("False", "VolumeGateClosed")
-    assert read == ([] if waits else ["other"])
+    assert read == ([] if waits else ["library"])
     block.lifted = True
     await run(world, operator)
-    assert read == ["other"]
+    assert read == ["library"]
     assert tally(world)[LedgerState.SUCCEEDED] == 4
 
 
 async def test_the_only_one_left_behind_a_closed_gate_has_no_history(world: World) -> None:
-    """Its inventory goes once the pause is over, tries again by itself, and its first download opens the gate."""
+    """The survey goes once the pause is over, is tried again by itself, and the first download opens the gate."""
     block = await closed_gate(world, STALE)
     broken = iter([True])
-    given = world.cluster.inventory
+    given = world.cluster.survey
     assert given is not None
-    world.cluster.inventory = lambda request: STALE if next(broken, False) else given(request)
+    world.cluster.survey = lambda request, claim: STALE if next(broken, False) else given(request, claim)
     world.cluster.delete("Subscription", *KEY)
     world.cluster.subscribe({"select": {"newest": 1}}, name="other")
     operator = world.operator()

@@ -154,6 +154,7 @@ class Process:
         self._monotonic = monotonic
         self.api = SteppedApi(cluster, wrote)
         self.operator = Operator(cluster, lister, cluster.clock, api=self.api, limits=LIMITS)
+        self.operator.awaits_surveys = False
         self.due: dict[Key, float] = {}
         self._asked_meanwhile: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}

@@ -8,6 +8,7 @@ import pytest
 
 from trawler_downloader.contract.download import SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
+from trawler_downloader.contract.survey import SurveyRequest
 from trawler_downloader.contract.volume_job import (
     MAX_REQUEST_BYTES,
     Chunk,
@@ -111,9 +112,16 @@ def test_a_file_that_was_replaced_is_there(present_bytes: int | None, present: b
     assert record("v0", present_bytes).present is present
 
 
-def test_an_inventory_is_about_a_subscription():
-    request = InventoryRequest(subscription=SubscriptionRef(namespace="media", name="numberline"))
-    assert request.scope == "media/numberline"
+@pytest.mark.parametrize(
+    ("request_", "scope"),
+    [
+        (InventoryRequest(subscription=SubscriptionRef(namespace="media", name="numberline")), "media/numberline"),
+        (SurveyRequest(namespace="media"), "media"),
+    ],
+    ids=["an inventory is about a Subscription", "a survey is about a namespace"],
+)
+def test_whom_the_work_is_about(request_: VolumeRequest, scope: str):
+    assert request_.scope == scope
 
 
 def test_every_kind_says_whom_its_work_is_about():

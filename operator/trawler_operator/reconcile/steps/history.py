@@ -1,7 +1,8 @@
-"""Before the first listing: a ledger that has no shard is made from the manifests on the volume.
+"""Before the first listing: a ledger that has no shard is made from what is on the volume.
 
-One Job after the other prints a chunk; a chunk's entries are written, then the mark that says how far that came, then
-the Job is deleted. Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
+A survey of the volume tells whether there is anything (see `steps.surveyor`). If so, one inventory Job after the other
+prints a chunk; a chunk's entries are written, then the mark that says how far that came, then the Job is deleted.
+Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from trawler_operator.api.subscription import Key
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.history.inventory import (
+    EMPTY_VOLUME,
     Progress,
     check_mounted,
     find_progress,
@@ -29,9 +31,11 @@ from trawler_operator.domain.history.inventory import (
     remembered_requests,
     started_sources,
 )
+from trawler_operator.domain.history.survey import may_be_new
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.reconcile.ports import Event, KubernetesApi
 from trawler_operator.reconcile.steps.settle import JobWatcher
+from trawler_operator.reconcile.steps.surveyor import Awaited, Surveyor
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
 from trawler_operator.reconcile.subject import Policy, Subject
@@ -89,11 +93,19 @@ class Historian:
     ) -> None:
         self._store = store
         self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults)
+        self.surveyor = Surveyor(self._runner, wake, lambda: api.clock_ahead)
         self._wake = wake
+        self._found: dict[Key, tuple[str, str]] = {}
+        """Uid and claim of those of which a survey said that they have a history: it need not be asked again."""
 
     def withdraw(self, key: Key) -> None:
         """It reads no history, or must not (done, gone, suspended, broken): no line waits for it."""
+        self.surveyor.leave(key)
         self._runner.withdraw(self._party(key))
+
+    def forget(self, key: Key) -> None:
+        """The Subscription is gone."""
+        self._found.pop(key, None)
 
     async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
         """Go one step further towards a whole ledger.
@@ -105,6 +117,14 @@ class Historian:
         """
         if find_progress(ledger, subject.claim) is None or not may_run:
             return self._end(subject, ledger)
+        if may_be_new(subject.subscription, ledger) and not self._is_found(subject):
+            survey = await self.surveyor.ask(subject)
+            if isinstance(survey, Awaited):
+                return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at)
+            if subject.key[1] in survey.names:
+                self._found[subject.key] = (subject.subscription.uid, subject.claim)
+            else:
+                await self._begin_anew(subject, ledger, survey.volume_id)
         return await self._read_back(subject, ledger)
 
     async def _read_back(self, subject: Subject, ledger: Ledger) -> Restored:
@@ -120,6 +140,7 @@ class Historian:
                 return Restored(complete=False, blocker=blocker, look_at=found.look_at, events=events)
             events += await self._write(subject, ledger, progress, found.chunk)
             await self._runner.delete(found.job)
+        self.forget(subject.key)
         ended = self._end(subject, ledger)
         return Restored(complete=ended.complete, events=(*events, *_rebuilt(ledger)))
 
@@ -128,8 +149,23 @@ class Historian:
         self.withdraw(subject.key)
         return Restored(complete=find_progress(ledger, subject.claim) is None)
 
+    def _is_found(self, subject: Subject) -> bool:
+        return self._found.get(subject.key) == (subject.subscription.uid, subject.claim)
+
     def _party(self, key: Key) -> Party:
         return Party(f"{key[0]}/{key[1]}", partial(self._wake, key))
+
+    async def _begin_anew(self, subject: Subject, ledger: Ledger, volume_id: str | None) -> None:
+        """The volume knows nothing of it: its ledger is whole as it begins."""
+        progress = Progress(claim=subject.claim)
+
+        def begin(ledger: Ledger) -> Changes:
+            if find_progress(ledger, progress.claim) != progress:
+                return Changes()  # another operator was quicker
+            return _changes(subject, ledger, progress.claim, volume_id, (), volume_id or EMPTY_VOLUME)
+
+        await self._store.commit(subject.subscription, ledger, begin)
+        logger.info("%s/%s: new, the volume knows nothing of it", *subject.key)
 
     async def _write(
         self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk[RecordLine]
