@@ -7,11 +7,11 @@ from typing import Any
 
 from trawler_downloader.contract.listing import EntryLine, Kind, ListingEnd, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.status import Backoff, LibraryStatus, SubscriptionStatus
+from trawler_operator.api.status import GateStatus, LibraryStatus, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription, parse_subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.domain.status.build import LedgerFacts, build_status
+from trawler_operator.domain.status.build import Digests, LedgerFacts, build_status
 from trawler_operator.domain.status.condition_rules import CheckReport
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -60,6 +60,9 @@ def subscription(
     return parse_subscription(subscription_body({"url": URL, **(spec or {})}, status, **metadata))
 
 
+LISTING_DIGEST = "listing-1"
+
+
 def built_status(
     spec: dict[str, Any] | None = None,
     status: dict[str, Any] | None = None,
@@ -68,21 +71,27 @@ def built_status(
     library: LibraryStatus | None = LIBRARY,
     check: CheckReport | None = None,
     blocker: Blocker | None = None,
-    backoff: Backoff | None = None,
+    gate: GateStatus | None = None,
     next_check: datetime | None = NOON + timedelta(hours=1),
     generation: int = 1,
+    listing: str = LISTING_DIGEST,
     now: datetime = NOON,
 ) -> SubscriptionStatus:
-    """The status after a pass over a Subscription that had `status` before."""
+    """The status after a pass over a Subscription that had `status` before.
+
+    `listing` is the digest of what a listing is made from now; in `status` it is that one where nothing else is said.
+    """
+    status = {"lastCheckDigest": LISTING_DIGEST, **(status or {})}
     return build_status(
         subscription(spec, status, generation=generation),
         ledger or LedgerFacts(),
         library=library,
         check=check,
         blocker=blocker,
-        backoff=backoff,
+        gate=gate,
         next_check=next_check,
         now=now,
+        digests=Digests(listing, "job-1"),
     )
 
 
@@ -122,6 +131,13 @@ def restricted_pod(container: dict[str, Any], volumes: list[dict[str, Any]]) -> 
         ],
         "volumes": volumes,
     }
+
+
+def beside_users_of(claim_label: str) -> dict[str, Any]:
+    """The affinity of a pod whose volume is attached to one node at a time."""
+    users = {"app.kubernetes.io/managed-by": "trawler", "trawler.dev/claim": claim_label}
+    term = {"labelSelector": {"matchLabels": users}, "topologyKey": "kubernetes.io/hostname"}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def ledger_entry(state: LedgerState = LedgerState.RUNNING, **fields: Any) -> LedgerEntry:

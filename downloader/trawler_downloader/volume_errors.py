@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 from trawler_downloader.contract.reasons import Reason
 
-_NO_RIGHT = "the volume refuses {} to this user; see job.runAsUser and job.fsGroup"
+_NO_RIGHT = (
+    "the volume refuses {} to this user; see spec.job.runAsUser, spec.job.fsGroup and who owns spec.library.path"
+)
 
 VOLUME_ERRORS: Mapping[int, tuple[Reason, str]] = MappingProxyType(
     {

@@ -80,7 +80,7 @@ def _awaits_check(subscription: dict[str, Any]) -> bool:
     metadata, status = subscription["metadata"], subscription.get("status", {})
     asked = metadata.get("annotations", {}).get("trawler.dev/check")
     handled = status.get("lastHandled", {}).get("check", {}).get("id")
-    return bool(asked != handled or status.get("lastCheckGeneration") != metadata["generation"])
+    return bool(asked != handled or status.get("observedGeneration") != metadata["generation"])
 
 
 def _failure(failure: dict[str, Any]) -> str:
@@ -90,7 +90,7 @@ def _failure(failure: dict[str, Any]) -> str:
 
 def _comes_soon(status: dict[str, Any], now: datetime) -> bool:
     """Whether the operator looks again within SOON, after a check or a download that failed."""
-    times = [status.get("nextCheckTime"), status.get("backoff", {}).get("untilTime")]
+    times = [status.get("nextCheckTime"), status.get("gate", {}).get("untilTime")]
     return any(time_ and datetime.fromisoformat(time_) < now + SOON for time_ in times)
 
 

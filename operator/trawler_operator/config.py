@@ -1,202 +1,191 @@
-"""How the operator is configured: environment variables TRAWLER_*, all checked before anything starts.
+"""How the operator is configured: one YAML file that the chart renders from its values, checked whole at the start.
 
-The chart sets them; a wrong one ends the process at once with one line that names it. A startup handler of kopf's would
-not do: one that raises is tried again every 60 seconds while the process looks alive.
+Its keys are the chart's values, and most of its groups are the very objects that the domain takes: a new value touches
+the chart's values, the class that holds it here or in the domain, and its user. No key has a default here: defaults
+are the chart's. What only the pod knows, its namespace and its name, are environment variables.
+
+A wrong file ends the process at once. A startup handler of kopf's would not do: one that raises is tried again every
+60 seconds while the process looks alive.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
-from ipaddress import ip_network
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
-from trawler_operator.api.field_types import DNS_SUBDOMAIN_PATTERN, PROXY_PATTERN, PROXY_RULE
-from trawler_operator.api.spec import Resources
+from trawler_operator.api.field_types import ObjectName
+from trawler_operator.domain.checks.schedule import CheckLimits
+from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
+from trawler_operator.domain.jobs.start_trouble import Patience
+from trawler_operator.domain.launches.admission import AdmissionLimits
 
-PREFIX = "TRAWLER_"
+CONFIG_ENV = "TRAWLER_CONFIG"
+"""Path of the file."""
+DEFAULT_PATH = "/etc/trawler/config.yaml"
+NAMESPACE_ENV = "TRAWLER_NAMESPACE"
+POD_NAME_ENV = "TRAWLER_POD_NAME"
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PLAIN_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a setting",
+    "unexpected_keyword_argument": "is not a setting",
+    "invalid_key": "is not a setting",
+    "model_type": "must be a group of settings",
+    "dataclass_type": "must be a group of settings",
+}
+"""For what pydantic says in words of Python."""
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+class InvalidConfigError(Exception):
+    """The configuration is wrong.
+
+    Args:
+        problems: one line for each thing that is wrong; names the file and the key in it, or the variable.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
-def _json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error}") from None
+def _check_namespace(name: str) -> str:
+    if not _DNS_LABEL.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a namespace; patterns are not supported")
+    return name
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
+def _check_address(address: str) -> str:
+    parts = urlsplit(address)
+    if not ((parts.scheme == "unix" and parts.path) or (parts.scheme == "http" and parts.hostname)):
+        raise ValueError("must be unix:///path/of/socket or http://host:port")
+    return address
 
 
-def _own_name() -> str:
-    """Outside a pod several may run on one machine."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+def _leave_a_worker_free(listings: int, info: ValidationInfo) -> int:
+    """A listing takes minutes, and ended Jobs must not wait for it."""
+    reconciles = info.data.get("max_concurrent_reconciles")
+    if reconciles is not None and listings >= reconciles:
+        raise ValueError(f"must be smaller than maxConcurrentReconciles ({reconciles})")
+    return listings
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-OptionalName = Annotated[str | None, BeforeValidator(_empty_is_none)]
-PauseSeconds = Annotated[int, Field(ge=1, le=604_800)]
-Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
+class _Section(BaseModel):
+    """A group of keys. Dataclasses inside it are checked by the same rules: pydantic hands the configuration on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
 
 
-class InvalidSettingError(Exception):
-    """An environment variable is missing or wrong; the message names it and says what is allowed."""
+class Operator(_Section):
+    """Of the process itself."""
+
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["json", "text"]
+    lease_duration_seconds: Annotated[int, Field(ge=5, le=600)]
+    """After which another operator takes the place of one that has gone without a word."""
+    max_concurrent_reconciles: Annotated[int, Field(ge=2, le=64)]
+    max_concurrent_listings: Annotated[int, Field(ge=1, le=32), AfterValidator(_leave_a_worker_free)]
 
 
-class Settings(BaseSettings):
-    """All settings. Unknown TRAWLER_ variables are left alone: other containers of the pod have some, too."""
+class Watch(_Section):
+    """Whose Subscriptions are served."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    namespaces: tuple[Annotated[str, AfterValidator(_check_namespace)], ...]
+    """Empty: all of the cluster."""
+
+
+class Jobs(_Section):
+    """What becomes of Jobs."""
+
+    history: HistoryLimits
+    timeouts: Patience
+
+
+class Config(_Section):
+    """The whole file."""
+
+    operator: Operator
+    watch: Watch
+    defaults: JobDefaults
+    access: AccessRules
+    checks: CheckLimits
+    jobs: Jobs
+    admission: AdmissionLimits
+    gates: GatePolicy
+    lease_name: ObjectName
+    """In the operator's own namespace."""
+    gates_config_map: ObjectName
+    """The same."""
+    lister_address: Annotated[str, AfterValidator(_check_address)]
+    """`unix:///path/of/socket` or `http://host:port`."""
+    http_port: Annotated[int, Field(ge=0, le=65535)]
+
+
+@dataclass(frozen=True)
+class OwnPod:
+    """What the downward API tells.
+
+    Args:
+        namespace: of the operator.
+        name: of the pod. A restarted container takes its predecessor's Lease up at once by it.
+    """
 
     namespace: str
-    """The operator's own namespace."""
-    watch_namespaces: CommaList = ()
-    """Namespaces watched; empty: all of the cluster."""
-    downloader_image: Annotated[str, Field(min_length=1)]
-    downloader_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    image_pull_secrets: CommaList = ()
-    lister_address: str = "unix:///run/trawler/lister.sock"
-    """`unix:///path/of/socket` or `http://host:port`."""
-    default_claim_name: OptionalName = None
-    default_ca_bundle_config_map: OptionalName = None
-    default_proxy: OptionalName = None
-    read_secrets: bool = False
-    """Whether Secrets with cookies and proxy credentials may be read for listings; downloads mount theirs anyway."""
-    allowed_cidrs: CommaList = ()
-    """Networks that listings and downloads may reach although they are not public."""
-    max_running_jobs: Annotated[int, Field(ge=1, le=1000)] = 2
-    max_running_jobs_per_subscription: Annotated[int, Field(ge=1, le=1000)] = 2
-    egress_max_parallel: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Downloads at a time through one proxy (or none) from one site."""
-    egress_max_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
-    egress_spacing_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
-    gates_config_map: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)] = (
-        "trawler-gates"
-    )
-    """In the operator's own namespace."""
-    gates_egress_first_pause_seconds: PauseSeconds = 900
-    gates_egress_longest_pause_seconds: PauseSeconds = 21_600
-    gates_volume_first_pause_seconds: PauseSeconds = 60
-    gates_volume_longest_pause_seconds: PauseSeconds = 1800
-    gates_probe_timeout_seconds: Annotated[int, Field(ge=10, le=604_800)] = 1800
-    """A probe that has not ended by then is no longer waited for."""
-    max_concurrent_reconciles: Annotated[int, Field(ge=2, le=64)] = 4
-    max_concurrent_listings: Annotated[int, Field(ge=1, le=32)] = 2
-    """Fewer than max_concurrent_reconciles: a listing takes minutes, and ended Jobs must not wait for it."""
-    listing_deadline_seconds: Annotated[int, Field(ge=10, le=3600)] = 300
-    audit_interval_seconds: Annotated[int, Field(ge=3600, le=31_536_000)] = 604_800
-    successful_jobs_history_limit: Annotated[int, Field(ge=0, le=100)] = 3
-    failed_jobs_history_limit: Annotated[int, Field(ge=0, le=100)] = 5
-    identity: Annotated[str, Field(min_length=1, max_length=253)] = Field(default_factory=_own_name)
-    """Of this process: its pod's name. A restarted container takes its predecessor's Lease up at once by it."""
-    lease_name: Annotated[str, Field(min_length=1, max_length=253)] = "trawler"
-    """In the operator's own namespace."""
-    lease_duration_seconds: Annotated[int, Field(ge=5, le=600)] = 15
-    """After which another operator takes the place of one that has gone without a word."""
-    start_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
-    scheduling_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 1800
-    ending_timeout_seconds: Annotated[int, Field(ge=30, le=86_400)] = 300
-    """Beyond a pod's grace period."""
-    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "text"] = "json"
-    default_run_as_user: Id = 65532
-    default_run_as_group: Id = 65532
-    default_fs_group: Id = 65532
-    default_job_resources: Annotated[Resources | None, NoDecode, BeforeValidator(_json)] = None
-    """JSON: requests and limits, as in a container. Not set: the operator's own."""
-
-    @field_validator("watch_namespaces")
-    @classmethod
-    def _check_namespaces(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if not _DNS_LABEL.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a namespace; patterns are not supported")
-        return names
-
-    @field_validator("allowed_cidrs")
-    @classmethod
-    def _check_networks(cls, cidrs: tuple[str, ...]) -> tuple[str, ...]:
-        for cidr in cidrs:
-            try:
-                ip_network(cidr, strict=False)
-            except ValueError:
-                raise ValueError(f"{cidr!r} is no network; write it as 192.168.1.20/32") from None
-        return cidrs
-
-    @field_validator("lister_address")
-    @classmethod
-    def _check_address(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if not ((parts.scheme == "unix" and parts.path) or (parts.scheme == "http" and parts.hostname)):
-            raise ValueError("must be unix:///path/of/socket or http://host:port")
-        return address
-
-    @field_validator("default_proxy")
-    @classmethod
-    def _check_proxy(cls, proxy: str | None) -> str | None:
-        if proxy is not None and not re.fullmatch(PROXY_PATTERN, proxy):
-            raise ValueError(PROXY_RULE)
-        return proxy
-
-    @model_validator(mode="after")
-    def _leave_a_worker_free(self) -> Self:
-        if self.max_concurrent_listings >= self.max_concurrent_reconciles:
-            raise ValueError(
-                f"{PREFIX}MAX_CONCURRENT_LISTINGS ({self.max_concurrent_listings}) must be smaller than "
-                f"{PREFIX}MAX_CONCURRENT_RECONCILES ({self.max_concurrent_reconciles})"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _pauses_in_order(self) -> Self:
-        for gate in ("egress", "volume"):
-            names = (f"gates_{gate}_first_pause_seconds", f"gates_{gate}_longest_pause_seconds")
-            first, longest = (getattr(self, name) for name in names)
-            if first > longest:
-                raise ValueError(
-                    f"{PREFIX}{names[0].upper()} ({first}) must not be more than {PREFIX}{names[1].upper()} ({longest})"
-                )
-        return self
+    name: str
 
 
-def load_settings() -> Settings:
-    """Read the environment.
+def load_config(environment: Mapping[str, str]) -> tuple[Config, OwnPod]:
+    """Read the file and the environment.
 
     Raises:
-        InvalidSettingError: names the first wrong variable.
+        InvalidConfigError: with everything that is wrong.
     """
+    path = environment.get(CONFIG_ENV) or DEFAULT_PATH
+    # Outside a pod several operators may run on one machine.
+    name = environment.get(POD_NAME_ENV) or f"{socket.gethostname()}-{os.getpid()}"
+    pod = OwnPod(environment.get(NAMESPACE_ENV, ""), name)
+    problems = [] if pod.namespace else [f"{NAMESPACE_ENV} is not set"]
+    config = None
     try:
-        return Settings()
+        config = Config.model_validate(_read(path))
     except ValidationError as error:
-        raise InvalidSettingError(_first_of(error)) from None
+        problems += [f"{path}: {_problem(details)}" for details in error.errors(include_url=False)]
+    except InvalidConfigError as error:
+        problems += error.problems
+    if problems or config is None:
+        raise InvalidConfigError(problems)
+    return config, pod
 
 
-def _first_of(error: ValidationError) -> str:
-    first: dict[str, Any] = dict(error.errors(include_url=False)[0])
-    variable = PREFIX + str(first["loc"][0]).upper() if first["loc"] else ""
-    inner = "".join(f".{part}" for part in first["loc"][1:])
-    if first["type"] == "missing":
-        return f"{variable} is not set"
-    text = str(first["msg"]).removeprefix("Value error, ")
-    if not variable:
-        return text
-    # Never the value of a proxy, which may hold a password by mistake.
-    shown = "" if "PROXY" in variable else f" (it is {str(first.get('input'))[:100]!r})"
-    return f"{variable}{inner}: {text}{shown}"
+def _read(path: str) -> object:
+    try:
+        return yaml.safe_load(Path(path).read_bytes())
+    except OSError as error:
+        raise InvalidConfigError(
+            [f"{path}: cannot be read: {error.strerror} ({CONFIG_ENV} names another file)"]
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        # Without the text around the place: it may hold a password.
+        place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise InvalidConfigError([f"{path}: is not YAML: {place}{error.problem}"]) from None
+    except (yaml.YAMLError, ValueError):
+        raise InvalidConfigError([f"{path}: is not YAML in UTF-8"]) from None
+
+
+def _problem(found: ErrorDetails) -> str:
+    """One line. It never holds what was found there: a proxy's address may hold a password."""
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"]).removeprefix(".")
+    return f"{key or 'the whole'}: {_PLAIN_WORDS.get(found['type'], found['msg'].removeprefix('Value error, '))}"

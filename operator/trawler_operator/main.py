@@ -14,7 +14,6 @@ import signal
 from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Any
 
 from trawler_operator.adapters.clock import SystemClock
 from trawler_operator.adapters.health import Health
@@ -28,17 +27,11 @@ from trawler_operator.adapters.lister_client import ListerClient
 from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
-from trawler_operator.config import Settings
-from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.codec import egress_name
-from trawler_operator.domain.gates.gate import GatePolicy
-from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.config import Config, OwnPod
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.outcome import is_finished
-from trawler_operator.domain.jobs.settings import JobDefaults
-from trawler_operator.domain.jobs.start_trouble import Patience
-from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
+from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.leadership import LeaseTerms
-from trawler_operator.domain.pauses import Pause
 from trawler_operator.loop.queue import KeyedDelayQueue
 from trawler_operator.loop.watch import watch
 from trawler_operator.loop.worker import work
@@ -58,7 +51,7 @@ RESYNC_SECONDS = 900.0
 """How often the Subscriptions are listed for those that the watch never told of."""
 
 
-async def run(settings: Settings) -> None:
+async def run(config: Config, pod: OwnPod) -> None:
     """Run the operator until it is told to stop.
 
     Raises:
@@ -69,11 +62,11 @@ async def run(settings: Settings) -> None:
         # Two, so that the Lease can be renewed while everything else is held back.
         lease_client = KubernetesClient(configuration)
         stack.push_async_callback(lease_client.close)
-        terms = LeaseTerms(settings.lease_duration_seconds)
-        lease = Lease(lease_client, settings.namespace, settings.lease_name, settings.identity, terms)
+        terms = LeaseTerms(config.operator.lease_duration_seconds)
+        lease = Lease(lease_client, pod.namespace, config.lease_name, pod.name, terms)
         client = KubernetesClient(configuration, permitted=lambda: lease.held)
         stack.push_async_callback(client.close)
-        operator = _Operator(settings, client, lease)
+        operator = _Operator(config, pod, client, lease)
         await operator.run()
         await lease.release()
     logger.info("stopped")
@@ -82,40 +75,32 @@ async def run(settings: Settings) -> None:
 class _Operator:
     """The parts, and in which order they begin and end."""
 
-    def __init__(self, settings: Settings, client: KubernetesClient, lease: Lease) -> None:
-        self._settings = settings
+    def __init__(self, config: Config, pod: OwnPod, client: KubernetesClient, lease: Lease) -> None:
+        self._config = config
         self._lease = lease
         self._queue: KeyedDelayQueue[Key] = KeyedDelayQueue()
         self._measurements = PrometheusMeasurements(
             lambda: self._queue.ready, lambda: self._admission.running, lambda: lease.held
         )
-        self._health = Health(settings.listing_deadline_seconds + 2 * PASS_SLACK_SECONDS)
-        self._api = KubernetesAdapter(client, settings.watch_namespaces)
-        gates = GateStore(self._api, settings.namespace, settings.gates_config_map)
-        gate_limits = build_gate_limits(settings)
-        self._admission = Admission(
-            AdmissionLimits(
-                max_running=settings.max_running_jobs,
-                max_running_per_subscription=settings.max_running_jobs_per_subscription,
-                egress=gate_limits.budget,
-            ),
-            lambda: gates.book,
-        )
+        self._health = Health(config.checks.listing_deadline_seconds + 2 * PASS_SLACK_SECONDS)
+        self._api = KubernetesAdapter(client, config.watch.namespaces)
+        gates = GateStore(self._api, pod.namespace, config.gates_config_map)
+        self._admission = Admission(config.admission, lambda: gates.book)
         shard_changes = ShardChanges()
-        self._shard_watch = ShardWatch(client, settings.watch_namespaces, shard_changes)
+        self._shard_watch = ShardWatch(client, config.watch.namespaces, shard_changes)
         clock = SystemClock()
-        self._measurements.show_gates(lambda: gates.book, settings.egress_max_per_hour, clock.now)
+        self._measurements.show_gates(lambda: gates.book, config.admission.egress.max_per_hour, clock.now)
         self._reconciler = Reconciler(
             api=self._api,
-            lister=ListerClient(settings.lister_address),
-            recorder=KubernetesEventRecorder(client, settings.identity),
+            lister=ListerClient(config.lister_address),
+            recorder=KubernetesEventRecorder(client, pod.name),
             clock=clock,
             admission=self._admission,
             gates=gates,
-            gate_limits=gate_limits,
-            policy=build_policy(settings, clock),
+            gate_limits=build_gate_limits(config),
+            policy=build_policy(config, clock),
             measurements=self._measurements,
-            listings=settings.max_concurrent_listings,
+            listings=config.operator.max_concurrent_listings,
             shard_changes=shard_changes,
             wake=self._queue.add,
         )
@@ -126,7 +111,7 @@ class _Operator:
         async with AsyncExitStack() as http, asyncio.TaskGroup() as group:
             await http.enter_async_context(
                 serve_http(
-                    self._settings.http_port,
+                    self._config.http_port,
                     self._health,
                     self._lease.complaint,
                     self._api.answers,
@@ -167,7 +152,7 @@ class _Operator:
                 work(number, self._queue, self._reconciler, self._measurements, self._health),
                 name=f"worker {number}",
             )
-            for number in range(self._settings.max_concurrent_reconciles)
+            for number in range(self._config.operator.max_concurrent_reconciles)
         ]
         helpers.append(group.create_task(_resync(self._api, self._reconciler, self._queue), name="resync"))
         helpers.append(group.create_task(_note_ready(ready, self._health, self._stop), name="ready"))
@@ -176,11 +161,10 @@ class _Operator:
         )
         try:
             if not self._stop.is_set():
-                namespaces = self._settings.watch_namespaces
                 await watch(
                     self._queue.add,
                     self._reconciler.survey_changed,
-                    namespaces=namespaces,
+                    namespaces=self._config.watch.namespaces,
                     ready=ready,
                     stop=stop_watch,
                 )
@@ -189,60 +173,25 @@ class _Operator:
         await stopper
 
 
-def build_policy(settings: Settings, clock: Clock) -> Policy:
-    """Chart values, as the reconciler wants them."""
-    resources = settings.default_job_resources
-    more: dict[str, Any] = {"resources": resources.model_dump(exclude_defaults=True)} if resources else {}
+def build_policy(config: Config, clock: Clock) -> Policy:
+    """What every pass obeys."""
     return Policy(
-        defaults=JobDefaults(
-            image=settings.downloader_image,
-            image_pull_policy=settings.downloader_image_pull_policy,
-            image_pull_secrets=settings.image_pull_secrets,
-            claim_name=settings.default_claim_name or "",
-            ca_bundle_config_map=settings.default_ca_bundle_config_map or "",
-            proxy=settings.default_proxy or "",
-            allowed_cidrs=settings.allowed_cidrs,
-            run_as_user=settings.default_run_as_user,
-            run_as_group=settings.default_run_as_group,
-            fs_group=settings.default_fs_group,
-            **more,
-        ),
-        history=HistoryLimits(settings.successful_jobs_history_limit, settings.failed_jobs_history_limit),
-        listing_deadline_seconds=settings.listing_deadline_seconds,
-        audit_interval_seconds=settings.audit_interval_seconds,
+        defaults=config.defaults,
+        access=config.access,
+        checks=config.checks,
+        history=config.jobs.history,
+        patience=config.jobs.timeouts,
         started_at=clock.now(),
-        patience=Patience(
-            start=timedelta(seconds=settings.start_timeout_seconds),
-            scheduling=timedelta(seconds=settings.scheduling_timeout_seconds),
-            ending=timedelta(seconds=settings.ending_timeout_seconds),
-        ),
-        read_secrets=settings.read_secrets,
     )
 
 
-def build_gate_limits(settings: Settings) -> GateLimits:
-    """Chart values, as the gates want them."""
-
-    def seconds(number: int) -> timedelta:
-        return timedelta(seconds=number)
-
-    timeout = seconds(settings.gates_probe_timeout_seconds)
+def build_gate_limits(config: Config) -> GateLimits:
+    """What the gates obey. A listing that probes is waited for no longer than a pass may take."""
+    longest_pass = timedelta(seconds=config.checks.listing_deadline_seconds + PASS_SLACK_SECONDS)
     return GateLimits(
-        policy=GatePolicy(
-            egress=Pause(
-                seconds(settings.gates_egress_first_pause_seconds), seconds(settings.gates_egress_longest_pause_seconds)
-            ),
-            volume=Pause(
-                seconds(settings.gates_volume_first_pause_seconds), seconds(settings.gates_volume_longest_pause_seconds)
-            ),
-            probe_timeout=timeout,
-        ),
-        budget=BudgetLimits(
-            max_parallel=settings.egress_max_parallel,
-            max_per_hour=settings.egress_max_per_hour,
-            spacing=seconds(settings.egress_spacing_seconds),
-        ),
-        listing_timeout=min(timeout, seconds(settings.listing_deadline_seconds + PASS_SLACK_SECONDS)),
+        policy=config.gates,
+        budget=config.admission.egress,
+        listing_timeout=min(config.gates.probe_timeout, longest_pass),
     )
 
 
@@ -324,11 +273,11 @@ async def _stop_in_order(
     stop_watch.set()
 
 
-def start(settings: Settings) -> int:
+def start(config: Config, pod: OwnPod) -> int:
     """Run in a fresh event loop; returns the exit code."""
     code = 0
     try:
-        asyncio.run(run(settings))
+        asyncio.run(run(config, pod))
     except* LeaseLostError as lost:
         logger.error("%s; this one ends", lost.exceptions[0])  # noqa: TRY400 - no accident: a traceback tells nothing
         code = 1

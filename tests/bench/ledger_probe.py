@@ -42,10 +42,12 @@ from trawler_operator.adapters.metrics import PrometheusMeasurements
 from trawler_operator.api.labels import SUBSCRIPTION_LABEL
 from trawler_operator.api.subscription import parse_subscription
 from trawler_operator.api.times import format_time
+from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.budget import BudgetLimits
 from trawler_operator.domain.gates.gate import GatePolicy
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
+from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.launches.claims import claim
 from trawler_operator.domain.launches.download_job import build_download_job
@@ -63,6 +65,7 @@ PAGE = 30
 WARM_UP = 3
 """Passes over each ledger that are not counted."""
 CHECK_DUE = timedelta(hours=2)
+CHECKS = CheckLimits(listing_deadline_seconds=300, audit_interval=timedelta(days=7))
 DEFAULTS = JobDefaults(image="trawler-downloader:dev", claim_name="library")
 
 
@@ -135,8 +138,8 @@ async def operator(url: str, slots: int = 1000, slots_of_each: int = 1000) -> As
         clock=clock,
         admission=Admission(AdmissionLimits(slots, slots_of_each, budget), lambda: gates.book),
         gates=gates,
-        gate_limits=GateLimits(GatePolicy(pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
-        policy=Policy(DEFAULTS, HistoryLimits(), 300, 604_800, clock.now()),
+        gate_limits=GateLimits(GatePolicy(pause, pause, pause, timedelta(minutes=30)), budget, timedelta(minutes=7)),
+        policy=Policy(DEFAULTS, AccessRules(), CHECKS, HistoryLimits(), Patience(), clock.now()),
         measurements=PrometheusMeasurements(lambda: 0, lambda: 0, lambda: True),
         listings=2,
         shard_changes=changes,
@@ -258,6 +261,7 @@ async def creations(url: str, name: str, count: str) -> Any:
                 shard=0,
                 gates={},
                 defaults=DEFAULTS,
+                access=AccessRules(),
                 source_title=None,
                 volume_id=None,
             )

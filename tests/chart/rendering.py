@@ -98,6 +98,13 @@ def container(manifests: list[Manifest], name: str) -> Manifest:
     return found
 
 
-def environment(manifests: list[Manifest]) -> dict[str, str]:
-    """What the operator's container is told, but for values that only a running pod has."""
-    return {entry["name"]: entry["value"] for entry in container(manifests, "operator")["env"] if "value" in entry}
+def config_file(manifests: list[Manifest]) -> str:
+    """The file that the operator reads at its start, from the ConfigMap that its pod mounts."""
+    [name] = [volume["configMap"]["name"] for volume in the_pod(manifests)["volumes"] if volume["name"] == "config"]
+    [mounted] = [manifest for manifest in of_kind(manifests, "ConfigMap") if manifest["metadata"]["name"] == name]
+    return mounted["data"]["config.yaml"]
+
+
+def configured(manifests: list[Manifest], path: str) -> Any:
+    """What stands in that file under a path such as `defaults.proxy`."""
+    return functools.reduce(lambda group, key: group[key], path.split("."), yaml.safe_load(config_file(manifests)))

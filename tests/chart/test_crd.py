@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -34,3 +36,28 @@ def test_it_is_the_one_that_kubectl_users_get() -> None:
     plain = yaml.safe_load((ROOT / "crds" / "subscriptions.trawler.dev.yaml").read_text())
 
     assert plain["spec"] == crd["spec"]
+
+
+def test_a_subscription_that_nobody_serves_is_warned_of() -> None:
+    """Its namespace is neither one of this release nor of another that is named; the warning says what to do."""
+    manifests = render({"watch": {"namespaces": ["media", "kids"]}, "crds": {"servedByOthers": ["films"]}})
+    [policy] = of_kind(manifests, "ValidatingAdmissionPolicy")
+    [binding] = of_kind(manifests, "ValidatingAdmissionPolicyBinding")
+    [rule] = policy["spec"]["validations"]
+
+    assert rule["expression"] == 'request.namespace in ["films","kids","media"]'
+    assert "watch.namespaces" in rule["messageExpression"]
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Warn"]}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"crds": {"enabled": False}}, id="another release owns the CRD"),
+        pytest.param({"crds": {"warnWhereUnserved": False}}, id="switched off"),
+        pytest.param({"watch": {"clusterWide": True}}, id="every namespace is served"),
+    ],
+)
+def test_nobody_is_warned(values: dict[str, Any]) -> None:
+    """Where there is nothing to warn of, or somebody else does."""
+    assert of_kind(render(values), "ValidatingAdmissionPolicy") == []

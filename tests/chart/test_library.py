@@ -96,5 +96,5 @@ def test_a_ca_bundle_stands_wherever_subscriptions_are() -> None:
     manifests = render({"defaults": {"caBundle": pem}, "watch": {"namespaces": ["ann", "tim"]}})
 
     assert {"ann/trawler-ca": {"ca.crt": pem}, "tim/trawler-ca": {"ca.crt": pem}} == {
-        place(m): m["data"] for m in of_kind(manifests, "ConfigMap")
+        place(m): m["data"] for m in of_kind(manifests, "ConfigMap") if "ca.crt" in m["data"]
     }

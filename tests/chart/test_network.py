@@ -110,6 +110,45 @@ def test_every_namespace_with_downloads_has_one() -> None:
     assert {"media/trawler"} | downloads | volume_jobs == policies(scenario("nas")).keys()
 
 
+DEFAULT_PROXY = {"defaults": {"proxy": "http://192.168.1.2:3128"}}
+
+
+@pytest.mark.parametrize("name", [OPERATOR, DOWNLOADS])
+@pytest.mark.parametrize(
+    ("values", "address", "port"),
+    [
+        pytest.param(DEFAULT_PROXY, "192.168.1.2", 3128, id="the default one"),
+        pytest.param({"access": {"allowedProxies": ["socks5://10.0.0.7"]}}, "10.0.0.7", 1080, id="the port of SOCKS"),
+        pytest.param({"access": {"allowedProxies": ["http://10.0.0.7/"]}}, "10.0.0.7", 80, id="the port of HTTP"),
+        pytest.param({"access": {"allowedProxies": ["https://10.0.0.7"]}}, "10.0.0.7", 443, id="the port of TLS"),
+        pytest.param({"access": {"allowedProxies": ["http://[fd00::7]:3128"]}}, "fd00::7", 3128, id="on IPv6"),
+        pytest.param({"access": {"allowedProxies": ["http://proxy.lan:3128"]}}, "192.168.1.2", 3128, id="a name"),
+    ],
+)
+def test_a_proxy_that_the_values_name_is_reached(name: str, values: Any, address: str, port: int) -> None:
+    """For listing and for downloading, at its port only, and without a second value that says so."""
+    without = {"networkPolicy": {"apiServer": {"cidrs": ["192.168.1.10/32"]}}}
+    policy = policies({**without, **values})[name]
+    assert [reaches(policy, address, at) for at in (port, port + 1)] == [True, False]
+    assert not reaches(policies(without)[name], address, port)
+
+
+def test_beside_a_proxy_nothing_private_is_reached() -> None:
+    """Where it is an address, no other one."""
+    assert not reaches(policies(DEFAULT_PROXY)[DOWNLOADS], "192.168.1.3", 3128)
+
+
+@pytest.mark.parametrize("host", ["vpn.media.svc", "vpn.media.svc.cluster.local", "VPN.media.svc."])
+def test_a_service_is_reached_by_its_namespace(host: str) -> None:
+    """Its name says where its pods are, and so nothing else is reached at that port."""
+    policy = policies({"access": {"allowedProxies": [f"socks5h://{host}:1080"]}})[DOWNLOADS]
+    assert {
+        "ports": [{"port": 1080, "protocol": "TCP"}],
+        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "media"}}}],
+    } in policy["egress"]
+    assert not reaches(policy, "192.168.1.3", 1080)
+
+
 def test_extra_egress_counts_for_operator_and_downloads() -> None:
     """A proxy is needed for listing and for downloading."""
     values = scenario("cluster-wide")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import socket
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from typing import Any
 import pytest
 
 from chart.pod_security import restricted_violations
-from chart.rendering import container, environment, of_kind, render, scenario, scenario_names, the_pod
+from chart.rendering import configured, container, of_kind, render, scenario, scenario_names, the_pod
+from trawler_operator.config import CONFIG_ENV, DEFAULT_PATH
 
 
 @pytest.mark.parametrize("name", scenario_names())
@@ -114,43 +114,79 @@ def test_image_names_are_put_together_from_registry_repository_and_tag_or_digest
     assert container(plain, "operator")["image"] == "trawler-operator:0.1.0"
     assert container(own, "operator")["image"] == "registry.example.com/archive/trawler-operator:v2"
     assert f"registry.example.com/archive/trawler-downloader@{digest}" == container(own, "lister")["image"]
-    assert container(own, "lister")["image"] == environment(own)["TRAWLER_DOWNLOADER_IMAGE"]
+    assert container(own, "lister")["image"] == configured(own, "defaults.image")
 
 
 @pytest.mark.parametrize(
-    ("values", "name", "expected"),
+    ("values", "path", "expected"),
     [
-        pytest.param({}, "WATCH_NAMESPACES", "media", id="the release's namespace is watched"),
-        pytest.param({"watch": {"namespaces": ["b", "a"]}}, "WATCH_NAMESPACES", "a,b", id="namespaces are watched"),
-        pytest.param({"watch": {"clusterWide": True}}, "WATCH_NAMESPACES", "", id="all are watched"),
-        pytest.param({}, "DEFAULT_CLAIM_NAME", "", id="no library, no default claim"),
-        pytest.param({"library": {"hostPath": {"path": "/nas"}}}, "DEFAULT_CLAIM_NAME", "library", id="chart's claim"),
-        pytest.param({"library": {"existingClaim": "mine"}}, "DEFAULT_CLAIM_NAME", "mine", id="existing claim"),
+        pytest.param({}, "watch.namespaces", ["media"], id="the release's namespace is watched"),
+        pytest.param(
+            {"watch": {"namespaces": ["b", "a"]}}, "watch.namespaces", ["a", "b"], id="namespaces are watched"
+        ),
+        pytest.param({"watch": {"clusterWide": True}}, "watch.namespaces", [], id="all are watched"),
+        pytest.param({}, "defaults.claimName", "", id="no library, no default claim"),
+        pytest.param({"library": {"hostPath": {"path": "/nas"}}}, "defaults.claimName", "library", id="chart's claim"),
+        pytest.param({"library": {"existingClaim": "mine"}}, "defaults.claimName", "mine", id="existing claim"),
         pytest.param(
             {"library": {"existingClaim": "mine"}, "defaults": {"claimName": "other"}},
-            "DEFAULT_CLAIM_NAME",
+            "defaults.claimName",
             "other",
             id="a default claim of its own",
         ),
-        pytest.param({"defaults": {"caBundleConfigMap": "ca"}}, "DEFAULT_CA_BUNDLE_CONFIG_MAP", "ca", id="named CA"),
+        pytest.param({"defaults": {"caBundleConfigMap": "ca"}}, "defaults.caBundleConfigMap", "ca", id="named CA"),
         pytest.param(
-            {"operator": {"auditIntervalSeconds": 31536000}}, "AUDIT_INTERVAL_SECONDS", "31536000", id="large number"
+            {"checks": {"auditIntervalSeconds": 31536000}}, "checks.auditIntervalSeconds", 31536000, id="large number"
         ),
-        pytest.param({"image": {"pullSecrets": ["a", "b"]}}, "IMAGE_PULL_SECRETS", "a,b", id="pull secrets"),
+        pytest.param(
+            {"image": {"pullSecrets": ["a", "b"]}}, "defaults.imagePullSecrets", ["a", "b"], id="pull secrets"
+        ),
+        pytest.param(
+            {"defaults": {"jobResources": {"limits": {"memory": "3Gi"}}}},
+            "defaults.jobResources.limits",
+            {"memory": "3Gi"},
+            id="resources of Jobs",
+        ),
     ],
 )
-def test_values_reach_the_operator(values: dict[str, Any], name: str, expected: str) -> None:
-    """Values become settings."""
-    assert expected == environment(render(values))[f"TRAWLER_{name}"]
+def test_values_reach_the_operator(values: dict[str, Any], path: str, expected: object) -> None:
+    """Values stand in the operator's file."""
+    assert expected == configured(render(values), path)
 
 
-def test_resources_of_jobs_reach_the_operator_as_json() -> None:
-    """A structure stays one."""
-    values = {"defaults": {"jobResources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "3Gi"}}}}
+def test_the_file_is_mounted_where_the_operator_looks() -> None:
+    """Nothing names another place, and nobody else in the pod reads it."""
+    manifests = render({})
+    mounts = {
+        mount["mountPath"]: name
+        for name in ("operator", "lister")
+        for mount in container(manifests, name)["volumeMounts"]
+        if mount["name"] == "config"
+    }
 
-    assert values["defaults"]["jobResources"] == json.loads(
-        environment(render(values))["TRAWLER_DEFAULT_JOB_RESOURCES"]
-    )
+    assert mounts == {DEFAULT_PATH.removesuffix("/config.yaml"): "operator"}
+    assert CONFIG_ENV not in {entry["name"] for entry in container(manifests, "operator")["env"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "rolls"),
+    [
+        pytest.param({"gates": {"probeTimeoutSeconds": 60}}, True, id="a value of the operator's"),
+        pytest.param({"networkPolicy": {"enabled": False}}, False, id="a value that is not the operator's"),
+    ],
+)
+def test_a_changed_configuration_rolls_the_pod(values: dict[str, Any], *, rolls: bool) -> None:
+    """The file is read at the start only."""
+    before, after = (of_kind(render(these), "Deployment")[0]["spec"]["template"] for these in ({}, values))
+
+    assert (before != after) is rolls
+
+
+def test_annotations_of_the_pod_stand_beside_the_checksum() -> None:
+    """A user's own are kept."""
+    [deployment] = of_kind(render({"pod": {"annotations": {"a": "b"}}}), "Deployment")
+
+    assert deployment["spec"]["template"]["metadata"]["annotations"].keys() == {"a", "checksum/config"}
 
 
 @pytest.mark.parametrize(("answer", "healthy"), [(b"HTTP/1.1 200 OK", True), (b"HTTP/1.1 503 Busy", False)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chart.rendering import Manifest, environment, of_kind, place, render, scenario, scenario_names
+from chart.rendering import Manifest, configured, of_kind, place, render, scenario, scenario_names
 
 OPERATOR = {
     ("trawler.dev", "subscriptions", "get"),
@@ -89,7 +89,7 @@ def test_watching_everything_grants_the_same_everywhere_and_no_more() -> None:
 def test_only_its_own_lease_is_read_and_written() -> None:
     """By its name; creating cannot be tied to one."""
     rules = [rule for role in of_kind(render({}), "Role") for rule in role["rules"] if rule["resources"] == ["leases"]]
-    lease = environment(render({}))["TRAWLER_LEASE_NAME"]
+    lease = configured(render({}), "leaseName")
 
     assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
         (["create"], None),

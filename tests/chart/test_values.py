@@ -104,6 +104,9 @@ NFS = {"server": "nas.lan", "path": "/media"}
             {"networkPolicy": {"blockedCIDRs": ["10.0.0.0"]}}, ["/networkPolicy/blockedCIDRs/0"], id="no range"
         ),
         pytest.param({"access": {"allowedCIDRs": ["nas"]}}, ["/access/allowedCIDRs/0"], id="a name for a range"),
+        pytest.param(
+            {"access": {"allowedProxies": ["vpn:1080"]}}, ["/access/allowedProxies/0"], id="no URL of a proxy"
+        ),
         pytest.param({"access": {"readSecrets": "yes"}}, ["/access/readSecrets", "want boolean"], id="no truth"),
         pytest.param({"networkPolicy": {"sitePorts": [0]}}, ["/networkPolicy/sitePorts/0"], id="no port"),
     ],
@@ -116,10 +119,18 @@ def test_wrong_values_are_refused(values: dict[str, Any], parts: list[str]) -> N
     assert [part for part in parts if part not in str(refused.value)] == [], str(refused.value)
 
 
-def test_a_password_in_the_proxy_is_refused_and_not_repeated() -> None:
+WITH_PASSWORD = "http://me:hunter2@proxy:3128"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"defaults": {"proxy": WITH_PASSWORD}}, {"access": {"allowedProxies": [WITH_PASSWORD]}}],
+    ids=["the default one", "an allowed one"],
+)
+def test_a_password_in_a_proxy_is_refused_and_not_repeated(values: dict[str, Any]) -> None:
     """Messages end in logs of CI systems."""
     with pytest.raises(ChartError) as refused:
-        render({"defaults": {"proxy": "http://me:hunter2@proxy:3128"}})
+        render(values)
 
     assert "no user or password here" in str(refused.value)
     assert "hunter2" not in str(refused.value)

@@ -62,7 +62,9 @@ class Job:
             "video": video,
             "launch": self.launch,
             "proxy": self.site.proxy,
+            "proxy_trusted": True,
             "ca_bundle": True,
+            "min_free_bytes": 0,  # whatever this machine's disk has left
         }
         return DownloadRequest.model_validate(given | fields)
 

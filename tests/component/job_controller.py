@@ -15,13 +15,27 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
 SIGTERM_CODE = 143
 LATE = "Job was active longer than specified deadline"
+NO_REGISTRY = "registry.invalid/"
+"""Images of which nobody can pull."""
+INJECTED = {"name": "injected", "image": "proxy:1"}
+"""What a webhook puts beside the container of a pod."""
 
 
-def start_pod(store: ObjectStore, job: Object) -> None:
-    """The Job's pod comes to run; under a quota of pods none comes, and the Job says nothing of it."""
+def start_pod(store: ObjectStore, job: Object, *injected: Object) -> None:
+    """The Job's pod comes to run; under a quota of pods none comes, and the Job says nothing of it.
+
+    Where one of its containers cannot start, the pod is Pending although the others run.
+
+    Args:
+        store: the cluster.
+        job: without a pod.
+        injected: containers that a webhook adds.
+    """
     at = _timestamp(store)
-    containers = [{"name": c["name"], "ready": True, "state": {"running": {"startedAt": at}}} for c in _containers(job)]
-    hold_pod(store, job, {"phase": "Running", "startTime": at, "containerStatuses": containers}, ready=1)
+    statuses = [_status(container, at) for container in (*_containers(job), *injected)]
+    ready = all(status["ready"] for status in statuses)
+    shown = {"phase": "Running" if ready else "Pending", "startTime": at, "containerStatuses": statuses}
+    hold_pod(store, job, shown, ready=int(ready))
 
 
 def hold_pod(store: ObjectStore, job: Object, pod_status: Object, *, ready: int = 0) -> None:
@@ -54,6 +68,25 @@ def hold_pod(store: ObjectStore, job: Object, pod_status: Object, *, ready: int 
         return
     store.merge("Pod", metadata["namespace"], _pod_name(job), {"status": pod_status})
     _report(store, job, {**status, "active": 1})
+
+
+def leave_pod(store: ObjectStore, job: Object, code: int, message: str | None = None) -> None:
+    """The pod's first container ends by itself, and another one keeps the pod, and so the Job, alive.
+
+    Args:
+        store: the cluster.
+        job: with one pod, or none yet, which then gets an injected container.
+        code: of the container's exit.
+        message: termination message.
+    """
+    _ensure_pod(store, job, INJECTED)
+    namespace, name = job["metadata"]["namespace"], _pod_name(job)
+    pod = store.get("Pod", namespace, name)
+    assert pod is not None
+    ended = _ended(store, job, code, message)
+    statuses = [ended, *pod["status"]["containerStatuses"][1:]]
+    store.merge("Pod", namespace, name, {"status": {"containerStatuses": statuses}})
+    _report(store, job, {"ready": 0})
 
 
 def end_pod(store: ObjectStore, job: Object, code: int, message: str | None = None, reason: str | None = None) -> None:
@@ -151,24 +184,35 @@ def suspend(store: ObjectStore, job: Object) -> None:
     _report(store, job, {"startTime": None, "active": None, "ready": 0, "conditions": [condition]})
 
 
-def _ensure_pod(store: ObjectStore, job: Object) -> None:
+def _ensure_pod(store: ObjectStore, job: Object, *injected: Object) -> None:
     if store.get("Pod", job["metadata"]["namespace"], _pod_name(job)) is None:
-        start_pod(store, job)
+        start_pod(store, job, *injected)
 
 
 def _end_container(
     store: ObjectStore, job: Object, code: int, message: str | None = None, reason: str | None = None
 ) -> None:
     _ensure_pod(store, job)
-    terminated = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
-    if message is not None:
-        terminated["message"] = message
-    name = _containers(job)[0]["name"]
     ended = {
         "phase": "Failed" if code else "Succeeded",
-        "containerStatuses": [{"name": name, "ready": False, "state": {"terminated": terminated}}],
+        "containerStatuses": [_ended(store, job, code, message, reason)],
     }
     store.merge("Pod", job["metadata"]["namespace"], _pod_name(job), {"status": ended})
+
+
+def _status(container: Object, at: str) -> Object:
+    """What the kubelet says of a container that it has started, or could not."""
+    if container["image"].startswith(NO_REGISTRY):
+        waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+        return {"name": container["name"], "ready": False, "state": {"waiting": waiting}}
+    return {"name": container["name"], "ready": True, "state": {"running": {"startedAt": at}}}
+
+
+def _ended(store: ObjectStore, job: Object, code: int, message: str | None, reason: str | None = None) -> Object:
+    """What it says of the first container's end."""
+    at, why = _timestamp(store), reason or ("Error" if code else "Completed")
+    terminated = {"exitCode": code, "reason": why, "finishedAt": at} | ({} if message is None else {"message": message})
+    return {"name": _containers(job)[0]["name"], "ready": False, "state": {"terminated": terminated}}
 
 
 def _judge(job: Object, code: int | None, *, disrupted: bool = False) -> tuple[str, str]:

@@ -58,6 +58,7 @@ def request_for(
         media=media or MediaWish(sidecars=tuple(Sidecar)),
         library=place or LibraryPlace(),
         volume_id=volume_id,
+        min_free_bytes=0,  # whatever this machine's disk has left
     )
 
 

@@ -132,7 +132,9 @@ class Lister:
     standin: Standin
 
     def request(self, url: str, **fields: Any) -> ListRequest:
-        return ListRequest(url=url, **{"proxy": self.standin.proxy, "ca_bundle": self.standin.ca, **fields})
+        return ListRequest(
+            url=url, **{"proxy": self.standin.proxy, "proxy_trusted": True, "ca_bundle": self.standin.ca, **fields}
+        )
 
     @contextlib.asynccontextmanager
     async def session(self) -> Any:

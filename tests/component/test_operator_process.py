@@ -1,4 +1,4 @@
-"""The operator as a process, from its environment to its exit code, against an HTTP API server."""
+"""The operator as a process, from its configuration to its exit code, against an HTTP API server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from component.api_server import ApiServer, run_api_server, write_kubeconfig
+from config_file import chart_defaults
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,17 +33,19 @@ def free_port() -> int:
 class Process:
     """One operator process."""
 
-    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, name: str = "trawler-1", **config: Any) -> None:
         self.port = free_port()
         self.log = log
+        file = log.with_suffix(".yaml")
+        told = chart_defaults() | config | {"httpPort": self.port}
+        file.write_text(yaml.safe_dump(told))
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/downloader",
             "KUBECONFIG": str(kubeconfig),
             "TRAWLER_NAMESPACE": "trawler",
-            "TRAWLER_DOWNLOADER_IMAGE": "downloader:1",
-            "TRAWLER_HTTP_PORT": str(self.port),
-            **settings,
+            "TRAWLER_POD_NAME": name,
+            "TRAWLER_CONFIG": str(file),
         }
         with log.open("wb") as output:
             command = [sys.executable, "-m", "trawler_operator"]
@@ -107,7 +112,7 @@ def test_from_start_to_stop(server: ApiServer, tmp_path: Path) -> None:
 def test_deleted_namespace(server: ApiServer, tmp_path: Path) -> None:
     """Nothing is allowed in it any more: the others are served."""
     server.forbidden = {"gone"}
-    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", TRAWLER_WATCH_NAMESPACES="gone,media")
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", watch={"namespaces": ["gone", "media"]})
     try:
         process.until(lambda: process.get("/readyz") == 200)
         assert any("namespace gone is not served" in message for message in process.messages())
@@ -119,11 +124,11 @@ def test_deleted_namespace(server: ApiServer, tmp_path: Path) -> None:
 def test_second_operator(server: ApiServer, tmp_path: Path) -> None:
     """It stands by, ready and idle; it leads as soon as the first one has ended."""
     kubeconfig = server.kubeconfig(tmp_path)
-    first = Process(kubeconfig, tmp_path / "first", TRAWLER_IDENTITY="first")
+    first = Process(kubeconfig, tmp_path / "first", name="first")
     second = None
     try:
         first.until(lambda: first.get("/readyz") == 200)
-        second = Process(kubeconfig, tmp_path / "second", TRAWLER_IDENTITY="second")
+        second = Process(kubeconfig, tmp_path / "second", name="second")
         second.until(lambda: "first leads, second stands by" in second.log.read_text())
         second.until(lambda: second.get("/readyz") == 200)
         assert "trawler_leading 1.0" in first.text("/metrics")
@@ -156,7 +161,8 @@ def test_standby_that_is_told_to_stop(server: ApiServer, tmp_path: Path) -> None
 
 def test_lease_that_another_operator_took(server: ApiServer, tmp_path: Path) -> None:
     """It ends, with an exit code that Kubernetes takes for a failure."""
-    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", TRAWLER_LEASE_DURATION_SECONDS="5")
+    operator = chart_defaults()["operator"] | {"leaseDurationSeconds": 5}
+    process = Process(server.kubeconfig(tmp_path), tmp_path / "log", operator=operator)
     try:
         process.until(lambda: "watching" in process.log.read_text())
         taken = {"holderIdentity": "another", "leaseDurationSeconds": 600, "leaseTransitions": 7}
@@ -182,7 +188,8 @@ def test_job_whose_subscription_is_gone(server: ApiServer, tmp_path: Path) -> No
     server.missing = {"/apis/trawler.dev/v1alpha1/namespaces/media/subscriptions/gone"}
     metadata = {"namespace": "media", "name": "gone-1", "labels": {"trawler.dev/subscription": "gone"}}
     metadata["ownerReferences"] = [{"kind": "Subscription", "name": "gone", "uid": "1"}]
-    server.stored["jobs"] = [{"metadata": metadata}]
+    bare = {"template": {"metadata": {}, "spec": {"containers": [{"name": "download", "image": "downloader:1"}]}}}
+    server.stored["jobs"] = [{"metadata": metadata, "spec": bare}]
     process = Process(server.kubeconfig(tmp_path), tmp_path / "log")
     try:
         process.until(lambda: "1 downloads are running" in process.log.read_text())

@@ -46,6 +46,8 @@ class Web:
     port: int
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    connections: int = 0
+    """Whatever was said over them."""
 
     def url(self, path: str, host: str | None = None) -> str:
         return f"http://{host or self.address}:{self.port}{path}"
@@ -74,7 +76,12 @@ def running_web(address: str, port: int = 0) -> Iterator[Web]:
         def log_message(self, *_: object) -> None:
             """`asked` tells."""
 
-    server = ThreadingHTTPServer((address, port), Handler)
+    class Server(ThreadingHTTPServer):
+        def process_request(self, *connection: Any) -> None:
+            web.connections += 1
+            super().process_request(*connection)
+
+    server = Server((address, port), Handler)
     web.port = server.server_address[1]
     with _serving(server):
         yield web

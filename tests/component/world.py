@@ -18,11 +18,13 @@ from builders import entry_line, source_line
 from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi, Object, end_job, publish, request_of
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
+from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.codec import egress_name
 from trawler_operator.domain.gates.gate import GatePolicy
+from trawler_operator.domain.gates.passed import egress_name
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
+from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.reconcile.ports import ApiError, Event, Lister, ListerError, RawListing
@@ -100,6 +102,7 @@ GATES = ("trawler-system", "trawler-gates")
 POLICY = GatePolicy(
     egress=Pause(timedelta(minutes=15), timedelta(hours=6)),
     volume=Pause(timedelta(minutes=1), timedelta(minutes=30)),
+    subscription=Pause(timedelta(minutes=1), timedelta(hours=1)),
     probe_timeout=timedelta(minutes=30),
 )
 
@@ -131,6 +134,7 @@ class Operator:
         limits: AdmissionLimits | None = None,
         defaults: JobDefaults | None = None,
         read_secrets: bool = False,
+        access: AccessRules | None = None,
     ) -> None:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
@@ -162,11 +166,11 @@ class Operator:
             gate_limits=GateLimits(POLICY, allowed.egress, timedelta(minutes=7)),
             policy=Policy(
                 defaults=defaults or JobDefaults(image="downloader:1", claim_name="library"),
+                access=access or AccessRules(read_secrets=read_secrets),
+                checks=CheckLimits(listing_deadline_seconds=300, audit_interval=timedelta(days=7)),
                 history=HistoryLimits(3, 5),
-                listing_deadline_seconds=300,
-                audit_interval_seconds=604_800,
+                patience=Patience(),
                 started_at=clock.now(),
-                read_secrets=read_secrets,
             ),
             measurements=self.silent,
             listings=2,

@@ -98,7 +98,10 @@ class InMemoryStage:
         for pod in self.cluster.list("Pod", self.namespace, **{job_controller.JOB_NAME_LABEL: job["metadata"]["name"]}):
             text = wish["prints"] * wish["times"]
             self.cluster.logs[self.namespace, pod["metadata"]["name"]] = text.encode()
-        if wish["eats_memory"]:
+        others = spec["template"]["spec"]["containers"][1:]
+        if others and wish["code"] is not None:
+            job_controller.leave_pod(self.cluster, job, wish["code"], wish["message"])
+        elif wish["eats_memory"]:
             job_controller.end_pod(self.cluster, job, 137, wish["message"], "OOMKilled")
         elif wish["code"] is not None:
             job_controller.end_pod(self.cluster, job, wish["code"], wish["message"])

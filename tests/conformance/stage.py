@@ -11,7 +11,7 @@ from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.api import labels
 from trawler_operator.domain.history.inventory import Progress, order_inventory
 from trawler_operator.domain.history.survey import order_survey, survey_id
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.domain.volume_jobs.order import build_volume_job
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
@@ -129,6 +129,7 @@ def job(
     eats_memory: bool = False,
     prints: str = "",
     times: int = 1,
+    beside: str | None = None,
 ) -> Manifest:
     """A download Job as the operator makes it, with another program in it and no claim.
 
@@ -142,10 +143,16 @@ def job(
         eats_memory: until it is killed for it.
         prints: to its log.
         times: over and over.
+        beside: image of a second container, which does not end; None: there is none.
     """
     wish = {"code": code, "message": message, "eats_memory": eats_memory, "prints": prints, "times": times}
     manifest = _with_program(download_job(stage, owner, video), wish)
     manifest["spec"]["activeDeadlineSeconds"] = deadline
+    if beside is not None:
+        containers = manifest["spec"]["template"]["spec"]["containers"]
+        command = ["python", "-c", "import time; time.sleep(600)"]
+        kept = {name: containers[0][name] for name in ("resources", "securityContext")}
+        containers.append({"name": "beside", "image": beside, "command": command, **kept})
     return manifest
 
 
@@ -166,6 +173,7 @@ def download_job(stage: Stage, owner: Manifest | None = None, video: str = "yout
         shard=0,
         gates={},
         defaults=DEFAULTS,
+        access=AccessRules(),
     )
     if owner is None:
         del manifest["metadata"]["ownerReferences"]
@@ -176,7 +184,7 @@ def inventory_job(stage: Stage, owner: Manifest) -> Manifest:
     """The first inventory Job of a Subscription, just as the operator makes it."""
     metadata = owner["metadata"]
     owned_by = subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"])
-    return build_volume_job(order_inventory(owned_by, Progress(claim=CLAIM)), 1, DEFAULTS)
+    return build_volume_job(order_inventory(owned_by, Progress(claim=CLAIM), DEFAULTS), 1, DEFAULTS)
 
 
 def survey_job(stage: Stage, asks: Manifest) -> Manifest:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from conformance.stage import Stage, job, quota
+from conformance.stage import DEFAULTS, Stage, job, quota
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
-from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
+from trawler_operator.domain.jobs.containers import download_has_begun, is_kept_alive, may_be_kept_alive
+from trawler_operator.domain.jobs.outcome import is_finished, observe_container, observe_outcome
+from trawler_operator.domain.jobs.start_trouble import Patience, find_trouble
 from trawler_operator.reconcile.ports import Manifest
 
 REPORT = DownloadResult(outcome=OutcomeClass.PUBLISHED, reason="Published", path="a.mp4", bytes=1).to_json()
@@ -177,6 +179,57 @@ async def test_a_job_suspended_by_hand(stage: Stage) -> None:
     body = await stage.eventually("the Job is suspended", suspended)
     assert not is_finished(body)
     assert "startTime" not in body["status"]
+
+
+async def test_a_container_that_keeps_the_pod_alive(stage: Stage) -> None:
+    """The Job's pod is ready no more, and nothing else of the Job tells that the download has ended."""
+    name = await start(stage, code=0, message=REPORT, beside=DEFAULTS.image)
+
+    async def left() -> Manifest | None:
+        pod = await stage.api.find_pod(stage.namespace, name)
+        return pod if pod is not None and is_kept_alive(pod) else None
+
+    pod = await stage.eventually("the download has ended", left)
+    assert pod["status"]["phase"] == "Running"
+    ending = observe_container(pod)
+    assert (ending.outcome, ending.reason, bool(ending.finished_at)) == (OutcomeClass.PUBLISHED, "Published", True)
+
+    async def unready() -> Manifest | None:
+        body = await stage.api.get_job(stage.namespace, name)
+        return body if body is not None and may_be_kept_alive(body) else None
+
+    body = await stage.eventually("the Job knows that its pod is not ready", unready)
+    await stage.quiet()
+    assert (body["status"]["active"], body["status"]["ready"], is_finished(body)) == (1, 0, False)
+    assert await left()
+
+
+async def test_a_container_that_cannot_start_beside_the_download(stage: Stage) -> None:
+    """The pod is Pending for as long, and the download runs all the same."""
+    name = await start(stage, beside="registry.invalid/no-such-image:1")
+
+    async def begun() -> Manifest | None:
+        pod = await stage.api.find_pod(stage.namespace, name)
+        return pod if pod is not None and download_has_begun(pod) else None
+
+    pod = await stage.eventually("the download runs", begun)
+    assert pod["status"]["phase"] == "Pending"
+    body = await stage.api.get_job(stage.namespace, name)
+    assert body is not None
+    assert find_trouble(body, pod, Patience()) is None
+    assert not is_kept_alive(pod)
+
+
+async def test_a_download_that_ends_beside_a_container_that_cannot_start(stage: Stage) -> None:
+    """It is Pending after that as well."""
+    name = await start(stage, code=0, message=REPORT, beside="registry.invalid/no-such-image:1")
+
+    async def left() -> Manifest | None:
+        pod = await stage.api.find_pod(stage.namespace, name)
+        return pod if pod is not None and is_kept_alive(pod) else None
+
+    pod = await stage.eventually("the download has ended", left)
+    assert (pod["status"]["phase"], observe_container(pod).reason) == ("Pending", "Published")
 
 
 async def test_a_quota_of_pods(stage: Stage) -> None:

@@ -146,7 +146,7 @@ def test_kubectl_get_shows_what_matters() -> None:
     """In this order; the rest with `-o wide`."""
     columns = [column["name"] for column in VERSION["additionalPrinterColumns"] if not column.get("priority")]
 
-    assert columns == ["Ready", "Reason", "Downloaded", "Queued", "Running", "Failed", "Last check", "Age"]
+    assert columns == ["Ready", "Reason", "Downloaded", "Queued", "Running", "Waiting", "Failed", "Last-Check", "Age"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from nas_page import PAGE, self_test_job
 from trawler_downloader.contract.outcomes import VOLUME_REASONS
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.selftest.checks import CHECKS
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 
 
@@ -37,7 +37,7 @@ def test_the_job_sees_the_volume_as_a_download_does() -> None:
     """Otherwise it would prove another volume, or another user's rights."""
     defaults = JobDefaults(image="i", claim_name="library", run_as_user=1000, run_as_group=1000, fs_group=1000)
     download = build_download_job(
-        subscription({}), "k.v", ledger_entry(), launch=1, shard=0, defaults=defaults, gates={}
+        subscription({}), "k.v", ledger_entry(), launch=1, shard=0, defaults=defaults, access=AccessRules(), gates={}
     )
     theirs = download["spec"]["template"]["spec"]
     ours = _pod()

@@ -104,7 +104,8 @@ class Place:
     # --- Subscriptions ---------------------------------------------------------------------------------------------
 
     def subscribe(self, name: str, spec: dict[str, Any], annotations: dict[str, str] | None = None) -> None:
-        """Apply a Subscription with exactly this spec."""
+        """Apply a Subscription with this spec; the NAS is a folder on this machine's disk, which may be nearly full."""
+        spec = {**spec, "library": {"minFree": "1Gi", **spec.get("library", {})}}
         k.apply(
             {
                 "apiVersion": "trawler.dev/v1alpha1",

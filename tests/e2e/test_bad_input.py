@@ -12,6 +12,7 @@ import pytest
 
 from bad_specs import BAD_SPECS, BadSpec
 from client import StandIn
+from config_file import chart_defaults
 from e2e import kubectl as k
 from e2e import objects
 from e2e.place import Place
@@ -94,7 +95,7 @@ def test_a_volume_without_its_marker(place: Place, site: StandIn, handle: str) -
     try:
         site.publish(channel=handle, count=1)
         place.check("unmounted", "with-the-nas-away")
-        shown = place.wait_condition("unmounted", "Ready", "False", "VolumeUnavailable")
+        shown = place.wait_condition("unmounted", "Ready", "False", "SubscriptionGateClosed")
         assert "VolumeMarkerMissing" in shown["message"]
         assert list(place.library.iterdir()) == []
     finally:
@@ -145,12 +146,14 @@ def test_a_broken_ledger_value_is_shown_and_kept(place: Place, site: StandIn, ha
 
 
 def test_a_wrong_setting_stops_the_operator_at_once() -> None:
-    """An operator started with a wrong setting says which one and exits."""
+    """An operator started with a wrong configuration says what is wrong with it and exits."""
+    program = 'echo "$WRONG" >/tmp/config.yaml && TRAWLER_CONFIG=/tmp/config.yaml exec python -m trawler_operator'
+    wrong = json.dumps(chart_defaults() | {"httpPort": "many", "lease": "trawler"})
     done = subprocess.run(
-        [os.environ["DOCKER"], "run", "--rm", "--network=none", "-e", "TRAWLER_MAX_RUNNING_JOBS=many",
-         "-e", "TRAWLER_NAMESPACE=here", "-e", "TRAWLER_DOWNLOADER_IMAGE=downloader",
-         "trawler-operator:dev", "python", "-m", "trawler_operator"],
+        [os.environ["DOCKER"], "run", "--rm", "--network=none", "-e", f"WRONG={wrong}", "-e", "TRAWLER_NAMESPACE=here",
+         "--entrypoint", "sh", "trawler-operator:dev", "-c", program],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode != 0
-    assert "TRAWLER_MAX_RUNNING_JOBS" in done.stderr + done.stdout
+    assert done.returncode == 2
+    assert "config.yaml: httpPort: " in done.stderr
+    assert "config.yaml: lease: is not a setting" in done.stderr

@@ -32,7 +32,7 @@ def _spec(handle: str, newest: int = 1) -> dict[str, object]:
     return {
         "url": f"https://www.youtube.com/{handle}/videos",
         "select": {"newest": newest},
-        "library": {"minFreeBytes": 0},
+        "library": {"minFree": "0"},
         "job": {"stallTimeoutSeconds": 30},
     }
 
@@ -162,7 +162,7 @@ def test_a_disk_that_is_not_mounted_on_its_folder(place: Place, site: StandIn, h
     _landed_once(place, site, handle)
     disk.unmount()
     place.ask_for_check("unplugged", "without-the-disk")
-    shown = place.wait_condition("unplugged", "Ready", "False", "VolumeUnavailable")
+    shown = place.wait_condition("unplugged", "Ready", "False", "SubscriptionGateClosed")
     assert "VolumeMarkerMissing" in shown["message"]
     assert list(place.library.iterdir()) == []
     disk.mount()

@@ -107,7 +107,7 @@ ROWS = {
         _ended(128, "StartError", "exec: no such file"),
     ),
     "killed by whoever it was": Row("Killed", "Terminated", *_HELD, 10, "Watching", _ended(137)),
-    "ended with the code of a class": Row("Exited", "Environment", *_HELD, 60, "VolumeUnavailable", _ended(45)),
+    "ended with the code of a class": Row("Exited", "Environment", *_HELD, 60, "SubscriptionGateClosed", _ended(45)),
     "ended with a code of no class": Row("Exited", "Transient", "Failed", 1, 60, "Watching", _ended(3)),
     "failed without a word": Row("LaunchVanished", "Transient", "Failed", 1, 60, "Watching", {"phase": "Failed"}),
     "ended well without a report": Row("ResultLost", "Terminated", *_HELD, 10, "Watching", _ended(0, "Completed")),

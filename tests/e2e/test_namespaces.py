@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,8 @@ def test_only_the_namespaces_that_are_named_are_served(
     try:
         helm.upgrade("--set", "watch.clusterWide=false", "--set", f"watch.namespaces={{{place.namespace}}}")
         operator.wait_ready()
+        assert f"no trawler serves namespace {other_place.namespace}" in _warned(other_place, "unserved", spec)
+        assert _warned(place, "served", spec) == ""
         other_place.subscribe("unserved", spec)
         place.subscribe("served", spec)
         place.wait_up_to_date("served", 1)
@@ -37,6 +41,19 @@ def test_only_the_namespaces_that_are_named_are_served(
         k.delete("-n", other_place.namespace, "ytsub", "unserved")
         helm.upgrade()
         operator.wait_ready()
+
+
+def _warned(place: Place, name: str, spec: dict[str, Any]) -> str:
+    """What kubectl shows whoever applies a Subscription, nothing being stored."""
+    manifest = {
+        "apiVersion": "trawler.dev/v1alpha1",
+        "kind": "Subscription",
+        "metadata": {"name": name, "namespace": place.namespace},
+        "spec": spec,
+    }
+    command = ["kubectl", "apply", "--dry-run=server", "-f", "-"]
+    done = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, timeout=60, check=True)
+    return done.stderr
 
 
 def _may_list(operator: OperatorPod, place: Place) -> str:

@@ -40,6 +40,6 @@ def test_columns_say_what_is_wrong(place: Place) -> None:
     place.subscribe("idle", {"url": "https://www.youtube.com/@nobody/videos", "suspend": True})
     place.wait_condition("idle", "Ready", "True", "Suspended")
     header, row = k.kubectl("-n", place.namespace, "get", "ytsub").splitlines()
-    assert " ".join(header.split()) == "NAME READY REASON DOWNLOADED QUEUED RUNNING FAILED LAST CHECK AGE"
+    assert " ".join(header.split()) == "NAME READY REASON DOWNLOADED QUEUED RUNNING WAITING FAILED LAST-CHECK AGE"
     assert row.split()[:3] == ["idle", "True", "Suspended"]
     assert "idle" in k.kubectl("-n", place.namespace, "get", "trawler")

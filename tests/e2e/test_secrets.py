@@ -139,7 +139,7 @@ def test_a_password_that_the_proxy_refuses_is_not_repeated(
     url = _members_only(site, handle)
     with login_proxy("trawler", "another password") as proxy:
         place.subscribe("refused", {"url": url, "access": _access(place, proxy, CANARY)})
-        place.wait_condition("refused", "SourceReachable", "False", "ProxyRefused")
+        place.wait_condition("refused", "SourceReachable", "False", "ProxyLoginRefused")
         served, refused = proxy.counts()
     assert served == 0
     assert refused > 0

@@ -47,7 +47,7 @@ def staged(job):
 
 def assert_ended_by_the_floor(job, ended):
     assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, Reason.BELOW_MIN_FREE), ended.log
-    assert "32.0 MiB must stay free (library.minFreeBytes)" in ended.told.message
+    assert "32.0 MiB must stay free (spec.library.minFree)" in ended.told.message
     assert ended.told.volume_id is not None, "the volume answers"
     assert staged(job) == []
 

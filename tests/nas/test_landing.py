@@ -33,7 +33,7 @@ from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import DEAD_AFTER_SECONDS, beat
 from trawler_downloader.library.state import HEARTBEAT, ClaimPaths
 
-REQUEST = request_for().model_copy(update={"min_free_bytes": 0})
+REQUEST = request_for()
 STRIDE = 15
 """Of the operations of a launch, every such one is tried with each trouble, each trouble beginning at another one."""
 
@@ -239,8 +239,8 @@ def test_a_tool_that_fails_on_a_full_disk_without_saying_so_is_seen_through(nas,
 def test_too_little_room_is_seen_before_the_site_is_asked(nas, claim):
     nas.behave(Faults(room=2**20))
     engine = FakeEngine(failure=LaunchError(Reason.UNKNOWN, "the site was asked"))
-    with pytest.raises(LaunchError, match=r"must stay free \(library.minFreeBytes\)") as raised:
-        land(request_for(), claim, engine)
+    with pytest.raises(LaunchError, match=r"must stay free \(spec.library.minFree\)") as raised:
+        land(REQUEST.model_copy(update={"min_free_bytes": 2**30}), claim, engine)
     assert raised.value.reason == "BelowMinFree"
 
 

@@ -39,7 +39,7 @@ def _job(site, nas, tmp_path):
 
 
 def request(job, **fields):
-    return job.request(media=MediaWish(sidecars=tuple(Sidecar)), min_free_bytes=0, **fields)
+    return job.request(media=MediaWish(sidecars=tuple(Sidecar)), **fields)
 
 
 @pytest.mark.parametrize("faults", [pytest.param(replace(NFS, replays=False), id="NFS"), pytest.param(SMB, id="SMB")])

@@ -106,12 +106,15 @@ def test_a_disk_that_is_nearly_full_is_found_by_the_larger_file(nas):
     ("faults", "seen"),
     [
         pytest.param(Faults(no_numbers=True), "the file system tells no numbers", id="no numbers"),
-        pytest.param(Faults(room=512 * 2**20), "512.0 MiB are free", id="less than the usual floor"),
+        pytest.param(Faults(room=2**20), "1.0 MiB are free", id="less than the usual floor of 2 MiB"),
     ],
 )
 def test_free_space_is_looked_at(nas, faults, seen):
+    others = nas.backing / "of somebody else"
+    others.write_bytes(bytes(39 * 2**20))
     nas.behave(faults)
     finding = next(finding for finding in run(nas.root) if finding.check == "free space")
+    others.unlink()
     assert (finding.level, finding.seen) == (Level.WARNING, seen)
 
 

@@ -1,4 +1,4 @@
-"""Which addresses yt-dlp's network may reach: public ones, the configured proxy, and networks that the operator lists.
+"""Which addresses yt-dlp's network may reach: public ones, a trusted proxy, and networks that the operator lists.
 
 A page, a redirect, a manifest and a name server can all name an address inside the cluster, and what answers there
 would land in the library. So the address is judged at the last moment, when a socket is connected: after name
@@ -6,7 +6,9 @@ resolution, for every redirect and every segment. Python's audit events are the 
 (urllib, requests, websockets and SOCKS alike), and nothing that runs later in the process can take a hook out again.
 
 Beside Python's sockets nothing has a network: see `confine`. Where a proxy is used it is the proxy that resolves names
-and connects; which addresses it may reach is its own business.
+and connects; which addresses it may reach is its own business. Where the proxy itself may be is ours: anybody who may
+create a Subscription names one, and with it a host and a port. Whoever runs the operator lists those that may have an
+address inside the network; any other is judged like a site, at each connection, whatever its name led to before.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+
+from trawler_downloader.contract.proxies import proxy_place
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 HOW_TO_ALLOW = "allow it with the chart's value access.allowedCIDRs if it may be reached"
+HOW_TO_TRUST = "ask whoever runs trawler to list the proxy in the chart's value access.allowedProxies"
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 """All of IPv6 that is assigned to the internet (IANA's registry): the rest is local, reserved or multicast."""
@@ -44,8 +48,6 @@ _NOT_PUBLIC = tuple(
     )
 )
 _CONNECTING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_PROXY_PORTS = {"http": 80, "https": 443}
-_SOCKS_PORT = 1080
 
 
 class AddressRefusedError(OSError):
@@ -59,20 +61,33 @@ class AddressRefusedError(OSError):
         super().__init__(errno.EACCES, f"{where} is not a public address; {HOW_TO_ALLOW}")
 
 
+class ProxyNotAllowedError(AddressRefusedError):
+    """A connection to a proxy that is not trusted, at an address that is not public."""
+
+    def __init__(self, host: str, port: int, address: str) -> None:
+        super().__init__(host, address)
+        where = f"{host}:{port}" + ("" if host == address else f" is at {address}, which")
+        self.strerror = f"spec.access.proxy {where} is not a public address; {HOW_TO_TRUST}"
+
+
 class ConnectGuard:
     """Judges every connection of this process, once it is installed.
 
     Args:
         allowed_cidrs: networks that may be reached although they are not public.
-        proxy: URL; its own address and port may be reached, whatever the address is when it is connected to.
+        proxy: URL.
+        proxy_trusted: the proxy's own address and port may be reached, whatever the address is when it is connected to.
 
     Raises:
-        ValueError: one of allowed_cidrs is no network.
+        ValueError: one of allowed_cidrs is no network, or proxy no URL.
     """
 
-    def __init__(self, allowed_cidrs: Iterable[str] = (), proxy: str | None = None) -> None:
+    def __init__(
+        self, allowed_cidrs: Iterable[str] = (), proxy: str | None = None, *, proxy_trusted: bool = False
+    ) -> None:
         self._allowed = tuple(ipaddress.ip_network(cidr, strict=False) for cidr in allowed_cidrs)
-        self._proxy = None if proxy is None else _host_and_port(proxy)
+        self._proxy = None if proxy is None else proxy_place(proxy)
+        self._proxy_trusted = proxy_trusted
         self._looked_up = threading.local()
 
     def install(self) -> None:
@@ -88,14 +103,18 @@ class ConnectGuard:
             host: the name that led to the address, for the message.
 
         Raises:
+            ProxyNotAllowedError: it may not be made, and is one to the proxy.
             AddressRefusedError: it may not be made.
         """
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
             raise AddressRefusedError(host, address) from None
-        if not (is_public(ip) or self._is_allowed(ip) or self._is_proxy(ip, port)):
-            raise AddressRefusedError(host, address)
+        if is_public(ip) or self._is_allowed(ip) or (self._proxy_trusted and self._is_proxy(ip, port)):
+            return
+        if self._proxy is not None and not self._proxy_trusted and self._is_meant_for_proxy(ip, port, host):
+            raise ProxyNotAllowedError(*self._proxy, address)
+        raise AddressRefusedError(host, address)
 
     def _is_allowed(self, ip: Address) -> bool:
         meant = _meant(ip)
@@ -109,6 +128,11 @@ class ConnectGuard:
         except OSError:
             return False
         return any(_meant(ipaddress.ip_address(str(entry[4][0]))) == _meant(ip) for entry in found)
+
+    def _is_meant_for_proxy(self, ip: Address, port: int, host: str | None) -> bool:
+        """Whether a refused connection is one to the proxy, whose name may lead elsewhere when it is asked again."""
+        named = host is not None and (host.rstrip(".").lower(), port) == self._proxy
+        return named or self._is_proxy(ip, port)
 
     def _on_event(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "socket.getaddrinfo":
@@ -142,11 +166,6 @@ def _meant(ip: Address) -> Address:
         if ip in _TRANSLATED:
             return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
     return ip
-
-
-def _host_and_port(proxy: str) -> tuple[str, int]:
-    parts = urlsplit(proxy)
-    return parts.hostname or "", parts.port or _PROXY_PORTS.get(parts.scheme, _SOCKS_PORT)
 
 
 def _text(value: object) -> str:

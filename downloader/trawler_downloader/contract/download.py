@@ -27,8 +27,6 @@ PROXY_CREDENTIALS = "/etc/trawler/proxy"
 MAX_RESULT_BYTES = 3584
 DEFAULT_STALL_TIMEOUT_SECONDS = 600
 """Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
-DEFAULT_MIN_FREE_BYTES = 2**30
-"""What a download leaves free on the volume: a full NAS harms more than the video that filled it."""
 
 
 class MediaType(StrEnum):
@@ -109,9 +107,12 @@ class DownloadRequest(Message):
     library: LibraryPlace = LibraryPlace()
     volume_id: str | None = None
     """Marker that the claim must bear. None: no history there yet, a missing marker is made."""
-    min_free_bytes: Annotated[int, Field(ge=0)] = DEFAULT_MIN_FREE_BYTES
-    """Free space below which nothing is downloaded, and which no download may use up."""
+    min_free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Free space below which nothing is downloaded, and which no download may use up: a full NAS harms more than the
+    video that filled it. None: the downloader decides by the volume's size."""
     proxy: str | None = None
+    proxy_trusted: bool = False
+    """Whoever runs the operator vouches for the proxy: it may have any address. Another one must have a public one."""
     ca_bundle: bool = False
     """CA_FILE is mounted and to be trusted besides the public authorities."""
     cookies: CookiesMode | None = None
@@ -126,7 +127,7 @@ class DownloadRequest(Message):
     allow_generic: bool = False
     """yt-dlp's generic extractor may be used: it fetches any page."""
     allowed_cidrs: tuple[str, ...] = ()
-    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
+    """Networks that may be reached although they are not public."""
     umask: Annotated[str, Field(pattern=r"^0?0[0-7]{2}$")] = "022"
     """In octal; never takes rights from the owner: the downloader could not read what it wrote."""
     stall_timeout_seconds: Annotated[int, Field(ge=1)] = DEFAULT_STALL_TIMEOUT_SECONDS

@@ -55,6 +55,8 @@ class ListRequest(Message):
     known: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Source key → newest known video keys (at most MAX_KNOWN_PER_SOURCE). A source in it has had its first run."""
     proxy: str | None = None
+    proxy_trusted: bool = False
+    """Whoever runs the operator vouches for the proxy: it may have any address. Another one must have a public one."""
     ca_bundle: str | None = None
     """PEM text of extra certificate authorities."""
     cookies: str | None = Field(default=None, repr=False)
@@ -65,7 +67,7 @@ class ListRequest(Message):
     allow_generic: bool = False
     """yt-dlp's generic extractor may be used: it fetches any page."""
     allowed_cidrs: tuple[str, ...] = ()
-    """Networks that may be reached although they are not public. The proxy's address may be in any case."""
+    """Networks that may be reached although they are not public."""
     deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
 
 

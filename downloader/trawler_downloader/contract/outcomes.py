@@ -29,7 +29,7 @@ class OutcomeClass(StrEnum):
     ENVIRONMENT = "Environment"
     """The volume, the disk, the login at a proxy, or the image: nothing about the video or the site."""
     CONFIGURATION = "Configuration"
-    """The Subscription asks for something that cannot work; waits for a new generation of its spec."""
+    """The Subscription asks for something that cannot work; waits for a change of its spec."""
     TERMINATED = "Terminated"
     """The pod was told to stop (eviction, drain, deletion)."""
 

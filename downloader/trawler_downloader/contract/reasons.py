@@ -113,7 +113,7 @@ class Reason(StrEnum):
     READ_ONLY = "ReadOnly", OutcomeClass.ENVIRONMENT
     STALE_VOLUME = "StaleVolume", OutcomeClass.ENVIRONMENT
     BELOW_MIN_FREE = "BelowMinFree", OutcomeClass.ENVIRONMENT
-    """Less is free on the volume than the Subscription's library.minFreeBytes."""
+    """Less is free on the volume than the Subscription's library.minFree."""
     NOT_ENOUGH_SPACE = "NotEnoughSpace", OutcomeClass.ENVIRONMENT
     """The announced size does not fit above that."""
     NAME_REFUSED = "NameRefused", OutcomeClass.ENVIRONMENT
@@ -131,9 +131,12 @@ class Reason(StrEnum):
     """Of one Subscription's library.path or folder: it cannot be a folder on the claim, or a file stands there."""
     NOTHING_STAGED = "NothingStaged", OutcomeClass.ENVIRONMENT
     """`publish` was run without a `fetch` before."""
-    PROXY_REFUSED = "ProxyRefused", OutcomeClass.ENVIRONMENT
+    PROXY_NOT_ALLOWED = "ProxyNotAllowed", OutcomeClass.ENVIRONMENT
+    """It has an address inside the network, and whoever runs the operator has not listed it."""
+    PROXY_LOGIN_REFUSED = "ProxyLoginRefused", OutcomeClass.ENVIRONMENT
     """It wants a user and password, or others than it was given: no fault of any video."""
-    NO_FFMPEG = "NoFfmpeg", OutcomeClass.ENVIRONMENT
+    IMAGE_INCOMPLETE = "ImageIncomplete", OutcomeClass.ENVIRONMENT
+    """The downloader's image lacks ffmpeg or ffprobe."""
     PROXY_CREDENTIALS_MISSING = "ProxyCredentialsMissing", OutcomeClass.ENVIRONMENT
     PROXY_CREDENTIALS_MALFORMED = "ProxyCredentialsMalformed", OutcomeClass.ENVIRONMENT
     REQUEST_MISSING = "RequestMissing", OutcomeClass.ENVIRONMENT

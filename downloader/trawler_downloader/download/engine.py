@@ -274,7 +274,7 @@ def open_engine(
     # to it, past every option.
     FFmpegFD.real_download = _refuse_ffmpeg
     confine()
-    ConnectGuard(request.allowed_cidrs, request.proxy).install()
+    ConnectGuard(request.allowed_cidrs, request.proxy, proxy_trusted=request.proxy_trusted).install()
     yield YtDlp(request, progress, watch, access)
 
 

@@ -44,12 +44,12 @@ def raise_volume_error(error: OSError) -> NoReturn:
     if error.filename and error.errno in _REFUSED_NAMES:
         reason, words = (
             Reason.NAME_REFUSED,
-            "the volume refuses this name; see the mount's character set, or library.folder",
+            "the volume refuses this name; see the mount's character set, or spec.library.folder",
         )
     path = error.filename2 or error.filename
     if error.errno in _IN_THE_WAY and _is_of_the_library(path):
-        advice = "something else stands there: move it away, or change library.path or library.folder"
-        reason, words = Reason.LIBRARY_PATH_INVALID, f"{os.fsdecode(path)}: {advice}"
+        advice = "something else stands: move it away, or change spec.library.path or spec.library.folder"
+        reason, words = Reason.LIBRARY_PATH_INVALID, f"spec.library leads to {os.fsdecode(path)}, where {advice}"
     where = f" ({error.strerror}: {error.filename})" if error.filename else f" ({error})"
     raise LaunchError(reason, words + where) from error
 

@@ -14,6 +14,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from trawler_downloader.library.space import Room
+
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What SMB and some FUSE file systems answer to fsync of a folder. Of a file, these are errors."""
 _TEMPORARY = ".tmp"
@@ -140,8 +142,8 @@ class Files:
             if error.errno not in _CANNOT_SYNC_FOLDERS:
                 raise
 
-    def free_bytes(self, path: Path) -> int | None:
-        """What an ordinary user may still write; None where the file system tells no numbers."""
+    def room(self, path: Path) -> Room | None:
+        """How large the file system is and how much is left; None where it tells no numbers."""
         self.step("statvfs", path)
         try:
             told = os.statvfs(path)
@@ -149,7 +151,8 @@ class Files:
             if error.errno in _TELLS_NO_NUMBERS:
                 return None
             raise
-        return told.f_bavail * (told.f_frsize or told.f_bsize) if told.f_blocks else None
+        unit = told.f_frsize or told.f_bsize
+        return Room(told.f_bavail * unit, told.f_blocks * unit) if told.f_blocks else None
 
     def remove(self, path: Path) -> None:
         """Removes a file; one that is not there is fine."""

@@ -15,7 +15,7 @@ from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.library.manifest import VideoFacts
 from trawler_downloader.outcomes import classify
-from trawler_downloader.outcomes.messages import one_line
+from trawler_downloader.outcomes.messages import missing_tool, one_line
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def require_tools() -> None:
     """
     for tool in ("ffmpeg", "ffprobe"):
         if shutil.which(tool) is None:
-            raise LaunchError(Reason.NO_FFMPEG, f"{tool} is missing in the downloader's image")
+            raise LaunchError(Reason.IMAGE_INCOMPLETE, missing_tool(tool))
 
 
 def probe(path: Path) -> MediaFacts | None:
@@ -180,7 +180,7 @@ def _run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except FileNotFoundError as error:
-        raise LaunchError(Reason.NO_FFMPEG, f"{tool} is missing in the downloader's image") from error
+        raise LaunchError(Reason.IMAGE_INCOMPLETE, missing_tool(tool)) from error
     closing = _CLOSING_FAILED in done.stderr
     if done.returncode != 0 or closing:
         found = classify(RuntimeError(done.stderr))

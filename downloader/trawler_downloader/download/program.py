@@ -167,7 +167,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
     with Heartbeat(staging):
         sweep(files, launch.paths, staging)
         media_folder = clear(files, staging)
-        problem = below_floor(files.free_bytes(launch.root), request.min_free_bytes)
+        problem = below_floor(files.room(launch.root), request.min_free_bytes)
         if problem is not None:
             raise LaunchError(Reason.BELOW_MIN_FREE, problem)
         with launch.engine() as engine:
@@ -179,8 +179,8 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
                 if shared is not None:
                     files.remove_tree(staging)
                     return _result(shared, volume_id, already=True)
-            free = files.free_bytes(launch.root)
-            problem = no_room(free, request.min_free_bytes, engine.announced_bytes(), engine.copies())
+            room = files.room(launch.root)
+            problem = no_room(room, request.min_free_bytes, engine.announced_bytes(), engine.copies())
             if problem is not None:
                 raise LaunchError(Reason.NOT_ENOUGH_SPACE, problem)
             launch.report(Phase.DOWNLOADING)

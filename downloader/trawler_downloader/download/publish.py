@@ -188,7 +188,9 @@ class Publisher:
         root = os.path.realpath(self._paths.root)
         where = os.path.realpath(target)
         if os.path.commonpath([root, where]) != root:
-            raise LaunchError(Reason.OUTSIDE_LIBRARY, f"{target} leads to {where}, outside the claim")
+            raise LaunchError(
+                Reason.OUTSIDE_LIBRARY, f"spec.library leads to {target}, and that to {where}, outside the claim"
+            )
 
 
 def _final_path(file: StagedFile, placement: Placement) -> PurePosixPath:

@@ -34,7 +34,7 @@ from trawler_downloader.download import children
 from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import beat
-from trawler_downloader.library.space import below_floor
+from trawler_downloader.library.space import below_floor, floor_of
 from trawler_downloader.library.state import HEARTBEAT
 
 LOOK_SECONDS = 5.0
@@ -123,13 +123,16 @@ class Watch:
             self._working = ""
 
     @contextmanager
-    def keeping_free(self, floor: int) -> Iterator[None]:
-        """While the launch fills the volume: ends it when less than `floor` bytes are left there.
+    def keeping_free(self, wish: int | None) -> Iterator[None]:
+        """While the launch fills the volume: ends it when less than the floor is left there.
 
         Not at once, but in its turn, the sooner the less is left and at half of the floor at the latest: others see the
         same at the same time, and what the first of them gives back may be enough for the rest.
 
         Looks from a thread of its own, which hangs where the volume does: that is the watch's to find out.
+
+        Args:
+            wish: bytes that the request wants to be left; None: by the volume's size.
         """
         filled = threading.Event()
         turn = FLOOR_TURNS_SECONDS * zlib.crc32(self._staging.name.encode()) / 2**32
@@ -137,15 +140,15 @@ class Watch:
         def look() -> None:
             since: float | None = None
             while not filled.wait(FLOOR_LOOK_SECONDS):
-                free = None
+                room = None
                 with suppress(OSError):  # the download will meet it too, and can tell more
-                    free = Files().free_bytes(self._root)
-                problem = below_floor(free, floor)
-                if free is None or problem is None:
+                    room = Files().room(self._root)
+                problem = below_floor(room, wish)
+                if room is None or problem is None:
                     since = None
                     continue
                 since = self._monotonic() if since is None else since
-                if self._monotonic() - since < turn * (2 * free / floor - 1):
+                if self._monotonic() - since < turn * (2 * room.free / floor_of(room, wish) - 1):
                     continue
                 error = LaunchError(Reason.BELOW_MIN_FREE, f"ended while the video was downloaded: {problem}")
                 self._stop(error, filled, clean=True)

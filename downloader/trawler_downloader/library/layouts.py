@@ -65,12 +65,12 @@ def section(path: str) -> PurePosixPath:
         LibraryPathError: it is absolute, leaves the root, hides in the state folder, or is no name at all.
     """
     if path.startswith("/"):
-        raise LibraryPathError(f"library.path: {path!r} must be relative to the claim's root")
+        raise LibraryPathError(f"spec.library.path: {path!r} must be relative to the claim's root")
     parts = [part for part in path.split("/") if part]
     for part in parts:
         if part != safe_component(part, "") or len(part.encode()) > MAX_COMPONENT_BYTES:
             raise LibraryPathError(
-                f"library.path: {part!r} is not a folder name that every NAS can hold; "
+                f"spec.library.path: {part!r} is not a folder name that every NAS can hold; "
                 f"{safe_component(part, 'library')!r} would be one"
             )
     return PurePosixPath(*parts)

@@ -59,7 +59,7 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> Traile
     attempts = Attempts(request, emit, out.flush)
     try:
         trust(request.ca_bundle)
-        ConnectGuard(request.allowed_cidrs, request.proxy).install()
+        ConnectGuard(request.allowed_cidrs, request.proxy, proxy_trusted=request.proxy_trusted).install()
         confine()
         end, found = attempts.run(), None
     except BrokenPipeError:

@@ -26,7 +26,7 @@ from yt_dlp.utils import (
     YoutubeDLError,
 )
 
-from trawler_downloader.access.guard import AddressRefusedError
+from trawler_downloader.access.guard import AddressRefusedError, ProxyNotAllowedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes.messages import clean_message, one_line, without_names
@@ -173,6 +173,8 @@ def _by_type(chain: Sequence[BaseException]) -> _Finding | None:
         # A connection's error, its number the same as a volume's, stands below what yt-dlp makes of it.
         network = network or isinstance(error, RequestError)
         match error:
+            case ProxyNotAllowedError():
+                return Reason.PROXY_NOT_ALLOWED, one_line(str(error.strerror))
             case AddressRefusedError():
                 return Reason.ADDRESS_REFUSED, one_line(str(error.strerror))
             case HTTPError(status=429):
@@ -273,7 +275,7 @@ def _meaning_of_status(status: int, *, of_media: bool) -> _Finding:
             return Reason.MEDIA_NOT_FOUND, f"The site does not have the media at their address (HTTP {status})."
         return Reason.NOT_FOUND, f"The site answered that there is nothing (HTTP {status})."
     if status == 451:
-        return Reason.GEO_RESTRICTED, "Not available for legal reasons (HTTP 451)."
+        return Reason.GEO_RESTRICTED, "The site may not give this out, for legal reasons (HTTP 451)."
     if status in (401, 403):
         if of_media:
             return Reason.MEDIA_FORBIDDEN, f"The site refused the media (HTTP {status}); a newer yt-dlp may be needed."

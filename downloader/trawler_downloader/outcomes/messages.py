@@ -57,3 +57,8 @@ def one_line(text: str) -> str:
 def without_secrets(text: str) -> str:
     """The text without users and passwords in URLs, values of their queries, cookies and credentials."""
     return _COOKIE_HEADER.sub(r"\1 …", _QUERY_VALUE.sub(r"\1…", _USERINFO.sub("", text)))
+
+
+def missing_tool(tool: str) -> str:
+    """What is wrong with an image that lacks a program, and what to do."""
+    return f"{tool} is missing in the downloader's image: use the image of this release (chart value downloader.image)."

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from trawler_downloader.access.guard import HOW_TO_TRUST
 from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.outcomes.messages import missing_tool
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,13 @@ ASKED_TO_STOP: tuple[Row, ...] = (
 
 PROXY: tuple[Row, ...] = (
     _row(
+        r"spec\.access\.proxy .* is not a public address",
+        Reason.PROXY_NOT_ALLOWED,
+        f"spec.access.proxy leads to an address that is not public; {HOW_TO_TRUST}.",
+    ),
+    _row(
         r"407 Proxy Authentication|HTTP Error 407|SOCKS5? authentication|unknown username or invalid password",
-        Reason.PROXY_REFUSED,
+        Reason.PROXY_LOGIN_REFUSED,
         "The proxy asks for a user and password, or refuses those that it was given.",
     ),
 )
@@ -109,8 +116,8 @@ OF_THIS_MACHINE: tuple[Row, ...] = (
     _row(r"Unable to create directory|unable to open for writing|unable to write data", Reason.VOLUME_ERROR),
     _row(
         r"ffmpeg is not installed|ffmpeg not found|ffprobe not found|ffprobe and ffmpeg not found",
-        Reason.NO_FFMPEG,
-        "ffmpeg is missing in the downloader's image.",
+        Reason.IMAGE_INCOMPLETE,
+        missing_tool("ffmpeg"),
     ),
 )
 """What yt-dlp and ffmpeg say of the volume and the image. Never looked for in what came over the network."""
@@ -156,7 +163,8 @@ SITUATIONS: tuple[Row, ...] = (
         "The site is still processing the video.",
     ),
     # Not for us.
-    _row(r"Private video|(?:video|playlist) is private", Reason.PRIVATE, "It is private."),
+    _row(r"playlist is private", Reason.PRIVATE, "The playlist is private."),
+    _row(r"Private video|video is private", Reason.PRIVATE, "The video is private."),
     _row(
         r"members.only|available to this channel.s members|Join this channel",
         Reason.MEMBERS_ONLY,

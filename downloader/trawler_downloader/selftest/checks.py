@@ -8,11 +8,10 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from trawler_downloader.contract.download import DEFAULT_MIN_FREE_BYTES
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.staging import DEAD_AFTER_SECONDS, beat
 from trawler_downloader.library.names import MAX_COMPONENT_BYTES
-from trawler_downloader.library.space import below_floor, human
+from trawler_downloader.library.space import below_floor, floor_of, human
 from trawler_downloader.selftest.findings import Finding, failed, ok, warning
 from trawler_downloader.selftest.mounts import mount_of
 
@@ -210,19 +209,18 @@ def extras(folder: Path, _files: Files) -> Finding:
 
 
 def space(folder: Path, files: Files) -> Finding:
-    """The numbers that library.minFreeBytes is compared with."""
-    free = files.free_bytes(folder)
-    if free is None:
+    """The numbers that spec.library.minFree is compared with."""
+    room = files.room(folder)
+    if room is None:
         return warning(
             "the file system tells no numbers",
-            "library.minFreeBytes does nothing here: a full volume is met while writing, and nothing is lost then.",
+            "spec.library.minFree does nothing here: a full volume is met while writing, and nothing is lost then.",
             "",
         )
-    short = below_floor(free, DEFAULT_MIN_FREE_BYTES)
-    if short is not None:
-        means = "Downloads wait, unless library.minFreeBytes says otherwise."
-        return warning(f"{human(free)} are free", means, "Make room, or lower library.minFreeBytes.")
-    return ok(f"{human(free)} are free for this user")
+    if below_floor(room, None) is not None:
+        means = f"Downloads wait for {human(floor_of(room, None))}, unless spec.library.minFree says otherwise."
+        return warning(f"{human(room.free)} are free", means, "Make room, or set spec.library.minFree lower.")
+    return ok(f"{human(room.free)} are free for this user")
 
 
 def clock(folder: Path, _files: Files) -> Finding:

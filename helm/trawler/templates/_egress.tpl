@@ -29,7 +29,34 @@ an ipBlock may only except ranges inside itself.
         except:
           {{- toYaml . | nindent 10 }}
         {{- end }}
+{{- range compact (concat (list .Values.defaults.proxy) .Values.access.allowedProxies) | uniq }}
+{{ include "trawler.proxyEgress" . }}
+{{- end }}
 {{- with .Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The rule that lets pods reach one proxy, by its URL. A policy knows addresses and namespaces, but no names of hosts. What
+ends in .svc is a Service, whose pods are in the namespace that it names; where any other name leads nobody knows here
+(proxy.lan is a machine, vpn.media may be a Service), so for it the port says what may be reached.
+*/}}
+{{- define "trawler.proxyEgress" -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host -}}
+{{- $host := trimSuffix $port $url.host | trimPrefix "[" | trimSuffix "]" | trimSuffix "." | lower -}}
+{{- $labels := splitList "." $host -}}
+- ports:
+    - {port: {{ trimPrefix ":" $port | default (get (dict "http" "80" "https" "443") $url.scheme) | default "1080" }}, protocol: TCP}
+{{- if contains ":" $host }}
+  to:
+    - ipBlock: {cidr: "{{ $host }}/128"}
+{{- else if regexMatch "^[0-9.]+$" $host }}
+  to:
+    - ipBlock: {cidr: "{{ $host }}/32"}
+{{- else if and (ge (len $labels) 3) (eq (index $labels 2) "svc") }}
+  to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ index $labels 1 }}}}
 {{- end }}
 {{- end -}}

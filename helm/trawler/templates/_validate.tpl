@@ -35,6 +35,11 @@ what to do. Included once, by the Deployment.
 {{- if contains "@" .Values.defaults.proxy -}}
 {{- fail "defaults.proxy: no user or password here; it would be readable in every Job. Write scheme://host:port." -}}
 {{- end -}}
+{{- range $number, $proxy := .Values.access.allowedProxies -}}
+{{- if contains "@" $proxy -}}
+{{- fail (printf "access.allowedProxies: no user or password here (entry %d); a Subscription names them in access.proxySecretRef. Write scheme://host:port." $number) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "egress" "volume" -}}
 {{- $pauses := get $.Values.gates $name -}}
 {{- if gt (int $pauses.firstPauseSeconds) (int $pauses.longestPauseSeconds) -}}

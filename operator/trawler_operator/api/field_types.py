@@ -1,4 +1,6 @@
-"""Types of a spec's single values, each with the rule that it obeys: a pattern or CEL for the API server, and Python.
+"""Types of single values, in a spec or the configuration, each with the rule that it obeys.
+
+Of a spec's the rule stands twice: as a pattern or CEL for the API server, and in Python.
 
 What several fields obey together stands with their model in `spec.py`.
 """
@@ -13,6 +15,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
+from trawler_downloader.contract.proxies import proxy_place
+
 MAX_ID = 2_147_483_647
 """Largest user or group id that Kubernetes takes."""
 MAX_NAME_BYTES = 240
@@ -24,7 +28,7 @@ URL_PATTERN = r"^https?://[^/?#@\\\s\x00-\x1f\x7f]+([/?#][^\s\x00-\x1f\x7f]*)?$"
 URL_RULE = (
     "must be an http:// or https:// address with a host, without a user name or password, spaces or control characters"
 )
-PROXY_PATTERN = r"^(https?|socks4a?|socks5h?)://[^/?#@\\\s\x00-\x1f\x7f]+/?$"
+PROXY_PATTERN = r"^(https?|socks4a?|socks5h?)://(\[[0-9a-fA-F:.]+\]|[^/?#@:\[\]\\\s\x00-\x1f\x7f]+)(:[0-9]{1,5})?/?$"
 PROXY_RULE = "must be http, https, socks4, socks4a, socks5 or socks5h://host:port, without a user name or password"
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f\\]*$"
 PATH_RULE = (
@@ -46,6 +50,7 @@ _CEL_PATH = f"{_CEL_PRINTABLE} && (self == '' || self.split('/').all(part, {_CEL
 _CEL_FOLDER = f"{_CEL_PRINTABLE} && !self.contains('/') && {_CEL_PART.format(part='self')}"
 
 DNS_SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_NAME_OR_EMPTY_PATTERN = rf"^({DNS_SUBDOMAIN_PATTERN.strip('^$')})?$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$"
 UMASK_PATTERN = r"^0?0[0-7]{2}$"
 
@@ -70,10 +75,19 @@ def _check_url(value: str) -> str:
     return value
 
 
-def _check_proxy(value: str) -> str:
+def check_proxy(value: str) -> str:
+    """The URL of a proxy, as it is. Raises ValueError: says what is wrong, and repeats nothing of a password."""
     if re.fullmatch(PROXY_PATTERN, value) is None:
         raise ValueError(PROXY_RULE)
+    try:
+        proxy_place(value)
+    except ValueError:  # its words repeat what may be a password in the wrong place
+        raise ValueError(PROXY_RULE) from None
     return value
+
+
+def _check_proxy_if_any(value: str) -> str:
+    return value and check_proxy(value)
 
 
 def _check_path(value: str) -> str:
@@ -131,8 +145,10 @@ SourceUrl = Annotated[
 ProxyUrl = Annotated[
     str,
     Field(max_length=512, json_schema_extra=cel_rules((_CEL_PROXY, f"proxy {PROXY_RULE}"))),
-    AfterValidator(_check_proxy),
+    AfterValidator(check_proxy),
 ]
+OptionalProxyUrl = Annotated[str, Field(max_length=512), AfterValidator(_check_proxy_if_any)]
+"""Empty: none."""
 LibraryPath = Annotated[
     str,
     Field(max_length=512, json_schema_extra=cel_rules((_CEL_PATH, f"path {PATH_RULE}"))),
@@ -146,6 +162,8 @@ FolderName = Annotated[
 CronExpression = Annotated[str, Field(min_length=9, max_length=100), AfterValidator(_check_cron)]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_time_zone)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
+OptionalName = Annotated[str, Field(max_length=253, pattern=_NAME_OR_EMPTY_PATTERN)]
+"""Of an object; empty: none."""
 Quantity = Annotated[
     str,
     Field(max_length=32, pattern=QUANTITY_PATTERN),

@@ -28,6 +28,8 @@ SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
 """The Subscription's name: at most 63 characters by a rule of the schema, so that it fits a label."""
 LAUNCH_LABEL = f"{GROUP}/launch"
 """On Jobs and their pods: the launch's number."""
+CLAIM_LABEL = f"{GROUP}/claim"
+"""On Jobs and their pods: the claim that they use, as `domain.jobs.naming.claim_label` writes it."""
 
 SURVEY_LABEL = f"{GROUP}/survey"
 """On survey Jobs and their pods: a hash of the claim and of all that decides whether and where a pod may read it."""
@@ -38,10 +40,11 @@ SHARD_ANNOTATION = f"{GROUP}/shard"
 """On Jobs: number of the ledger's shard that holds the video."""
 LAUNCH_ANNOTATION = f"{GROUP}/launch"
 """On Jobs: the launch's number, again; of Jobs over a volume, the try's."""
-GENERATION_ANNOTATION = f"{GROUP}/generation"
-"""On Jobs: generation of the Subscription's spec that the Job was built from."""
+SPEC_ANNOTATION = f"{GROUP}/spec"
+"""On Jobs: digest of the part of the Subscription's spec that the Job was built from."""
 GATES_ANNOTATION = f"{GROUP}/gates"
-"""On Jobs: JSON, the gates that the launch passed, each with its epoch at that time."""
+"""On the pods of Jobs, and so in the pod template, which nobody can edit: JSON, for each kind of gate that the launch
+passed the gate's epoch at that time."""
 
 CHECK_ANNOTATION = f"{GROUP}/check"
 """On Subscriptions: asks for a check now; a new value is handled once and recorded in `status.lastHandled.check`. On
@@ -52,7 +55,19 @@ SKIP_ANNOTATION = f"{GROUP}/skip"
 """On Subscriptions: asks for videos to be left out."""
 CANCEL_ANNOTATION = f"{GROUP}/cancel"
 """On Subscriptions: asks for downloads to be ended, and their videos to be left out."""
-REQUEST_ANNOTATIONS = (CHECK_ANNOTATION, RETRY_ANNOTATION, SKIP_ANNOTATION, CANCEL_ANNOTATION)
+PROBE_ANNOTATION = f"{GROUP}/probe"
+"""On Subscriptions: asks for one download to go first through the gates that hold it, without waiting for their pauses;
+a new value is handled once and recorded in `status.lastHandled.probe`."""
+PAUSE_ANNOTATION = f"{GROUP}/pause"
+"""On Subscriptions: until when no download begins: an RFC 3339 time, `forever` or `none`; without it none."""
+REQUEST_ANNOTATIONS = (
+    CHECK_ANNOTATION,
+    RETRY_ANNOTATION,
+    SKIP_ANNOTATION,
+    CANCEL_ANNOTATION,
+    PROBE_ANNOTATION,
+    PAUSE_ANNOTATION,
+)
 """All that a Subscription can be asked for; a change of one is worth a pass."""
 
 SOURCES_ANNOTATION = f"{GROUP}/sources"

@@ -19,6 +19,7 @@ class ConditionReason(StrEnum):
     CLAIM_NOT_CONFIGURED = "ClaimNotConfigured"
     CLAIM_NOT_FOUND = "ClaimNotFound"
     CLAIM_LOST = "ClaimLost"
+    CLAIM_FOR_ONE_POD = "ClaimForOnePod"
     CA_BUNDLE_NOT_FOUND = "CaBundleNotFound"
     PROXY_NOT_CONFIGURED = "ProxyNotConfigured"
     PROXY_SECRET_NOT_READABLE = "ProxySecretNotReadable"  # noqa: S105 - a word
@@ -29,7 +30,8 @@ class ConditionReason(StrEnum):
     LEDGER_NOT_READABLE = "LedgerNotReadable"
     LEDGER_NOT_WRITABLE = "LedgerNotWritable"
     DOWNLOAD_NOT_STARTING = "DownloadNotStarting"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    SUBSCRIPTION_GATE_CLOSED = "SubscriptionGateClosed"
+    PAUSED_BY_HAND = "PausedByHand"
     EGRESS_GATE_CLOSED = "EgressGateClosed"
     VOLUME_GATE_CLOSED = "VolumeGateClosed"
     GATES_UNAVAILABLE = "GatesUnavailable"
@@ -77,6 +79,8 @@ class EventReason(StrEnum):
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
+    JOB_NOT_STARTING = "JobNotStarting"
+    """Said once, when it is first seen."""
     DOWNLOAD_NOT_STARTED = "DownloadNotStarted"
     DOWNLOAD_GIVEN_UP = "DownloadGivenUp"
     CHECK_FAILED = "CheckFailed"
@@ -165,6 +169,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "create it or change spec.library.claimName"
             ),
             ConditionReason.CLAIM_LOST: "PersistentVolumeClaim {claim} has lost its volume: mend or replace the claim",
+            ConditionReason.CLAIM_FOR_ONE_POD: (
+                "PersistentVolumeClaim {claim} of namespace {namespace} is ReadWriteOncePod: one pod alone may use it, "
+                "and neither a second download nor a media server; use one that is ReadWriteOnce or ReadWriteMany"
+            ),
             ConditionReason.CA_BUNDLE_NOT_FOUND: (
                 "ConfigMap {config_map} with key ca.crt does not exist in namespace {namespace}: "
                 "create it or change spec.access.caBundleRef"
@@ -185,7 +193,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the operator may not read Secrets of namespace {namespace}, although access.readSecrets is set: "
                 "give its account the right (the chart's Role has it): {detail}"
             ),
-            ConditionReason.JOB_REJECTED: "the API server refuses the download Job: {detail}",
+            ConditionReason.JOB_REJECTED: "the API server refuses the Job: {detail}",
             ConditionReason.LEDGER_BUSY: "the ledger cannot be used yet: {detail}",
             ConditionReason.LEDGER_NOT_READABLE: "the ledger's ConfigMaps cannot be read, so nothing goes on: {detail}",
             ConditionReason.JOBS_NOT_READABLE: "the Jobs cannot be looked at, so nothing is launched: {detail}",
@@ -213,7 +221,11 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.DOWNLOAD_NOT_STARTING: "a download does not start: {detail}",
             ConditionReason.REBUILDING_HISTORY: "the history is being read back from the volume: {detail}",
             ConditionReason.INVENTORY_FAILED: "the history cannot be read back from the volume: {detail}",
-            ConditionReason.VOLUME_UNAVAILABLE: "downloads pause until {until}: {detail}",
+            ConditionReason.SUBSCRIPTION_GATE_CLOSED: "downloads of this Subscription alone pause: {detail}",
+            ConditionReason.PAUSED_BY_HAND: (
+                "the annotation trawler.dev/pause holds downloads back until {until}; checks go on. To end it: set the "
+                "annotation to none"
+            ),
             ConditionReason.EGRESS_GATE_CLOSED: (
                 "{subject} {trouble} {since} ({detail}): nothing of it is checked or downloaded before {until}, then "
                 "one goes first to see whether that is over; a check asked for by annotation waits as well. {advice} "
@@ -235,7 +247,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "the site has answered {checks} checks in a row that there is no such source; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
-            ConditionReason.NOT_CHECKED_YET: "not checked yet",
+            ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
             ConditionReason.WATCHING: "the last check went well",
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
@@ -248,7 +260,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
             ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
-                "mend them with kubectl edit configmap"
+                "mend them with kubectl -n {namespace} edit configmap -l {selector}"
             ),
             ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
             ConditionReason.COOKIES_REJECTED: (
@@ -267,6 +279,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
+            EventReason.JOB_NOT_STARTING: "Job {job} does not start: {detail}",
             EventReason.DOWNLOAD_NOT_STARTED: "{video} did not start and waits until {until}: {detail}",
             EventReason.DOWNLOAD_GIVEN_UP: "{video} is given up: {detail}",
             EventReason.CHECK_FAILED: "the check failed: {detail}",
@@ -310,16 +323,16 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EndReason.LAUNCH_VANISHED: "ended without a trace ({detail})",
             EndReason.POD_NOT_CREATED: (
                 "Job {job} has no pod: a quota, Pod Security or an admission webhook refuses it, "
-                "see kubectl get events --field-selector involvedObject.name={job}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={job}"
             ),
             EndReason.UNSCHEDULABLE: (
                 "no node takes pod {pod}: {detail}; see spec.job.nodeSelector, tolerations and resources"
             ),
-            EndReason.IMAGE_PULL_FAILED: "the downloader's image does not come to pod {pod}: {detail}",
+            EndReason.IMAGE_PULL_FAILED: "the image does not come to {where}: {detail}",
             EndReason.CONTAINER_NOT_STARTED: "the container cannot be started: {detail}",
             EndReason.MOUNT_FAILED: (
                 "the volumes of pod {pod} are not mounted on {node}: "
-                "see kubectl get events --field-selector involvedObject.name={pod}"
+                "see kubectl -n {namespace} get events --field-selector involvedObject.name={pod}"
             ),
             EndReason.NOT_TERMINATING: (
                 "{what} should have ended by {until} and has not: its node is away or its volume does not answer"

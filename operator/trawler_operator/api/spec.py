@@ -17,7 +17,6 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from trawler_downloader.contract.download import (
-    DEFAULT_MIN_FREE_BYTES,
     DEFAULT_STALL_TIMEOUT_SECONDS,
     Layout,
     MediaType,
@@ -41,6 +40,8 @@ from trawler_operator.api.field_types import (
     check_distinct,
 )
 from trawler_operator.api.model import SpecModel
+from trawler_operator.api.pod_metadata import PodAnnotations, PodLabels
+from trawler_operator.api.quantities import ByteRate, FreeSpace
 
 DEFAULT_INTERVAL_SECONDS = 3600
 DEFAULT_NEWEST = 52
@@ -48,8 +49,6 @@ DEFAULT_SIDECARS = (Sidecar.THUMBNAIL, Sidecar.DESCRIPTION, Sidecar.NFO)
 DEFAULT_BACKOFF_SECONDS = 60
 DEFAULT_ACTIVE_DEADLINE_SECONDS = 21600
 """Six hours: a backstop against a pod that never ends, not a limit of a download's time."""
-MAX_MIN_FREE_BYTES = 2**60
-"""One exbibyte: more than any volume has, and exact in JSON readers that count in 64 bits."""
 
 COOKIES_RULE = "cookies has a meaning with cookiesSecretRef only"
 PROXY_LOGIN_RULE = "proxySecretRef needs a proxy that knows user and password: http, https, socks5 or socks5h"
@@ -152,8 +151,8 @@ class Library(SpecModel):
     """Show: Channel/Season yy/Title (SyyEmmdd). Flat: Folder/Title [id]. Default: Show."""
     folder: FolderName | None = None
     """Folder name instead of the channel's own."""
-    min_free_bytes: Annotated[int, Field(ge=0, le=MAX_MIN_FREE_BYTES)] = DEFAULT_MIN_FREE_BYTES
-    """Bytes that downloads leave free on the volume: they wait while less is free. Default: 1073741824 (1 GiB)."""
+    min_free: FreeSpace | None = None
+    """Room that downloads leave free on the volume, e.g. 50Gi; 0 for none. Default: 5 % of it, at most 50Gi."""
 
 
 class Resources(SpecModel):
@@ -212,6 +211,10 @@ class JobOptions(SpecModel):
     """Labels of the nodes that downloads may run on."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Taints that downloads tolerate."""
+    pod_annotations: PodAnnotations = Field(default_factory=dict)
+    """Annotations of the Jobs' pods, e.g. one that keeps a service mesh from injecting its sidecar."""
+    pod_labels: PodLabels = Field(default_factory=dict)
+    """Labels of the Jobs' pods, besides the operator's own."""
     run_as_user: UserId | None = None
     """User id that writes to the NAS; never 0. Default: the operator's, 65532."""
     run_as_group: UserId | None = None
@@ -254,8 +257,8 @@ class Access(SpecModel):
     """Always, or WhenNeeded: only where a site asks for a sign-in. Default: WhenNeeded."""
     proxy_secret_ref: SecretRef | None = None
     """Secret with the proxy's user and password (keys username and password, as of type kubernetes.io/basic-auth)."""
-    rate_limit_bytes_per_second: Annotated[int, Field(ge=1024, le=10_000_000_000)] | None = None
-    """How fast one download may be, in bytes per second. Default: no limit."""
+    rate_limit: ByteRate | None = None
+    """How fast one download may be: bytes per second, e.g. 4M or 500Ki. Default: no limit."""
     allow_generic: bool = False
     """Any page, feed or file, where yt-dlp has no extractor for the site: it then guesses. Default: false."""
     ca_bundle_ref: ConfigMapRef | None = None

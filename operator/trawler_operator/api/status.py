@@ -105,19 +105,38 @@ class LedgerStatus(StatusModel):
     """How many ConfigMaps there are."""
 
 
-class Backoff(StatusModel):
-    """Downloads pause for trouble of this Subscription alone; what all meet is kept by gates."""
+class ProbeStatus(StatusModel):
+    """The one download that may pass while downloads pause."""
 
-    outcome: OutcomeClass
-    """Environment."""
+    task: Annotated[str, Field(max_length=300)]
+    """Key of its video, and number of its launch."""
+    since_time: Time
+    """When it was chosen."""
+    until_time: Time
+    """No longer waited for then."""
+
+
+class GateStatus(StatusModel):
+    """The Subscription's own gate, while it is closed: trouble that its downloads meet, and nobody else's."""
+
+    epoch: Annotated[int, Field(ge=0)]
+    """Of its last move."""
+    since_time: Time
+    """When it closed."""
+    paused_time: Time
+    """When the present pause began."""
+    until_time: Time
+    """No download begins before this time; then one goes first."""
+    step: Annotated[int, Field(ge=1)]
+    """How many times in a row."""
     reason: Annotated[str, Field(max_length=64)]
     """Why, in one word."""
     message: Annotated[str, Field(max_length=MAX_TEXT)] = ""
     """Why, for people."""
-    step: Annotated[int, Field(ge=1)]
-    """How many times in a row."""
-    until_time: Time
-    """No new download before this time."""
+    unclear: Annotated[int, Field(ge=0)] = 0
+    """Downloads that went first since then, and from which nothing could be told."""
+    probe: ProbeStatus | None = None
+    """The download that goes first."""
 
 
 class HandledRequest(StatusModel):
@@ -146,6 +165,10 @@ class LastHandled(StatusModel):
     """Of the annotation trawler.dev/skip."""
     cancel: HandledRequest | None = None
     """Of the annotation trawler.dev/cancel."""
+    probe: HandledRequest | None = None
+    """Of the annotation trawler.dev/probe."""
+    pause: HandledRequest | None = None
+    """Of the annotation trawler.dev/pause, where its value cannot be understood."""
 
 
 class SubscriptionStatus(StatusModel):
@@ -171,16 +194,18 @@ class SubscriptionStatus(StatusModel):
     """When the source was last walked as far as it goes."""
     next_check_time: Time | None = None
     """When the source will be looked at again; absent while suspended."""
-    last_check_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec at the last check."""
+    last_check_digest: Annotated[str, Field(max_length=64)] | None = None
+    """Digest of what the last check was made from: url, select and access."""
+    download_digest: Annotated[str, Field(max_length=64)] | None = None
+    """Digest of what downloads are made from: media, library, access and job."""
     last_check_outcome: OutcomeClass | None = None
     """Why the last check failed; absent when it went well."""
     failed_checks: Annotated[int, Field(ge=0)] = 0
     """Checks that failed in a row."""
     gone_checks: Annotated[int, Field(ge=0)] = 0
     """Checks in a row to which the site answered that there is no such source; from 3 on it is looked at rarely."""
-    backoff: Backoff | None = None
-    """Set while downloads pause."""
+    gate: GateStatus | None = None
+    """Set while downloads pause for trouble of this Subscription alone; what all meet is kept by shared gates."""
     recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT)] = ()
     """Newest downloads first."""
     recent_failures: Annotated[tuple[RecentFailure, ...], Field(max_length=MAX_RECENT)] = ()

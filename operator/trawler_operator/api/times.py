@@ -1,11 +1,12 @@
-"""Times as the Kubernetes API writes them, and as the downloader and the sites tell them."""
+"""Times as the Kubernetes API writes them, as the downloader and the sites tell them, and as they are configured."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, PlainSerializer
+from pydantic import AwareDatetime, GetPydanticSchema, PlainSerializer
+from pydantic_core import core_schema
 
 _LATEST_UNIX_SECONDS = 1e11
 """The year 5138: what lies beyond is no time, but a mangled number."""
@@ -26,6 +27,18 @@ def from_unix(seconds: float | None) -> datetime | None:
     if seconds is None or not 0 <= seconds < _LATEST_UNIX_SECONDS:
         return None
     return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def seconds(least: int, most: int) -> GetPydanticSchema:
+    """How a configuration gives a `timedelta`: as a whole number of seconds, within bounds.
+
+    Args:
+        least: smallest number that is allowed.
+        most: largest.
+    """
+    number = core_schema.int_schema(ge=least, le=most)
+    span = core_schema.no_info_after_validator_function(lambda value: timedelta(seconds=value), number)
+    return GetPydanticSchema(lambda _source, _handler: span)
 
 
 Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]

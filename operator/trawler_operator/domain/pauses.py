@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.api.times import seconds
 
 JITTER_SHARE = 0.2
 """Pauses are up to a fifth longer."""
@@ -23,14 +27,28 @@ LONGEST_WAIT = MAX_SITE_WAIT * (1 + JITTER_SHARE)
 """No entry is put off for longer: of what lies further ahead, or of the present, the clock was wrong."""
 
 
+def _not_shorter_than_the_first(longest: timedelta, info: ValidationInfo) -> timedelta:
+    first = info.data.get("first")
+    if first is not None and longest < first:
+        raise ValueError(f"must not be less than firstPauseSeconds ({first.total_seconds():.0f})")
+    return longest
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """How long until the next look: the first pause and the longest."""
 
-    first: timedelta
-    longest: timedelta
+    first: Annotated[timedelta, Field(alias="firstPauseSeconds"), seconds(1, 604_800)]
+    longest: Annotated[
+        timedelta,
+        Field(alias="longestPauseSeconds"),
+        seconds(1, 604_800),
+        AfterValidator(_not_shorter_than_the_first),
+    ]
 
 
+FOREVER = datetime.max.replace(microsecond=0, tzinfo=UTC)
+"""Until when a pause without an end lasts."""
 LONGEST_FAILED_PAUSE = timedelta(hours=1)
 """After a failed try; unless `spec.retry.backoffSeconds` itself is longer."""
 DEFERRED_PAUSES = {

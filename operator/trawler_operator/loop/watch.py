@@ -16,6 +16,7 @@ import kopf
 
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
+from trawler_operator.domain.jobs.containers import may_be_kept_alive
 
 _WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY, labels.COMPONENT_SURVEY)
 WATCHED_JOBS = (
@@ -51,7 +52,7 @@ async def watch(
 
     Args:
         enqueue: takes the (namespace, name) of a Subscription that is worth a pass.
-        survey_changed: takes the (namespace, label) of a survey whose Job has ended or is gone.
+        survey_changed: takes the (namespace, label) of a survey whose Job or container has ended, or is gone.
         namespaces: those watched; empty: all of the cluster.
         ready: set once kopf is logged in and watches.
         stop: ends it.
@@ -87,6 +88,8 @@ def build_registry(
     """The handlers. A registry of our own: kopf's default one would log in through the blocking client."""
     registry = kopf.OperatorRegistry()
     seen: dict[Key, tuple[object, ...]] = {}
+    ready: set[str] = set()
+    """Uids of the Jobs whose pod is ready, as far as events told."""
 
     async def login(**kwargs: object) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
@@ -104,10 +107,17 @@ def build_registry(
         enqueue(key)
 
     async def job_changed(event: Mapping[str, Any], **_: object) -> None:
-        metadata = event["object"]["metadata"]
-        if event["type"] != "DELETED" and not _has_ended(event["object"]):
+        job, deleted = event["object"], event["type"] == "DELETED"
+        metadata = job["metadata"]
+        found, uid = metadata.get("labels") or {}, metadata["uid"]
+        # A pod that was ready and is not any more may be one whose download has ended beside an injected container.
+        has_fallen = uid in ready and may_be_kept_alive(job)
+        if _is_ready(job) and not deleted:
+            ready.add(uid)
+        else:
+            ready.discard(uid)
+        if not (deleted or has_fallen or _has_ended(job)):
             return
-        found = metadata.get("labels") or {}
         if labels.SUBSCRIPTION_LABEL in found:
             enqueue((metadata["namespace"], found[labels.SUBSCRIPTION_LABEL]))
         elif labels.SURVEY_LABEL in found:  # no Subscription's own
@@ -132,6 +142,10 @@ def _mark(body: Mapping[str, Any]) -> tuple[object, ...]:
         metadata.get("deletionTimestamp"),
         *(annotations.get(name) for name in labels.REQUEST_ANNOTATIONS),
     )
+
+
+def _is_ready(job: Mapping[str, Any]) -> bool:
+    return bool((job.get("status") or {}).get("ready"))
 
 
 def _has_ended(job: Mapping[str, Any]) -> bool:

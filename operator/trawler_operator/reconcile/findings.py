@@ -7,12 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, message
-from trawler_operator.api.status import Backoff, HandledRequest
+from trawler_operator.api.reasons import ConditionReason, message
+from trawler_operator.api.status import HandledRequest
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.ledger.ledger import Ledger
-from trawler_operator.domain.requests.grammar import Verb
 from trawler_operator.domain.status.condition_rules import CheckReport
 from trawler_operator.domain.status.cookies import CookiesVerdict
 from trawler_operator.reconcile.failures import StepFailure
@@ -31,7 +30,6 @@ class Findings:
         failures: steps that could not be made.
         blocker: what a person has to mend before Jobs can be created.
         trouble: why a Job that should run does not.
-        backoff: the pause of downloads.
         check: the check that was made.
         cookies: what was found out about them.
         handled: requests that were carried out or refused.
@@ -53,10 +51,9 @@ class Findings:
     failures: tuple[StepFailure, ...] = ()
     blocker: Blocker | None = None
     trouble: str | None = None
-    backoff: Backoff | None = None
     check: CheckReport | None = None
     cookies: CookiesVerdict | None = None
-    handled: Mapping[Verb, HandledRequest] = field(default_factory=dict)
+    handled: Mapping[str, HandledRequest] = field(default_factory=dict)
     history_complete: bool = True
     routes: AbstractSet[Route] = frozenset()
     missing: tuple[str, ...] = ()
@@ -92,13 +89,7 @@ class Findings:
             return self.failures[0].blocker
         if self.blocker is not None or gate is not None:
             return self.blocker or gate
-        if self.backoff is not None and self.backoff.reason == ConditionReason.JOB_REJECTED:
-            return Blocker(ConditionReason.JOB_REJECTED, self.backoff.message)
-        if self.backoff is not None and self.backoff.reason in NEVER_STARTED:
-            return _not_starting(self.backoff.message)
-        return None if self.trouble is None else _not_starting(self.trouble)
-
-
-def _not_starting(detail: str) -> Blocker:
-    reason = ConditionReason.DOWNLOAD_NOT_STARTING
-    return Blocker(reason, message(reason, detail=detail))
+        if self.trouble is None:
+            return None
+        reason = ConditionReason.DOWNLOAD_NOT_STARTING
+        return Blocker(reason, message(reason, detail=self.trouble))

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from trawler_operator.api.status import SubscriptionStatus
-from trawler_operator.api.subscription import Key, Subscription
+from trawler_operator.api.subscription import Key
 from trawler_operator.domain.checks.schedule import CheckHistory, PollDecision, poll_decision
-from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.pauses import backoff
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
+from trawler_operator.reconcile.subject import Subject
 
 LOOK_AT_RUNNING = timedelta(minutes=3)
 """Work in flight is looked at this often, whatever the watch says."""
@@ -23,32 +23,30 @@ FIRST_BLOCKED_PAUSE = timedelta(seconds=5)
 LONGEST_BLOCKED_PAUSE = timedelta(minutes=5)
 
 
-def decide_check(
-    subscription: Subscription, status: SubscriptionStatus, open_since: datetime, now: datetime
-) -> PollDecision:
+def decide_check(subject: Subject, status: SubscriptionStatus, open_since: datetime) -> PollDecision:
     """Whether the source is to be listed, and when next.
 
     Args:
-        subscription: as read at the pass's start.
+        subject: the Subscription.
         status: what is known of the checks so far.
         open_since: when nothing kept the source from being listed any more: neither a gate nor the operator's absence.
-        now: the pass's time.
     """
+    subscription = subject.subscription
     return poll_decision(
         subscription.spec.schedule,
         CheckHistory(
             last_check=status.last_check_time,
-            generation=status.last_check_generation,
+            digest=status.last_check_digest,
             failures=status.failed_checks,
             outcome=status.last_check_outcome,
             gone=status.gone_checks,
         ),
         uid=subscription.uid,
-        generation=subscription.generation,
+        digest=subject.listing_digest,
         suspended=subscription.spec.suspend,
         requested=asked_check(subscription.annotations, status.last_handled.check) is not None,
         open_since=open_since,
-        now=now,
+        now=subject.now,
     )
 
 
@@ -92,11 +90,8 @@ class NextPasses:
                 # The gate's opening wakes it; if nothing else can probe, it is this check that does.
                 opens = self._gatekeeper.book.passable_at(subject.listing_route, now)
                 times.append(max(opens, now + LOOK_AT_RUNNING))
-            resume = paused_until(found.backoff, now)
-            retry = ledger.backlog.next_retry(subscription.generation, now) if ledger is not None else None
-            if resume is not None:
-                times.append(resume)
-            elif retry is not None:
+            retry = ledger.backlog.next_retry(subject.download_digest, now) if ledger is not None else None
+            if retry is not None:
                 times.append(retry)
         # The clock shows whole seconds. What falls due within the present one is not due yet: without rounding up, pass
         # after pass would find so.

@@ -15,14 +15,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.status import Backoff, SubscriptionStatus
+from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.api.subscription import InvalidSpecError, Key, Subscription, parse_identity, parse_subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.history.inventory import find_progress
 from trawler_operator.domain.history.survey import SurveyId
 from trawler_operator.domain.launches.admission import Admission
-from trawler_operator.domain.launches.subscription_pause import standing_pause
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.reconcile.failures import Attempts, Step, StepFailure
 from trawler_operator.reconcile.findings import Findings
@@ -41,7 +40,12 @@ from trawler_operator.reconcile.ports import (
 from trawler_operator.reconcile.steps.check import Checked, Checker
 from trawler_operator.reconcile.steps.history import Historian, Restored
 from trawler_operator.reconcile.steps.launch import Launched, Launcher, Wish
-from trawler_operator.reconcile.steps.prerequisites import ListingNeeds, look_at_claim, look_at_listing_needs
+from trawler_operator.reconcile.steps.prerequisites import (
+    ClaimState,
+    ListingNeeds,
+    look_at_claim,
+    look_at_listing_needs,
+)
 from trawler_operator.reconcile.steps.report import Reporter
 from trawler_operator.reconcile.steps.requests import Handled, handle_requests
 from trawler_operator.reconcile.steps.settle import JobWatcher, Kept, Seen, Settled, Settler, held_slots
@@ -129,7 +133,7 @@ class Reconciler:
         self._measurements = measurements
         self._reporter = Reporter(api, recorder, self.gatekeeper, measurements)
         self._next_passes = NextPasses(self.gatekeeper)
-        self._deadline = policy.listing_deadline_seconds + PASS_SLACK_SECONDS
+        self._deadline = policy.checks.listing_deadline_seconds + PASS_SLACK_SECONDS
         self._unstored: dict[Key, tuple[str, SubscriptionStatus]] = {}
         """Uid and status of those whose status could not be stored: it is what is known all the same."""
         self._wake = wake
@@ -266,9 +270,9 @@ class _Pass:
         self._opening: tuple[Event, ...] = ()
         self._seen = Seen()
         self._kept = Kept({})
-        self._settled = Settled(standing_pause(subscription))
+        self._settled = Settled()
         self._needs = ListingNeeds(can_list=False)
-        self._claim_blocker: Blocker | None = None
+        self._claim = ClaimState()
         self._restored = Restored(complete=False)
         self._handled = Handled()
         self._probe_in_doubt = False
@@ -307,9 +311,10 @@ class _Pass:
         if self.attempts.failed_in({Step.JOBS}):
             return
         jobs = self._seen.jobs
-        settled = settler.settle(subject, ledger, self._seen.endings, self._settled.backoff)
+        settled = settler.settle(subject, ledger, self._seen.endings)
         self._settled = await make(Step.ENDINGS, settled, self._settled)
-        self._kept = await make(Step.CLEAN_UP, settler.clean_up(subject, ledger, jobs), Kept(held_slots(jobs)))
+        kept = Kept(held_slots(jobs))
+        self._kept = await make(Step.CLEAN_UP, settler.clean_up(subject, ledger, jobs), kept)
         self._hold()
 
     async def _prepare(self, ledger: Ledger) -> None:
@@ -317,13 +322,13 @@ class _Pass:
         parts, make, subject = self._parts, self.attempts.make, self.subject
         needs = look_at_listing_needs(parts.api, subject.subscription, subject.policy)
         self._needs = await make(Step.PREREQUISITES, needs, self._needs)
-        self._claim_blocker = await make(Step.PREREQUISITES, look_at_claim(parts.api, subject), None)
+        self._claim = await make(Step.PREREQUISITES, look_at_claim(parts.api, subject), self._claim)
+        subject = self.subject = replace(subject, one_node=self._claim.one_node)
         restored = parts.historian.restore(subject, ledger, may_run=self._may_run_jobs())
         self._restored = await make(Step.HISTORY, restored, self._restored)
         if self._restored.complete:  # before that nobody knows what is meant
-            self._handled = await make(
-                Step.REQUESTS, handle_requests(subject, ledger, parts.api, parts.store), self._handled
-            )
+            handled = handle_requests(subject, ledger, parts.api, parts.store, parts.gatekeeper)
+            self._handled = await make(Step.REQUESTS, handled, self._handled)
         running = ledger.running().items()
         missing = self._missing(ledger)
         alive = {launch_task(video, entry.launches) for video, entry in running if video not in missing}
@@ -336,7 +341,7 @@ class _Pass:
         if not self._may_launch():
             self.asked_for_slots = False
             return
-        wish = Wish(self._missing(ledger), self._kept.busy, self._backoff(), title)
+        wish = Wish(self._missing(ledger), self._kept.busy, title)
         launched = await self._parts.launcher.launch(self.subject, ledger, wish)
         self._launches.append(launched)
         self.asked_for_slots = True
@@ -344,14 +349,14 @@ class _Pass:
             self.attempts.note(Step.LAUNCH, launched.error)
 
     def _check_is_due(self) -> bool:
-        parts, subscription = self._parts, self.subject.subscription
+        parts, subject = self._parts, self.subject
         can_list = self._needs.can_list and self._restored.complete and not parts.stopping
         if not can_list or self.attempts.failed_in({Step.GATES, Step.PREREQUISITES}):
             return False
-        open_since = parts.gatekeeper.open_since(self.subject)
-        if not decide_check(subscription, subscription.status, open_since, self.subject.now).due:
+        open_since = parts.gatekeeper.open_since(subject)
+        if not decide_check(subject, subject.subscription.status, open_since).due:
             return False
-        if parts.gatekeeper.holds_listing(self.subject):
+        if parts.gatekeeper.holds_listing(subject):
             self.checked = Checked(waits_for_gate=True)
             return False
         return True
@@ -384,7 +389,6 @@ class _Pass:
             failures=self.attempts.failures,
             blocker=self._blocker(),
             trouble=next((t for t in (self._seen.trouble, *(done.trouble for done in launches)) if t), None),
-            backoff=self._backoff(),
             check=self.checked.report,
             cookies=self.checked.cookies or self._needs.secrets.verdict or self._settled.cookies,
             handled=self._handled.requests,
@@ -399,6 +403,7 @@ class _Pass:
             look_at=tuple(at for times in looks for at in times),
             events=(
                 *self._opening,
+                *self._seen.events,
                 *self._settled.events,
                 *self._restored.events,
                 *self._handled.events,
@@ -417,11 +422,11 @@ class _Pass:
 
     def _blocker(self) -> Blocker | None:
         """What a person has to mend: without the volume its history cannot be read, and so on."""
-        return self.checked.blocker or self._restored.blocker or self._needs.blocker or self._claim_blocker
+        return self.checked.blocker or self._restored.blocker or self._needs.blocker or self._claim.blocker
 
     def _may_run_jobs(self) -> bool:
         suspended = self.subject.subscription.spec.suspend
-        blocked = self._needs.blocker or self._claim_blocker or suspended or self._parts.stopping
+        blocked = self._needs.blocker or self._claim.blocker or suspended or self._parts.stopping
         return not blocked and not self.attempts.failed_in({Step.GATES, Step.JOBS, Step.PREREQUISITES})
 
     def _may_launch(self) -> bool:
@@ -434,12 +439,6 @@ class _Pass:
         missing = self._launches[-1].missing if self._launches else self._seen.missing
         running = ledger.running()
         return tuple(video for video in missing if video in running)
-
-    def _backoff(self) -> Backoff | None:
-        report = self.checked.report
-        if report is not None and report.requested is not None and len(self._launches) < 2:
-            return None  # who asks for a check has mended something, most likely
-        return self._launches[-1].backoff if self._launches else self._settled.backoff
 
     def _hold(self) -> None:
         """Tell admission how many Jobs there are; those that this pass creates it counts by itself."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from trawler_operator.api.subscription import Key, Subscription
+from trawler_operator.domain.checks.schedule import CheckLimits
 from trawler_operator.domain.gates.route import GateId, Route, download_route, listing_route, volume_gate
 from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.digests import download_digest, listing_digest
 from trawler_operator.domain.jobs.naming import job_name
-from trawler_operator.domain.jobs.settings import JobDefaults, claim_name, cookies_secret, proxy
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults, claim_name, cookies_secret, proxy
 from trawler_operator.domain.jobs.start_trouble import Patience
 from trawler_operator.domain.ledger.entry import LedgerEntry
 
@@ -20,21 +22,19 @@ class Policy:
 
     Args:
         defaults: for what a spec leaves open.
+        access: how sites may be reached.
+        checks: of sources.
         history: finished Jobs that are kept.
-        listing_deadline_seconds: of one listing.
-        audit_interval_seconds: between two full walks of a source.
-        read_secrets: the operator may read Secrets for listings.
-        started_at: when this process began: checks that fell due before were missed.
         patience: with launches that do not start or do not end.
+        started_at: when this process began: checks that fell due before were missed.
     """
 
     defaults: JobDefaults
+    access: AccessRules
+    checks: CheckLimits
     history: HistoryLimits
-    listing_deadline_seconds: int
-    audit_interval_seconds: int
+    patience: Patience
     started_at: datetime
-    patience: Patience = field(default_factory=Patience)
-    read_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,13 @@ class Subject:
         subscription: as read at the pass's start, with what is known of its status.
         policy: chart values.
         now: the time of what is done; later after a listing, which may take minutes.
+        one_node: the volume of its claim is attached to one node at a time, so that all Jobs with it must run there.
     """
 
     subscription: Subscription
     policy: Policy
     now: datetime
+    one_node: bool = False
 
     @property
     def key(self) -> Key:
@@ -64,12 +66,22 @@ class Subject:
     @property
     def listing_route(self) -> Route:
         """The gates before the source; the lister has the cookies only where the operator may read them."""
-        jar = self._jar() if self.policy.read_secrets else ""
+        jar = self._jar() if self.policy.access.read_secrets else ""
         return listing_route(self.subscription.spec.url, self._proxy(), jar)
 
     def download_route(self, url: str) -> Route:
         """The gates before a video."""
-        return download_route(url, self._proxy(), self._full_claim(), self._jar())
+        return download_route(url, self._proxy(), self._full_claim(), "/".join(self.key), self._jar())
+
+    @property
+    def listing_digest(self) -> str:
+        """Of what a listing is made from."""
+        return listing_digest(self.subscription.spec, self.policy.defaults)
+
+    @property
+    def download_digest(self) -> str:
+        """Of what downloads are made from."""
+        return download_digest(self.subscription.spec, self.policy.defaults)
 
     @property
     def volume(self) -> GateId:

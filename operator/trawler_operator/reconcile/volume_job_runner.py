@@ -15,23 +15,26 @@ from typing import Any, Generic
 
 from trawler_downloader.contract.volume_job import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
 from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.times import format_time, parse_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.route import GateId, volume_gate
 from trawler_operator.domain.jobs.cleanup import has_succeeded
-from trawler_operator.domain.jobs.outcome import is_finished, observe_outcome
+from trawler_operator.domain.jobs.containers import download_succeeded
+from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.volume_jobs.order import R, VolumeJobOrder, build_volume_job, check_answer
 from trawler_operator.domain.volume_jobs.tries import Tries, describe_failure, retry_at, sort_jobs
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
+    Event,
     KubernetesApi,
     Manifest,
     NotFoundError,
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import JobWatcher
+from trawler_operator.reconcile.steps.settle import JobWatcher, job_not_starting
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.volume_places import Party, VolumePlaces
 
@@ -62,7 +65,8 @@ class Unfinished:
         standing: where the order stands.
         detail: why, for people; empty: all is as it should be.
         look_at: when to look again, where nothing wakes the party.
-        gate: what the volume's closed gate says.
+        gate: what the volume's closed gate says to the Subscription that the order names.
+        event: about each Subscription that waits, unless its status says `detail` already.
         created: a Job was created just now.
     """
 
@@ -70,6 +74,7 @@ class Unfinished:
     detail: str = ""
     look_at: tuple[datetime, ...] = ()
     gate: Blocker | None = None
+    event: Event | None = None
     created: bool = False
 
 
@@ -102,6 +107,21 @@ class _Turn:
     @property
     def volume(self) -> GateId:
         return volume_gate(f"{self.order.namespace}/{self.order.claim}")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try ended.
+
+    Args:
+        pod: that tried; None: it is gone.
+        observed: what that means.
+        well: it printed all that it was asked for.
+    """
+
+    pod: Manifest | None
+    observed: ObservedOutcome
+    well: bool
 
 
 class VolumeJobRunner:
@@ -147,13 +167,13 @@ class VolumeJobRunner:
         turn = _Turn(order, party, now)
         for job in tries.stale:
             await self.delete(job)
-        if tries.present is None or not is_finished(tries.present):
+        end = await self._find_end(tries.present) if tries.present is not None else None
+        if tries.present is None or end is None:
             return await self._run(turn, tries)
         try:
-            chunk = await self._read(order, tries.present, believe)
+            chunk = await self._read(order, tries.present, end, believe)
         except UnusableChunkError as error:
-            ended_at = observe_outcome(tries.present, None).finished_at
-            return await self._try_again(turn, tries, str(error), ended_at)
+            return await self._try_again(turn, tries, str(error), end.observed.finished_at)
         except UnavailableError as error:
             # The chunk may be fine, so it is kept; nothing but asking again helps.
             self._give_up_place(turn)
@@ -175,8 +195,11 @@ class VolumeJobRunner:
                 return await self._try_again(turn, tries, why, trouble.ends_at)
             self._hold_place(turn)
             # Until then only shown: a volume that comes back lets it run.
-            shown = trouble.message if trouble is not None else ""
-            return Unfinished(Standing.RUNS, shown, (again,) if again else ())
+            look_at = (again,) if again else ()
+            if trouble is None:
+                return Unfinished(Standing.RUNS, look_at=look_at)
+            event = job_not_starting(tries.present["metadata"]["name"], trouble)
+            return Unfinished(Standing.RUNS, trouble.message, look_at, event=event)
         if (held := self._held(turn)) is not None:
             return held
         if not self._take_place(turn):
@@ -203,7 +226,7 @@ class VolumeJobRunner:
 
     def _held(self, turn: _Turn) -> Unfinished | None:
         """Why the volume must not be touched now."""
-        held = self._gatekeeper.holds_inventory(turn.volume, turn.now)
+        held = self._gatekeeper.holds_inventory(turn.order.subscription.key, turn.volume, turn.now)
         if held is None:
             return None
         self._give_up_place(turn)
@@ -211,6 +234,7 @@ class VolumeJobRunner:
 
     async def _create(self, turn: _Turn, attempt: int) -> Unfinished:
         namespace, manifest = turn.order.namespace, build_volume_job(turn.order, attempt, self._defaults)
+        name = manifest["metadata"]["name"]
         try:
             await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
@@ -218,23 +242,34 @@ class VolumeJobRunner:
             return Unfinished(Standing.RUNS)
         except RejectedError as error:
             self._give_up_place(turn)
-            return Unfinished(Standing.REJECTED, str(error))
-        logger.info("created %s Job %s/%s", turn.order.kind.name, namespace, manifest["metadata"]["name"])
+            text = message(EventReason.JOB_REJECTED, job=name, detail=error)
+            event = Event(EventReason.JOB_REJECTED, text, warning=True)
+            return Unfinished(Standing.REJECTED, str(error), event=event)
+        logger.info("created %s Job %s/%s", turn.order.kind.name, namespace, name)
         return Unfinished(Standing.RUNS, created=True)
 
-    async def _read(self, order: VolumeJobOrder[R], job: Manifest, believe: Callable[[Chunk[R]], None]) -> Chunk[R]:
-        """The chunk that a finished Job printed.
+    async def _find_end(self, job: Manifest) -> _End | None:
+        """How a Job's try ended, by the Job, or by its container where another one keeps the pod alive."""
+        if is_finished(job):
+            pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
+            return _End(pod, observe_outcome(job, pod), well=has_succeeded(job))
+        pod = await self._watcher.find_kept_alive(job)
+        return _End(pod, observe_container(pod), well=download_succeeded(pod)) if pod is not None else None
+
+    async def _read(
+        self, order: VolumeJobOrder[R], job: Manifest, end: _End, believe: Callable[[Chunk[R]], None]
+    ) -> Chunk[R]:
+        """The chunk that a Job has printed.
 
         Raises:
             UnusableChunkError: it printed none, or none that came through.
         """
         namespace, name = order.namespace, job["metadata"]["name"]
-        pod = await self._api.find_pod(namespace, name)
-        if not has_succeeded(job):
-            raise UnusableChunkError(describe_failure(observe_outcome(job, pod)))
-        if pod is None:
+        if not end.well:
+            raise UnusableChunkError(describe_failure(end.observed))
+        if end.pod is None:
             raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
-        pod_name = pod["metadata"]["name"]
+        pod_name = end.pod["metadata"]["name"]
         try:
             log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
             chunk = parse_chunk(log, order.kind.record)

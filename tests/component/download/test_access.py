@@ -149,7 +149,7 @@ def test_a_video_lands_through_a_proxy_with_a_login(job, scheme):
 def test_a_wrong_password_is_said_and_not_repeated(job):
     with http_proxy("m@e", "right", int(job.site.proxy.rpartition(":")[2])) as proxy:
         ended = job.run(with_login(job, "http", proxy.port, CANARY))
-    assert ended.told.reason == "ProxyRefused", ended.log
+    assert ended.told.reason == "ProxyLoginRefused", ended.log
     assert_tells_no_secret(job, ended)
 
 

@@ -16,6 +16,7 @@ from component.aftermath import A_MINUTE, NEVER, NONE, PAUSE, VOLUME_GATE, Fate,
 from component.download_job import VIDEO, Job
 from component.landing import FakeEngine, launch_of, take_all_names
 from component.proxies import answering_proxy
+from component.web import OPEN, running_web
 from trawler_downloader.download import program
 
 UNREACHABLE = Fate("Unreachable", "Transient", 44, "Failed", NONE, A_MINUTE)
@@ -47,7 +48,7 @@ async def test_a_connection_that_is_refused(job: Job) -> None:
     [
         pytest.param(
             "407 Proxy Authentication Required",
-            Fate("ProxyRefused", "Environment", 45, "Pending", PAUSE, A_MINUTE),
+            Fate("ProxyLoginRefused", "Environment", 45, "Pending", PAUSE, A_MINUTE),
             id="it wants a password",
         ),
         pytest.param("502 Bad Gateway", UNREACHABLE, id="it cannot reach the site"),
@@ -60,6 +61,18 @@ async def test_a_proxy_that_does_not_connect(job: Job, answer: str, fate: Fate) 
     await prove(ended, fate, now)
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+async def test_a_proxy_inside_the_network_that_nobody_listed(job: Job, scheme: str) -> None:
+    """Nothing connects to it, and no gate that others share hears of it."""
+    now = time.time()
+    with running_web(OPEN) as inside:
+        ended = job.run(job.request(proxy=f"{scheme}://localhost:{inside.port}", proxy_trusted=False))
+    assert f"spec.access.proxy localhost:{inside.port} is at {OPEN}" in ended.told.message
+    assert "access.allowedProxies" in ended.told.message
+    assert inside.connections == 0
+    await prove(ended, Fate("ProxyNotAllowed", "Environment", 45, "Pending", PAUSE, A_MINUTE), now)
+
+
 async def test_an_authority_that_nobody_trusts(job: Job) -> None:
     now = time.time()
     ended = job.run(job.request(ca_bundle=False))
@@ -70,7 +83,7 @@ async def test_an_image_without_ffmpeg(job: Job) -> None:
     job.environment = {"PATH": str(job.folder)}
     now = time.time()
     ended = job.run(job.request())
-    await prove(ended, Fate("NoFfmpeg", "Environment", 45, "Pending", PAUSE, A_MINUTE), now)
+    await prove(ended, Fate("ImageIncomplete", "Environment", 45, "Pending", PAUSE, A_MINUTE), now)
 
 
 async def test_an_ffmpeg_that_makes_nothing_of_what_was_downloaded(job: Job) -> None:
@@ -121,7 +134,7 @@ async def test_a_volume_that_takes_no_file(job: Job, options: str, fate: Fate) -
     mount = f'mount -t tmpfs -o {options} tmpfs {job.library} && exec "$@"'
     job.inside = ("unshare", "-rm", "sh", "-c", mount, "sh")
     now = time.time()
-    await prove(job.run(job.request(min_free_bytes=0)), fate, now)
+    await prove(job.run(job.request()), fate, now)
 
 
 async def test_a_claim_that_is_not_mounted(job: Job) -> None:

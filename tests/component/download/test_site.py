@@ -255,4 +255,4 @@ def test_a_broken_bundle_names_the_field(job):
 def test_without_ffmpeg_the_image_is_to_blame(job):
     job.environment = {"PATH": str(job.folder)}
     ended = job.run(job.request())
-    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, "NoFfmpeg")
+    assert (ended.told.outcome, ended.told.reason) == (OutcomeClass.ENVIRONMENT, "ImageIncomplete")

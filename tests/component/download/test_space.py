@@ -18,6 +18,7 @@ from trawler_downloader.download.command import command
 from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.probe import LARGE_BYTES, probe
+from trawler_downloader.library.space import Room
 from trawler_downloader.library.state import ClaimPaths
 
 GIB = 2**30
@@ -26,12 +27,12 @@ GIB = 2**30
 class RoomyFiles(CountingFiles):
     """A volume with so many bytes free."""
 
-    def __init__(self, free: int | None) -> None:
+    def __init__(self, free: int | None, size: int = 2**50) -> None:
         super().__init__()
-        self.free = free
+        self.told = None if free is None else Room(free, size)
 
-    def free_bytes(self, path):
-        return self.free
+    def room(self, path):
+        return self.told
 
 
 def end_of(root, files, engine=None, **fields):
@@ -46,7 +47,23 @@ def test_below_the_floor_the_site_is_not_asked(tmp_path):
     engine = FakeEngine(failure=LaunchError(Reason.UNKNOWN, "the site was asked"))
     end = end_of(tmp_path, RoomyFiles(GIB - 1), engine, min_free_bytes=GIB)
     assert (end.outcome, end.reason) == (OutcomeClass.ENVIRONMENT, "BelowMinFree")
-    assert "1.0 GiB must stay free (library.minFreeBytes)" in end.message
+    assert "1.0 GiB must stay free (spec.library.minFree)" in end.message
+
+
+@pytest.mark.parametrize(
+    ("size", "floor"),
+    [
+        pytest.param(100 * GIB, 5 * GIB, id="5 % of a small volume"),
+        pytest.param(2**50, 50 * GIB, id="50 GiB of a large one"),
+    ],
+)
+def test_where_the_request_says_nothing_the_floor_follows_from_the_volumes_size(tmp_path, size, floor):
+    end = end_of(tmp_path, RoomyFiles(floor - 1, size), min_free_bytes=None)
+    assert end.reason == "BelowMinFree"
+    assert f"{floor // GIB}.0 GiB must stay free (spec.library.minFree is not set: " in end.message
+    too_large = FakeEngine(announced=GIB)
+    assert end_of(tmp_path, RoomyFiles(floor + GIB, size), too_large, min_free_bytes=None).reason == "NotEnoughSpace"
+    assert end_of(tmp_path, RoomyFiles(floor, size), min_free_bytes=None).reason == "Published"
 
 
 def test_a_video_that_does_not_fit_twice_above_the_floor_is_not_downloaded(tmp_path):
@@ -75,16 +92,16 @@ def test_what_is_landed_or_fetched_needs_no_room(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("blocks", "available", "size", "free"),
+    ("blocks", "available", "size", "room"),
     [
-        pytest.param(100, 7, 4096, 7 * 4096, id="what root may still write does not count"),
+        pytest.param(100, 7, 4096, Room(7 * 4096, 100 * 4096), id="what root may still write does not count"),
         pytest.param(0, 0, 4096, None, id="no numbers"),
     ],
 )
-def test_free_space_is_that_of_an_ordinary_user(monkeypatch, blocks, available, size, free):
+def test_free_space_is_that_of_an_ordinary_user(monkeypatch, blocks, available, size, room):
     told = os.statvfs_result((4096, size, blocks, 50, available, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _path: told)
-    assert Files().free_bytes(Path("/")) == free
+    assert Files().room(Path("/")) == room
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP])
@@ -93,12 +110,12 @@ def test_a_file_system_without_statfs_tells_no_numbers(monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "statvfs", refuse)
-    assert Files().free_bytes(Path("/")) is None
+    assert Files().room(Path("/")) is None
 
 
 def test_a_volume_that_does_not_answer_tells_no_free_space_but_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        Files().free_bytes(tmp_path / "gone")
+        Files().room(tmp_path / "gone")
 
 
 def test_the_probe_leaves_nothing(tmp_path):

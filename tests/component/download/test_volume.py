@@ -293,7 +293,10 @@ def test_a_file_where_a_folder_of_the_library_belongs_is_one_subscriptions_troub
         with pytest.raises(LaunchError) as raised:
             land(request, tmp_path)
         assert raised.value.reason is Reason.LIBRARY_PATH_INVALID
-        assert f"{tmp_path / file}: something else stands there: move it away" in raised.value.message
+        assert (
+            f"spec.library leads to {tmp_path / file}, where something else stands: move it away"
+            in raised.value.message
+        )
         (tmp_path / file).unlink()
     assert Reason.LIBRARY_PATH_INVALID not in VOLUME_REASONS
     assert land(next_launch(request), tmp_path).reason == "Published"

@@ -398,6 +398,6 @@ async def test_a_webhook_that_fails_is_a_refusal(
     """The API server answers, and lets nothing through: after the usual attempts that counts as its word."""
     text = 'Internal error occurred: failed calling webhook "policy.example.com": no endpoints available'
     server.answers = [refused(500, "InternalError", text)] * 4
-    with pytest.raises(RejectedError, match="policy.example.com"):
+    with pytest.raises(RejectedError, match=r"policy\.example\.com"):
         await api.create_job("media", {"metadata": {"name": "j"}})
     assert len(pauses) == 3

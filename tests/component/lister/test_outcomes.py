@@ -159,7 +159,7 @@ async def test_an_ending_of_a_listing(lister: Lister, standin: Standin, row: Row
     [
         pytest.param(
             b"407 Proxy Authentication Required",
-            ListingFate("ProxyRefused", "Environment", "open", SOON),
+            ListingFate("ProxyLoginRefused", "Environment", "open", SOON),
             id="it wants a password",
         ),
         pytest.param(

@@ -118,7 +118,36 @@ async def test_ended_surveys_are_told_apart(server: ApiServer) -> None:
         assert await next_key(surveys) == ("media", "1b")
         server.emit("jobs", "DELETED", job("deleted", ended=False, of=labels.survey_labels("2c")))
         assert await next_key(surveys) == ("media", "2c")
+        body = job("kept-alive", ended=False, of=labels.survey_labels("3d"))
+        server.emit("jobs", "ADDED", {**body, "status": {"active": 1, "ready": 1}})
+        body["metadata"]["resourceVersion"] = "6"
+        server.emit("jobs", "MODIFIED", {**body, "status": {"active": 1, "ready": 0}})
+        assert await next_key(surveys) == ("media", "3d")
         assert surveys.empty()
+        assert keys.empty()
+
+
+async def test_a_job_whose_pod_is_ready_no_more_wakes_its_subscription(server: ApiServer) -> None:
+    """Once each time: its download may have ended beside a container that goes on. One that starts does not."""
+
+    def ready(version: int, **status: int) -> dict[str, Any]:
+        body = job("a", ended=False)
+        body["metadata"]["resourceVersion"] = str(version)
+        return {**body, "status": status}
+
+    async with watching(server) as keys:
+        server.emit("jobs", "ADDED", ready(5))
+        server.emit("jobs", "MODIFIED", ready(6, active=1, ready=0))
+        server.emit("jobs", "MODIFIED", ready(7, active=1, ready=1))
+        server.emit("jobs", "ADDED", job("marker", ended=True))
+        assert await next_key(keys) == ("media", "marker")
+        server.emit("jobs", "MODIFIED", ready(8, active=1, ready=0))
+        assert await next_key(keys) == ("media", "a")
+        server.emit("jobs", "MODIFIED", ready(9, active=1, ready=0))
+        server.emit("jobs", "MODIFIED", ready(10, active=1, ready=1))
+        server.emit("jobs", "MODIFIED", ready(11, active=0, ready=0))
+        server.emit("jobs", "MODIFIED", job("marker", ended=True))
+        assert await next_key(keys) == ("media", "marker")
         assert keys.empty()
 
 

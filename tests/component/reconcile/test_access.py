@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from component.cluster import KEY, publish
+from component.cluster import KEY, publish, request_of
 from component.world import World, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.listing import CookiesMode, ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.reconcile.ports import RejectedError
 
 CANARY = "c4n4ry-s3cr3t"
@@ -196,3 +196,17 @@ async def test_cookies_that_a_listing_did_not_need_and_could_not_read_are_told_a
     world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": {"trawler.dev/check": "1"}}})
     await operator.reconcile()
     assert world.cluster.condition("CookiesValid") == ("Unknown", "NotCheckedYet")
+
+
+@pytest.mark.parametrize(("port", "trusted"), [(1080, True), (22, False)], ids=["one that is listed", "another"])
+async def test_whether_a_proxy_may_be_inside_is_said_to_listings_and_downloads(
+    world: World, port: int, trusted: bool
+) -> None:
+    """By the operator: what a Subscription names is not believed."""
+    access = AccessRules(allowed_proxies=("socks5://vpn.media:1080",))
+    world.cluster.subscribe({"access": {"proxy": f"socks5://vpn.media:{port}"}})
+    await world.operator(access=access).reconcile()
+    (listing,) = world.site.requests
+    downloads = [request_of(job) for job in world.cluster.running_jobs()]
+    assert {request.proxy_trusted for request in (listing, *downloads)} == {trusted}
+    assert downloads

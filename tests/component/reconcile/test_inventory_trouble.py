@@ -211,8 +211,12 @@ async def test_a_quota_that_refuses_the_job_is_told(world, volume):
     lose_ledger(world)
     world.cluster.reject_jobs = RejectedError("exceeded quota: jobs")
     operator = world.operator()
-    await operator.reconcile()
+    for _ in range(3):
+        await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "JobRejected")
+    (event,) = operator.silent.events
+    assert (event.reason, event.warning) == ("JobRejected", True)
+    assert event.message.endswith("exceeded quota: jobs")
     world.cluster.reject_jobs = None
     await operator.reconcile()
     assert in_state(world, LedgerState.SUCCEEDED) == videos(3, 4, 5, 6, 7)

@@ -60,9 +60,9 @@ GRACE = 30
 SHOWN = 120
 """Seconds after which it is said what holds a launch up."""
 BORNE = {
-    "startTimeoutSeconds": START,
-    "schedulingTimeoutSeconds": SCHEDULING,
-    "endingTimeoutSeconds` after its grace period": GRACE + ENDING,
+    "startSeconds": START,
+    "schedulingSeconds": SCHEDULING,
+    "endingSeconds` after its grace period": GRACE + ENDING,
 }
 """The chart's values, in the page's words."""
 
@@ -177,6 +177,14 @@ def _scheduled(world: World, job: Object, conditions: tuple[Object, ...] | list[
     hold_pod(world.cluster, job, shown)
 
 
+def _initializing(world: World, job: Object) -> None:
+    """An injected init container runs and runs."""
+    ready = {"type": "PodReadyToStartContainers", "status": "True"}
+    waiting = {"name": "download", "state": {"waiting": {"reason": "PodInitializing"}}}
+    runs = {"name": "proxy", "state": {"running": {"startedAt": format_time(world.clock.now())}}}
+    _scheduled(world, job, conditions=[ready], containerStatuses=[waiting], initContainerStatuses=[runs])
+
+
 def _not_taken_up(world: World, job: Object) -> None:
     """A node has the pod, and its kubelet says nothing."""
     _scheduled(world, job, startTime=None)
@@ -232,6 +240,9 @@ ENDED = (
     # Container could not be started.
     Row("start error", _ended(128, 'exec: "python": not found', "StartError"),
         "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says='exec: "python": not found'),
+    Row("an injected init container failed",
+        _failed(initContainerStatuses=[{"name": "iptables", "state": {"terminated": {"exitCode": 2}}}]),
+        "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="init container iptables"),
     Row("container cannot run", _ended(127, "no such device", "ContainerCannotRun"),
         "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="no such device"),
     # Pod refused by its node.
@@ -268,7 +279,7 @@ ENDED = (
 
 HELD_UP = (
     HeldUp(Row("no pod, for a quota", lambda world, job: start_pod(world.cluster, job),
-               "PodNotCreated", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="kubectl get events"),
+               "PodNotCreated", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="kubectl -n media get"),
            SHOWN, START, quota="pods"),
     HeldUp(Row("no node takes the pod", _unschedulable,
                "Unschedulable", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="0/1 nodes are available"),
@@ -291,6 +302,9 @@ HELD_UP = (
     HeldUp(Row("container that cannot be made", _waits("CreateContainerError", "context deadline exceeded"),
                "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="CreateContainerError"),
            SHOWN, START),
+    HeldUp(Row("injected init container that does not end", _initializing,
+               "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="init container proxy"),
+           SHOWN, SCHEDULING),
     HeldUp(Row("volumes that are not mounted", _scheduled,
                "MountFailed", "Environment", "Pending", 0, VOLUME_GATE, A_MINUTE, says="volumes of pod"),
            SHOWN, START),

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, publish
-from component.gate_world import ask_for_check, ended
+from component.gate_world import LIMITED, ended
 from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.times import format_time
 
 DENIED = ended(OutcomeClass.ENVIRONMENT, "PermissionDenied")
 
@@ -27,7 +28,7 @@ async def paused(world: World) -> Operator:
     await operator.reconcile()
     world.finish_jobs()
     await operator.reconcile()
-    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert world.cluster.condition("Ready") == ("False", "SubscriptionGateClosed")
     assert world.cluster.running_jobs() == []
     world.downloader = publish
     return operator
@@ -41,42 +42,107 @@ async def test_a_new_generation_of_the_spec_ends_it(world: World) -> None:
     assert len(world.cluster.running_jobs()) == 1
 
 
-async def test_a_check_that_is_asked_for_ends_it(world: World) -> None:
-    """Once: what it meets then pauses again."""
+def annotate(world: World, **requests: str) -> None:
+    annotations = {f"trawler.dev/{verb}": value for verb, value in requests.items()}
+    world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": annotations}})
+
+
+async def test_a_probe_that_is_asked_for_goes_first_at_once(world: World) -> None:
+    """One, and once per value: what it meets then makes the pause longer."""
     operator = await paused(world)
-    ask_for_check(world, "1")
+    world.downloader = lambda request: DENIED
+    for _ in range(8):
+        world.clock.advance(timedelta(minutes=1))
+        await operator.reconcile()
+        world.finish_jobs()
+    await operator.reconcile()
+    step = world.cluster.subscription()["status"]["gate"]["step"]
+    world.clock.advance(timedelta(seconds=61))
+    await operator.reconcile()
+    assert world.cluster.running_jobs() == []
+    annotate(world, probe="1")
     await operator.reconcile()
     assert len(world.cluster.running_jobs()) == 1
-    world.downloader = lambda request: DENIED
+    assert world.cluster.subscription()["status"]["lastHandled"]["probe"]["id"] == "1"
     world.finish_jobs()
     await operator.reconcile()
     assert world.cluster.running_jobs() == []
+    assert world.cluster.subscription()["status"]["gate"]["step"] == step + 1
 
 
-async def test_a_check_that_was_made_ends_no_later_pause(world: World) -> None:
-    """The annotation that asked for it is still there when the next check comes by the schedule."""
-    operator = await paused(world)
-    ask_for_check(world, "1")
+async def test_a_probe_passes_shared_gates_too(world: World) -> None:
+    """Whatever holds the Subscription; the gate itself stays closed until the probe has proved it well."""
+    world.downloader = lambda request: LIMITED
+    world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
+    operator = world.operator()
     await operator.reconcile()
-    launched = 0
-    world.downloader = lambda request: DENIED
-    for _ in range(4 * 60):
-        launched += len(world.cluster.running_jobs())
-        world.finish_jobs()
-        world.clock.advance(timedelta(minutes=1))
+    world.finish_jobs()
+    await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+    world.clock.advance(timedelta(minutes=2))
+    annotate(world, probe="now")
+    world.downloader = publish
+    await operator.reconcile()
+    assert len(world.cluster.running_jobs()) == 1
+    assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
+    await world.settle(operator)
+    assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 2
+
+
+async def test_a_pause_by_hand_holds_downloads_and_lets_checks_go_on(world: World) -> None:
+    """Until the annotation says otherwise; what runs runs on."""
+    world.cluster.subscribe({"select": {"newest": 2}, "schedule": {"intervalSeconds": 300}})
+    annotate(world, pause="forever")
+    operator = world.operator()
+    for _ in range(3):
         await operator.reconcile()
-    # Between them lie pauses of 1, 2, 4, 8, 16, 32 and then 60 minutes.
-    assert launched <= 9
+        world.clock.advance(timedelta(minutes=6))
+    assert world.cluster.condition("Ready") == ("False", "PausedByHand")
+    assert world.cluster.created == []
+    assert len(world.site.requests) == 3
+    annotate(world, pause="none")
+    await world.settle(operator)
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+    assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 2
+
+
+async def test_a_pause_by_hand_ends_by_its_time(world: World) -> None:
+    """Nobody need take it back."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    annotate(world, pause=format_time(world.clock.now() + timedelta(minutes=30)))
+    operator = world.operator()
+    await operator.reconcile()
+    assert world.cluster.created == []
+    assert operator.woken[KEY] == 30 * 60
+    world.clock.advance(timedelta(minutes=30))
+    await operator.reconcile()
+    assert len(world.cluster.created) == 1
+
+
+async def test_a_pause_that_cannot_be_understood_is_refused_once(world: World) -> None:
+    """With the annotation's name; nothing is held back."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    annotate(world, pause="tomorrow")
+    operator = world.operator()
+    await operator.reconcile()
+    await operator.reconcile()
+    assert len(world.cluster.created) == 1
+    refusals = [event for event in operator.silent.events if event.reason == "RequestRefused"]
+    assert len(refusals) == 1
+    assert "trawler.dev/pause is 'tomorrow'" in refusals[0].message
+    assert "trawler.dev/pause" in world.cluster.subscription()["status"]["lastHandled"]["pause"]["message"]
 
 
 async def test_a_new_generation_ends_it_though_the_pass_before_failed(world: World) -> None:
     """The spec changed while the source was listed, so the status does not say what that pass knew."""
     operator = await paused(world)
     world.downloader = lambda request: DENIED
-    for _ in range(20):  # until the pause is long enough to have a check within it
+    for _ in range(27):  # until the pause is long enough to have a check within it
         await operator.reconcile()
         world.finish_jobs()
         world.clock.advance(timedelta(minutes=1))
+    await operator.reconcile()
+    world.finish_jobs()
     await operator.reconcile()
 
     def mend() -> None:

@@ -436,6 +436,7 @@ async def test_a_quota_that_refuses_the_job_is_told_to_all(world):
             await pass_once(operator, key)
     assert {world.cluster.condition("Ready", key) for key in keys} == {("False", "JobRejected")}
     assert world.cluster.writes.count("create Job") == 1
+    assert [event.reason for event in operator.silent.events] == ["JobRejected"] * 10
     world.cluster.reject_jobs = None
     world.clock.advance(timedelta(seconds=30))
     for key in keys:
@@ -477,6 +478,7 @@ async def test_a_survey_that_does_not_start_is_said_and_given_up(world):
         await work_off(operator)
         assert {world.cluster.condition("Ready", key) for key in keys} == {("False", reason)}
         assert all("has no pod" in message(world, key) for key in keys)
+    assert [event.reason for event in operator.silent.events] == ["JobNotStarting"] * 2
 
 
 async def test_a_survey_that_never_ends_is_ended_by_its_deadline(world):

@@ -189,8 +189,8 @@ async def test_the_end_of_a_pause_is_not_slept_through(world: World) -> None:
     await operator.reconcile()
     skip = {"trawler.dev/skip": "1;keys=youtube.v5"}
     world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": skip}})
-    pause = await operator.reconcile()
-    assert pause == timedelta(minutes=1)
+    await operator.reconcile()
+    assert 60 <= operator.woken[KEY] <= 72
 
 
 async def test_configuration_error_waits_for_a_new_spec(world: World) -> None:
@@ -220,7 +220,7 @@ async def test_an_image_of_another_release_costs_no_video(world: World) -> None:
         world.finish_jobs()
         world.clock.advance(timedelta(minutes=1))
     assert set(world.cluster.states().values()) == {LedgerState.PENDING}
-    assert world.cluster.condition("Ready") == ("False", "VolumeUnavailable")
+    assert world.cluster.condition("Ready") == ("False", "SubscriptionGateClosed")
     assert len(world.launches) == 2 + 5  # at 0, 1, 3, 7, 15 and 31 minutes
     world.downloader = publish
     await world.settle(operator, step=timedelta(minutes=20))
@@ -318,3 +318,42 @@ async def test_download_that_does_not_start(world: World) -> None:
     world.cluster.merge("Job", "media", name, {"status": {"ready": 1}})
     await operator.reconcile()
     assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+async def test_a_pod_that_a_quota_refuses_is_told_by_one_event(world: World) -> None:
+    """When it is first seen, with a command that can be copied; passes that see it still say nothing more."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    (job,) = world.cluster.running_jobs()
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=1))
+        await operator.reconcile()
+    (event,) = [event for event in operator.silent.events if event.warning]
+    hint = f"kubectl -n media get events --field-selector involvedObject.name={job['metadata']['name']}"
+    assert (event.reason, hint in event.message) == ("JobNotStarting", True)
+    assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
+
+
+async def test_events_name_a_video_by_its_title_and_key(world: World) -> None:
+    """The one of its Job as well as those of its end."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await world.settle(operator)
+    entry = world.cluster.ledger()["youtube.v7"]
+    told = [event for event in operator.silent.events if event.reason in {"DownloadCreated", "VideoPublished"}]
+    assert [f"{entry.title} (youtube.v7)" in event.message for event in told] == [True, True]
+
+
+async def test_entries_that_cannot_be_read_are_mended_by_a_command_that_can_be_copied(world: World) -> None:
+    """With the namespace, and the ledger's own selector."""
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await world.settle(operator)
+    shard = world.cluster.shards()[0]["metadata"]["name"]
+    world.cluster.merge("ConfigMap", "media", shard, {"data": {"youtube.v7": "{"}})
+    await world.operator().reconcile()
+    said = world.cluster.subscription()["status"]["conditions"]
+    (told,) = [condition["message"] for condition in said if condition["type"] == "LedgerIntact"]
+    selector = "app.kubernetes.io/component=ledger,trawler.dev/subscription=numberline"
+    assert told.endswith(f"kubectl -n media edit configmap -l {selector}")

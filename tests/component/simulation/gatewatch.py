@@ -13,9 +13,10 @@ from component.simulation.process import LIMITS, UnderWay, mark_time, subscripti
 from component.simulation.truth import Internet, Nas
 from component.world import GATES, POLICY
 from trawler_operator.api import labels
-from trawler_operator.domain.gates.codec import decode_epochs, decode_gate
+from trawler_operator.domain.gates.codec import decode_gate
 from trawler_operator.domain.gates.gate import LISTING, Gate, launch_task
-from trawler_operator.domain.gates.route import GateId, GateKind, listing_route
+from trawler_operator.domain.gates.passed import passed_gates
+from trawler_operator.domain.gates.route import GateId, GateKind, download_route, listing_route
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
 
@@ -112,10 +113,9 @@ class GateWatch:
         """
         name, site = subscription_of(job), self._site(job)
         annotations = job["metadata"]["annotations"]
-        passed = decode_epochs(annotations[labels.GATES_ANNOTATION])
+        passed = self._passed(job)
         claim = f"media/{self.nas.claims[name]}"
         expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim)}
-        assert passed is not None
         assert passed.keys() == expected, f"{name}: gates {passed.keys()}, and not {expected}"
         steady = self._is_steady()
         task = launch_task(annotations[labels.VIDEO_ANNOTATION], int(annotations[labels.LAUNCH_ANNOTATION]))
@@ -137,7 +137,7 @@ class GateWatch:
 
     def is_probe(self, job: Object) -> bool:
         """Whether a Job went through a gate of its site that was closed then."""
-        passed = decode_epochs(job["metadata"]["annotations"].get(labels.GATES_ANNOTATION)) or {}
+        passed = self._passed(job)
         gates = self.gates()
         known = [gates[one.name] for one in passed if one.kind is not GateKind.VOLUME and one.name in gates]
         return any(gate.is_closed and gate.epoch == passed[gate.id] for gate in known)
@@ -189,6 +189,11 @@ class GateWatch:
             self._begin_anew()
         self._was_steady = is_steady
         return is_steady
+
+    def _passed(self, job: Object) -> dict[GateId, int]:
+        """The gates that the Job's ending may move, with their epochs."""
+        claim = f"media/{self.nas.claims[subscription_of(job)]}"
+        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim))
 
     def _site(self, job: Object) -> str:
         return self.internet.sites[subscription_of(job)]

@@ -10,8 +10,10 @@ from component.simulation.run import CLAIMS, SITES, Run
 from trawler_operator.api.subscription import parse_subscription
 from trawler_operator.domain.gates.book import GateBook
 from trawler_operator.domain.gates.budget import WINDOW
+from trawler_operator.domain.gates.own import read_own_gate
 from trawler_operator.domain.gates.route import download_route
-from trawler_operator.domain.launches.subscription_pause import paused_until
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.ledger.backlog import is_eligible
 
 
@@ -23,22 +25,28 @@ def kept_waiting(run: Run, names: Iterable[str]) -> set[str]:
     gates, now = run.watchdog.gates, run.clock.now()
     if run.monotonic - gates.removed_at < WINDOW.total_seconds():
         return set()  # a budget that somebody took away with its gate counts until the next launch is charged to it
-    book = GateBook(gates.gates())
+
     running = Counter(subscription_of(job) for job in run.cluster.running_jobs())
     through = Counter(SITES[name] for name in running.elements())
     found: set[str] = set()
     for name in names:
         subscription = parse_subscription(run.cluster.subscription(("media", name)))
-        pause = subscription.status.backoff
-        parallelism = 1 if pause is not None else subscription.spec.job.parallelism
+        parallelism = subscription.spec.job.parallelism
         room = min(
             LIMITS.max_running - running.total(),
             LIMITS.egress.max_parallel - through[SITES[name]],
             min(parallelism, LIMITS.max_running_per_subscription) - running[name],
         )
-        route = download_route(f"https://{SITES[name]}/", "", f"media/{CLAIMS[name]}")
-        may_start = room > 0 and book.start_at(route, LIMITS.egress, now) <= now and paused_until(pause, now) is None
+        own = read_own_gate(f"media/{name}", subscription.status.gate)
+        book = GateBook({**gates.gates(), own.id.name: own})
+        route = download_route(f"https://{SITES[name]}/", "", f"media/{CLAIMS[name]}", f"media/{name}")
+        may_start = room > 0 and book.start_at(route, LIMITS.egress, now) <= now
         entries = run.cluster.ledger(name).values()
-        if may_start and any(is_eligible(entry, subscription.generation, now) for entry in entries):
+        if may_start and any(
+            is_eligible(
+                entry, download_digest(subscription.spec, JobDefaults(image="downloader:1", claim_name="library")), now
+            )
+            for entry in entries
+        ):
             found.add(name)
     return found

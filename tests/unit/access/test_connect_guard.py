@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
-from trawler_downloader.access.guard import AddressRefusedError, ConnectGuard
+from trawler_downloader.access.guard import AddressRefusedError, ConnectGuard, ProxyNotAllowedError
+
+INSIDE = ["127.0.0.1", "::1", "10.0.0.5", "fe80::1", "0.0.0.0", "224.0.0.251", "::ffff:10.0.0.5"]
 
 
 @pytest.mark.parametrize(
@@ -82,9 +84,9 @@ def test_what_lies_beside_a_listed_network_is_refused() -> None:
         pytest.param("socks5h://localhost", 1080, id="the port of SOCKS"),
     ],
 )
-def test_the_proxys_own_address_and_port_are_let_through(proxy: str, port: int) -> None:
+def test_a_trusted_proxys_own_address_and_port_are_let_through(proxy: str, port: int) -> None:
     """The name is looked up when the connection is made: a Service may get another address."""
-    ConnectGuard(proxy=proxy).check("127.0.0.1", port)
+    ConnectGuard(proxy=proxy, proxy_trusted=True).check("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_the_proxys_own_address_and_port_are_let_through(proxy: str, port: int) 
 )
 def test_nothing_else_of_the_proxys_network_is_let_through(address: str, port: int) -> None:
     with pytest.raises(AddressRefusedError):
-        ConnectGuard(proxy="http://localhost:3128").check(address, port)
+        ConnectGuard(proxy="http://localhost:3128", proxy_trusted=True).check(address, port)
 
 
 def test_a_proxy_that_cannot_be_looked_up_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,54 @@ def test_a_proxy_that_cannot_be_looked_up_lets_nothing_through(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(AddressRefusedError):
-        ConnectGuard(proxy="http://proxy.invalid:3128").check("10.0.0.1", 3128)
+        ConnectGuard(proxy="http://proxy.invalid:3128", proxy_trusted=True).check("10.0.0.1", 3128)
+
+
+@pytest.mark.parametrize("address", [*INSIDE, "169.254.169.254"])
+def test_a_proxy_that_nobody_listed_is_refused_inside_the_network(address: str) -> None:
+    """Whoever may create a Subscription names host and port."""
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(ProxyNotAllowedError):
+        ConnectGuard(proxy=f"http://{host}:3128").check(address, 3128)
+
+
+def test_a_proxy_that_nobody_listed_may_have_a_public_address() -> None:
+    ConnectGuard(proxy="http://93.184.215.14:3128").check("93.184.215.14", 3128)
+
+
+def test_a_proxy_that_nobody_listed_may_be_where_any_site_may_be() -> None:
+    ConnectGuard(["192.168.1.30/32"], "http://192.168.1.30:3128").check("192.168.1.30", 3128)
+
+
+@pytest.mark.parametrize("asked_again", ["93.184.215.14", "192.168.1.1"])
+def test_a_name_that_led_elsewhere_before(monkeypatch: pytest.MonkeyPatch, asked_again: str) -> None:
+    """The address is judged that is connected to, whatever the name server says next; the message names the proxy."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (asked_again, 3128))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(ProxyNotAllowedError):
+        ConnectGuard(proxy="http://Rebind.example:3128").check("192.168.1.1", 3128, "rebind.example.")
+
+
+def test_what_a_site_names_inside_the_network_is_no_proxy() -> None:
+    """Beside a proxy of which only the port is the same."""
+    with pytest.raises(AddressRefusedError) as refused:
+        ConnectGuard(proxy="http://93.184.215.14:3128").check("10.0.0.5", 3128, "nas.example")
+    assert not isinstance(refused.value, ProxyNotAllowedError)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://localhost:3128", "spec.access.proxy localhost:3128 is at 127.0.0.1, which is not a public address"),
+        ("http://127.0.0.1:3128", "spec.access.proxy 127.0.0.1:3128 is not a public address"),
+    ],
+    ids=["a name", "an address"],
+)
+def test_the_message_names_the_proxy_and_who_may_allow_it(proxy: str, said: str) -> None:
+    with pytest.raises(ProxyNotAllowedError) as refused:
+        ConnectGuard(proxy=proxy).check("127.0.0.1", 3128)
+    assert str(refused.value.strerror).startswith(said)
+    assert "access.allowedProxies" in str(refused.value.strerror)
 
 
 def test_the_message_names_host_and_address_and_how_to_allow_it() -> None:

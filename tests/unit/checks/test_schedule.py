@@ -33,7 +33,7 @@ def _decide(
     history: CheckHistory,
     *,
     uid: str = "0a1b2c3d",
-    generation: int = 1,
+    digest: str = "d",
     suspended: bool = False,
     requested: bool = False,
     open_since: datetime = LONG_AGO,
@@ -43,7 +43,7 @@ def _decide(
         schedule,
         history,
         uid=uid,
-        generation=generation,
+        digest=digest,
         suspended=suspended,
         requested=requested,
         open_since=open_since,
@@ -52,7 +52,7 @@ def _decide(
 
 
 def _checked(ago: timedelta, failures: int = 0, outcome: OutcomeClass | None = None) -> CheckHistory:
-    return CheckHistory(last_check=NOON - ago, generation=1, failures=failures, outcome=outcome)
+    return CheckHistory(last_check=NOON - ago, digest="d", failures=failures, outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Row:
     name: str
     # spec
     schedule: Schedule = HOURLY
-    generation: int = 1
+    digest: str = "d"
     suspended: bool = False
     requested: bool = False
     # status
@@ -89,7 +89,7 @@ ROWS = (
     Row("overdue, suspended", suspended=True, history=_checked(DAY), why=Why.SUSPENDED),
     Row("not due, asked for", requested=True, due=True, why=Why.REQUESTED),
     Row("asked for while suspended", requested=True, suspended=True, why=Why.SUSPENDED),
-    Row("spec changed since", generation=2, due=True, why=Why.SPEC_CHANGED),
+    Row("spec changed since", digest="e", due=True, why=Why.SPEC_CHANGED),
     Row(
         "asked for after the site limited us: due, and its gate's to hold",
         requested=True,
@@ -207,7 +207,7 @@ def test_poll_decision(row: Row) -> None:
     decision = _decide(
         row.schedule,
         row.history,
-        generation=row.generation,
+        digest=row.digest,
         suspended=row.suspended,
         requested=row.requested,
         open_since=row.open_since,
@@ -261,7 +261,7 @@ def test_a_gate_open_for_moments_lets_each_check_through_in_the_end() -> None:
 
 def test_cron_counts_in_its_own_zone_across_a_clock_change() -> None:
     """04:00 in Paris is 02:00 UTC in summer and 03:00 UTC in winter."""
-    summer = CheckHistory(last_check=datetime(2026, 10, 24, 3, tzinfo=UTC), generation=1)
+    summer = CheckHistory(last_check=datetime(2026, 10, 24, 3, tzinfo=UTC), digest="d")
     at = _decide(AT_FOUR, summer).at
 
     assert at is not None
@@ -311,9 +311,9 @@ def test_hour_that_comes_twice(minute: int) -> None:
     last_check = datetime(2026, 10, 25, 1, minute, tzinfo=UTC)
     decision = poll_decision(
         nightly,
-        CheckHistory(last_check=last_check, generation=1),
+        CheckHistory(last_check=last_check, digest="d"),
         uid="u",
-        generation=1,
+        digest="d",
         suspended=False,
         requested=False,
         open_since=last_check - DAY,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import NO_LISTER, NOON, built_status
+from builders import LISTING_DIGEST, NO_LISTER, NOON, built_status
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.spec import Schedule
@@ -22,15 +22,15 @@ UNREACHABLE = CheckReport(NOON, ListingEnd.ERROR, OutcomeClass.TRANSIENT, "Unrea
 WELL = CheckReport(NOON, ListingEnd.STOPPED)
 
 
-def after(check: CheckReport | None, gone: int, generation: int = 1) -> SubscriptionStatus:
+def after(check: CheckReport | None, gone: int, listing: str = LISTING_DIGEST) -> SubscriptionStatus:
     """The status after a check of a source that was not found so often before."""
     before: dict[str, Any] = {
         "goneChecks": gone,
         "failedChecks": gone,
         "lastCheckTime": "2026-11-21T11:00:00Z",
-        "lastCheckGeneration": 1,
+        "lastCheckDigest": LISTING_DIGEST,
     }
-    return built_status(status=before, check=check, generation=generation)
+    return built_status(status=before, check=check, listing=listing)
 
 
 def reason(status: SubscriptionStatus, kind: str) -> str:
@@ -56,7 +56,7 @@ def test_count(check: CheckReport | None, gone: int, counted: int) -> None:
 
 def test_changed_spec_counts_anew() -> None:
     """It may be another source by now."""
-    assert after(GONE, 5, generation=2).gone_checks == 1
+    assert after(GONE, 5, listing="another").gone_checks == 1
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_people_are_told() -> None:
 
 
 def decide(gone: int, schedule: Schedule | None = None, **changes: Any) -> PollDecision:
-    facts: dict[str, Any] = {"uid": "a", "generation": 1, "suspended": False, "requested": False}
-    history = CheckHistory(NOON, 1, gone, OutcomeClass.TERMINAL, gone)
+    facts: dict[str, Any] = {"uid": "a", "digest": "d", "suspended": False, "requested": False}
+    history = CheckHistory(NOON, "d", gone, OutcomeClass.TERMINAL, gone)
     return poll_decision(
         schedule or Schedule(),
         history,
@@ -125,7 +125,7 @@ def test_rarer_schedule_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"), [({"requested": True}, Why.REQUESTED), ({"generation": 2}, Why.SPEC_CHANGED)]
+    ("changes", "why"), [({"requested": True}, Why.REQUESTED), ({"digest": "e"}, Why.SPEC_CHANGED)]
 )
 def test_looked_at_at_once(changes: dict[str, Any], why: Why) -> None:
     """When a person asks for it, or changes the spec."""

@@ -19,6 +19,7 @@ from trawler_downloader.download import children, stall
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
 from trawler_downloader.download.stall import Watch
+from trawler_downloader.library.space import Room
 
 PATIENCE = 600.0
 
@@ -124,19 +125,19 @@ def test_below_the_floor_the_launch_is_ended_and_gives_its_room_back(watched: Wa
         assert watched.has_ended.wait(20)
     assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
     assert "ended while the video was downloaded" in watched.ended[0].message
-    assert "must stay free (library.minFreeBytes)" in watched.ended[0].message
+    assert "must stay free (spec.library.minFree)" in watched.ended[0].message
     assert not watched.staging.exists()
 
 
 @pytest.mark.usefixtures("looks_often")
 @pytest.mark.parametrize(
-    "free", [pytest.param(2**30, id="just the floor"), pytest.param(None, id="a volume without numbers")]
+    "room", [pytest.param(Room(2**30, 2**40), id="just the floor"), pytest.param(None, id="a volume without numbers")]
 )
 def test_a_launch_that_keeps_the_floor_goes_on(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch, free: int | None
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, room: Room | None
 ) -> None:
     asked_twice = threading.Semaphore(0)
-    monkeypatch.setattr(Files, "free_bytes", lambda _files, _path: asked_twice.release() or free)
+    monkeypatch.setattr(Files, "room", lambda _files, _path: asked_twice.release() or room)
     with watched.watch.keeping_free(2**30):
         assert asked_twice.acquire(timeout=20)
         assert asked_twice.acquire(timeout=20)
@@ -150,11 +151,11 @@ def test_of_downloads_below_the_floor_together_one_makes_room_for_the_others(
     now, ended, looks = [0.0], [], threading.Semaphore(0)
     floor = 2**30
 
-    def free(_files: Files, _path: Path) -> int:
+    def room(_files: Files, _path: Path) -> Room:
         looks.release()
-        return floor if ended else floor - 1
+        return Room(floor if ended else floor - 1, 2**40)
 
-    monkeypatch.setattr(Files, "free_bytes", free)
+    monkeypatch.setattr(Files, "room", room)
     names = ("1-one", "1-two", "1-three", "1-four")
     with ExitStack() as downloads:
         for name in names:
@@ -172,10 +173,20 @@ def test_of_downloads_below_the_floor_together_one_makes_room_for_the_others(
 @pytest.mark.usefixtures("looks_often")
 def test_a_volume_that_fills_up_fast_is_not_waited_for(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below half of the floor, nobody waits until the others have had their turn."""
-    monkeypatch.setattr(Files, "free_bytes", lambda _files, _path: 2**29 - 1)
+    monkeypatch.setattr(Files, "room", lambda _files, _path: Room(2**29 - 1, 2**40))
     with watched.watch.keeping_free(2**30):
         assert watched.has_ended.wait(20)
     assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_the_floor_follows_from_the_volumes_size_where_nobody_set_one(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Files, "room", lambda _files, _path: Room(2**20, 2**40))
+    with watched.watch.keeping_free(None):
+        assert watched.has_ended.wait(20)
+    assert "50.0 GiB must stay free (spec.library.minFree is not set: " in watched.ended[0].message
 
 
 @pytest.mark.usefixtures("looks_often")
@@ -183,14 +194,14 @@ def test_a_volume_that_tells_an_error_is_asked_again(watched: Watched, monkeypat
     """The download meets the same error, and ends by it."""
     answers = iter([OSError(errno.ESTALE, "Stale file handle"), 0])
 
-    def answer(_files: Files, _path: Path) -> int:
+    def answer(_files: Files, _path: Path) -> Room:
         match next(answers):
             case OSError() as error:
                 raise error
             case free:
-                return free
+                return Room(free, 2**40)
 
-    monkeypatch.setattr(Files, "free_bytes", answer)
+    monkeypatch.setattr(Files, "room", answer)
     with watched.watch.keeping_free(1):
         assert watched.has_ended.wait(20)
     assert [error.reason for error in watched.ended] == [Reason.BELOW_MIN_FREE]
@@ -201,12 +212,12 @@ def test_what_is_downloaded_does_not_end_for_want_of_room(watched: Watched, monk
     """It is whole: the look that found too little came too late."""
     looking, downloaded = threading.Event(), threading.Event()
 
-    def slow(_files: Files, _path: Path) -> int:
+    def slow(_files: Files, _path: Path) -> Room:
         looking.set()
         downloaded.wait(20)
-        return 0
+        return Room(0, 2**40)
 
-    monkeypatch.setattr(Files, "free_bytes", slow)
+    monkeypatch.setattr(Files, "room", slow)
     before = set(threading.enumerate())
     with watched.watch.keeping_free(1):
         assert looking.wait(20)

@@ -11,16 +11,16 @@ from builders import NOON
 from trawler_operator.domain.gates.book import Evidence, GateBook, GateChanges, Move
 from trawler_operator.domain.gates.budget import Budget, BudgetLimits
 from trawler_operator.domain.gates.gate import LISTING, Closing, Finding, Gate, GatePolicy, Probe
-from trawler_operator.domain.gates.route import download_route, listing_route
+from trawler_operator.domain.gates.route import download_route, listing_route, own_gates
 from trawler_operator.domain.pauses import Pause
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), 30 * MINUTE)
+POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), Pause(MINUTE, HOUR), 30 * MINUTE)
 LIMITS = BudgetLimits(max_parallel=2, max_per_hour=3, spacing=timedelta(0))
-ROUTE = download_route("https://youtu.be/x", "", "media/library")
-OTHER_JAR = download_route("https://youtu.be/x", "", "media/library", "media/jar")
-OTHER_SITE = download_route("https://example.com/x", "", "media/library")
-EGRESS, COOKIES, VOLUME = ROUTE.gates
+ROUTE = download_route("https://youtu.be/x", "", "media/library", "media/a")
+OTHER_JAR = download_route("https://youtu.be/x", "", "media/library", "media/a", "media/jar")
+OTHER_SITE = download_route("https://example.com/x", "", "media/library", "media/a")
+EGRESS, COOKIES, VOLUME = ROUTE.shared
 LIMITED = Finding("RateLimited", "HTTP 429", is_limit=True)
 BOT_CHECK = Finding("BotCheck", "not a bot?", is_limit=True)
 STALE = Finding("StaleVolume", "ESTALE", is_volume_trouble=True)
@@ -31,7 +31,7 @@ UNCLEAR = Finding("Unreachable", is_unclear=True)
 REFUSED = Finding("AddressRefused", is_unclear=True)
 FAILED = Finding("ServerError", is_unclear=True)
 A, B = "media/a", "media/b"
-OPEN = dict.fromkeys(ROUTE.gates, 0)
+OPEN = dict.fromkeys(ROUTE.shared, 0)
 
 
 def after(book: GateBook, changes: GateChanges) -> GateBook:
@@ -341,9 +341,11 @@ def test_a_listing_probes_the_site_alone() -> None:
 def test_through_open_gates_nothing_is_claimed() -> None:
     """The budget is charged, and the launch carries the epochs."""
     changes = GateBook().admit_downloads(ROUTE, A, ["v#1", "w#1"], LIMITS, POLICY, NOON)
-    assert changes.epochs == OPEN
+    assert changes.epochs == {**OPEN, own_gates(A)[0]: 0}
     assert {EGRESS.name: Gate(EGRESS, budget=Budget({int(NOON.timestamp()): 2}, NOON))} == changes.gates
-    assert GateBook().admit_listing(ROUTE, A, LISTING, HOUR, NOON) == GateChanges(epochs=OPEN)
+    listing = listing_route("https://youtu.be/x", "")
+    epochs = {EGRESS: 0, COOKIES: 0}
+    assert GateBook().admit_listing(listing, A, LISTING, HOUR, NOON) == GateChanges(epochs=epochs)
 
 
 def test_a_used_up_budget_admits_nobody() -> None:

@@ -38,17 +38,22 @@ def test_site(url: str, site: str) -> None:
 
 def test_route_of_a_download() -> None:
     """The address at the site, the visitor, and the volume."""
-    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/jar")
+    route = download_route("https://youtu.be/x", PROXY, "media/library", "media/a", "media/jar")
     assert route.gates == (
         GateId(GateKind.EGRESS, "youtube.com", PROXY),
         GateId(GateKind.COOKIES, "youtube.com", PROXY, "media/jar"),
         GateId(GateKind.VOLUME, claim="media/library"),
+        GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+        GateId(GateKind.HAND, subscription="media/a"),
     )
 
 
 def test_a_listing_needs_no_volume() -> None:
     """It shares the site's gates with the downloads."""
-    listing, download = listing_route("https://youtu.be/x", ""), download_route("https://youtube.com/y", "", "media/a")
+    listing, download = (
+        listing_route("https://youtu.be/x", ""),
+        download_route("https://youtube.com/y", "", "", "media/a"),
+    )
     assert listing.gates == download.gates[:2]
 
 
@@ -66,9 +71,14 @@ def test_a_listing_needs_no_volume() -> None:
             r"volume\.media\.library\.[0-9a-f]{10}",
             "claim media/library",
         ),
+        (
+            GateId(GateKind.SUBSCRIPTION, subscription="media/a"),
+            r"subscription\.media\.a\.[0-9a-f]{10}",
+            "Subscription media/a",
+        ),
         (GateId(GateKind.EGRESS, "x" * 300), r"egress\.x{120}\.[0-9a-f]{10}", "x" * 300),
     ],
-    ids=["a site", "all of it", "a volume", "long"],
+    ids=["a site", "all of it", "a volume", "one Subscription", "long"],
 )
 def test_names(identity: GateId, name: str, shown: str) -> None:
     """A ConfigMap takes them as keys, and people can read them."""

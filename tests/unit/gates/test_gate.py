@@ -31,7 +31,7 @@ from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.pauses import Pause
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
-POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), 30 * MINUTE)
+POLICY = GatePolicy(Pause(15 * MINUTE, 6 * HOUR), Pause(MINUTE, 30 * MINUTE), Pause(MINUTE, HOUR), 30 * MINUTE)
 EGRESS = Gate(GateId(GateKind.EGRESS, "youtube.com"))
 COOKIES = Gate(GateId(GateKind.COOKIES, "youtube.com"))
 VOLUME = Gate(GateId(GateKind.VOLUME, claim="media/library"))

@@ -21,8 +21,11 @@ from trawler_operator.domain.history.inventory import (
     mark_after,
     order_inventory,
 )
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
 
+DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
 FRESH = Progress(claim="library")
 HALFWAY = Progress(claim="library", volume_id="v-1", after="3f/youtube.a")
 
@@ -78,17 +81,37 @@ def test_the_mark_is_read_back_as_it_was_written():
 
 
 def test_the_next_chunk_is_ordered():
-    """In the Subscription's name; another generation or a wish for a check makes a failed one come back at once."""
-    asked = subscription(annotations={labels.CHECK_ANNOTATION: "now"}, generation=4)
-    order = order_inventory(asked, HALFWAY)
+    """In the Subscription's name; another spec or a wish for a check makes a failed one come back at once."""
+    asked = subscription(annotations={labels.CHECK_ANNOTATION: "now"})
+    order = order_inventory(asked, HALFWAY, DEFAULTS)
     assert order.request == InventoryRequest(
         subscription=SubscriptionRef(namespace="media", name="numberline"), after="3f/youtube.a", volume_id="v-1"
     )
     assert (order.kind, order.claim, order.owned, INVENTORY.writes) == (INVENTORY, "library", True, False)
     assert order.labels == labels.inventory_labels("numberline")
-    assert order.asked_by == {labels.GENERATION_ANNOTATION: "4", labels.CHECK_ANNOTATION: "now"}
+    digest = download_digest(asked.spec, DEFAULTS)
+    assert order.asked_by == {labels.SPEC_ANNOTATION: digest, labels.CHECK_ANNOTATION: "now"}
     assert order.job_name(1) == "numberline-inventory-5277876c916f9a1f"
-    assert order_inventory(subscription(uid="later"), HALFWAY).job_name(1) != order.job_name(1)
+    assert order_inventory(subscription(uid="later"), HALFWAY, DEFAULTS).job_name(1) != order.job_name(1)
+
+
+@pytest.mark.parametrize("one_node", [False, True])
+def test_a_volume_that_is_on_one_node_at_a_time_is_read_there(*, one_node: bool):
+    assert order_inventory(subscription(), FRESH, DEFAULTS, one_node=one_node).one_node is one_node
+
+
+@pytest.mark.parametrize(
+    ("spec", "anew"),
+    [
+        pytest.param({"job": {"runAsUser": 7}}, True, id="what the Job is made from"),
+        pytest.param({"retry": {"maxAttempts": 9}}, False, id="what does not concern it"),
+    ],
+)
+def test_which_changes_of_the_spec_ask_for_a_try(spec: dict[str, Any], *, anew: bool):
+    """Without a pause; a new generation alone does not."""
+    before, after = subscription(), subscription(spec, generation=2)
+    asked_by = [order_inventory(asks, FRESH, DEFAULTS).asked_by for asks in (before, after)]
+    assert (asked_by[0] != asked_by[1]) is anew
 
 
 DOWNLOADED = {"counts": {"downloaded": 3}, "library": {"claimName": "library", "path": "", "layout": "Show"}}

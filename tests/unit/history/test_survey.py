@@ -79,6 +79,8 @@ def test_parts_are_put_together():
         pytest.param({"job": {"nodeSelector": {"disk": "nas"}}}, False, id="other nodes"),
         pytest.param({"job": {"tolerations": [{"operator": "Exists"}]}}, False, id="more nodes"),
         pytest.param({"job": {"resources": {"limits": {"memory": "1Gi"}}}}, False, id="another quota's demand"),
+        pytest.param({"job": {"podLabels": {"team": "archive"}}}, False, id="other labels"),
+        pytest.param({"job": {"podAnnotations": {"inject": "false"}}}, False, id="other annotations"),
     ],
 )
 def test_who_shares_a_survey(spec: dict[str, Any], *, shared: bool):
@@ -107,6 +109,7 @@ def test_the_job_of_a_survey():
             "app.kubernetes.io/managed-by": "trawler",
             "app.kubernetes.io/component": "survey",
             "trawler.dev/survey": survey[1],
+            "trawler.dev/claim": "library",
         }
         assert made["spec"]["ttlSecondsAfterFinished"] == 86400
     assert len(names) == 1
@@ -117,6 +120,7 @@ def test_the_job_of_a_survey():
 def test_the_next_part_is_ordered():
     survey = survey_id(subscription(), "library", DEFAULTS)
     so_far = Survey(NOON, frozenset()).plus(chunk("a", next_after="a"))
-    order = order_survey(subscription(), "library", survey, so_far, at_once=True)
+    order = order_survey(subscription(), "library", survey, so_far, at_once=True, one_node=True)
     assert order.request == SurveyRequest(namespace="media", after="a", volume_id="v-1")
     assert order.at_once
+    assert order.one_node

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trawler_operator.domain.jobs.naming import job_name, ledger_name
+from trawler_operator.domain.jobs.naming import claim_label, job_name, ledger_name
 
 SUBSCRIPTION_NAMES = st.from_regex(
     r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?)?", fullmatch=True
@@ -55,3 +55,16 @@ def test_a_ledger_is_named_after_its_subscription_and_shard() -> None:
     """Dots stay: a ConfigMap may have them."""
     assert ledger_name("3blue1brown", 0) == "trawler-ledger-3blue1brown-0"
     assert ledger_name("a.b", 12) == "trawler-ledger-a.b-12"
+
+
+@pytest.mark.parametrize("claim", ["library", "a.b", "c" * 63])
+def test_a_claim_that_fits_is_its_own_label(claim: str) -> None:
+    """So that people can select by it."""
+    assert claim_label(claim) == claim
+
+
+def test_long_claims_have_labels_of_their_own() -> None:
+    """Two that begin alike are two."""
+    found = {claim_label("c" * 70 + end) for end in "ab"}
+    assert len(found) == 2
+    assert all(re.fullmatch(r"c{46}-[0-9a-f]{16}", label) for label in found)

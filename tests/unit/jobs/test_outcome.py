@@ -10,7 +10,13 @@ import pytest
 from builders import NOON
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import EXIT_CODES, OutcomeClass
-from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_outcome, parse_result
+from trawler_operator.domain.jobs.outcome import (
+    ObservedOutcome,
+    is_finished,
+    observe_container,
+    observe_outcome,
+    parse_result,
+)
 
 PUBLISHED = DownloadResult(outcome=OutcomeClass.PUBLISHED, reason="Published", message="done", path="a/b.mp4")
 REMOVED = DownloadResult(outcome=OutcomeClass.TERMINAL, reason="VideoRemoved", message="gone")
@@ -238,6 +244,22 @@ ROWS = (
         'exec: "python": not found',
     ),
     Row(
+        "an injected init container failed, and the download never began",
+        _job("Failed", "BackoffLimitExceeded"),
+        _pod_that_failed(
+            initContainerStatuses=[
+                {"name": "proxy", "state": {"terminated": {"exitCode": 143}}},
+                {"name": "rules", "state": {"terminated": {"exitCode": 0}}},
+                {"name": "iptables", "state": {"terminated": {"exitCode": 2}}},
+            ],
+            containerStatuses=[{"name": "download", "state": {"waiting": {"reason": "PodInitializing"}}}],
+        )
+        | {"spec": {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}, {"name": "iptables"}]}},
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        "init container iptables ended with exit code 2",
+    ),
+    Row(
         "the node would not take the pod",
         _job("Failed", "BackoffLimitExceeded"),
         _pod_that_failed(reason="OutOfmemory", message="Node didn't have enough resource: memory"),
@@ -330,6 +352,29 @@ def test_observe_outcome(row: Row) -> None:
     assert (observed.outcome, observed.reason) == (row.outcome, row.reason)
     assert row.says in observed.message
     assert observed.finished_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("left", "outcome", "reason"),
+    [
+        pytest.param(_pod(0, PUBLISHED.to_json()), OutcomeClass.PUBLISHED, "Published", id="published"),
+        pytest.param(_pod(40, REMOVED.to_json()), OutcomeClass.TERMINAL, "VideoRemoved", id="its report"),
+        pytest.param(_pod(0, "?"), OutcomeClass.TERMINATED, "ResultLost", id="a report that cannot be read"),
+        pytest.param(_pod(43), OutcomeClass.RATE_LIMITED, "Exited", id="a code of the contract"),
+        pytest.param(_pod(1), OutcomeClass.TRANSIENT, "Exited", id="a code of nobody's"),
+        pytest.param(_pod(137), OutcomeClass.TERMINATED, "Killed", id="killed"),
+        pytest.param(_pod(137, reason="OOMKilled"), OutcomeClass.TRANSIENT, "OutOfMemory", id="out of memory"),
+        pytest.param(
+            _pod(128, reason="StartError"), OutcomeClass.ENVIRONMENT, "ContainerNotStarted", id="never started"
+        ),
+    ],
+)
+def test_observe_container(left: dict[str, Any], outcome: OutcomeClass, reason: str) -> None:
+    """Where another container keeps the pod alive, the download's own end counts as if its Job had failed by it."""
+    left["status"]["containerStatuses"][1]["state"]["terminated"]["finishedAt"] = "2026-11-21T12:00:00Z"
+    observed = observe_container(left)
+
+    assert (observed.outcome, observed.reason, observed.finished_at) == (outcome, reason, NOON)
 
 
 def test_the_report_is_passed_on_whole() -> None:

@@ -31,7 +31,7 @@ BOXED = {"type": "PodReadyToStartContainers", "status": "True"}
 
 
 def job(spec: dict[str, Any] | None = None, created: str | None = EARLIER, **status: Any) -> dict[str, Any]:
-    metadata = {"name": "j"} | ({} if created is None else {"creationTimestamp": created})
+    metadata = {"namespace": "media", "name": "j"} | ({} if created is None else {"creationTimestamp": created})
     return {"metadata": metadata, "spec": spec or {}, "status": status}
 
 
@@ -52,6 +52,23 @@ def pod(*conditions: dict[str, Any], waits: tuple[str, str] | None = None, **sta
     }
 
 
+def with_sidecar(*, started: bool) -> dict[str, Any]:
+    """A pod that waits for its own container, with a sidecar of Kubernetes' own kind."""
+    status = {"name": "proxy", "started": started, "state": {"running": {}}}
+    waiting = pod(SCHEDULED, BOXED, waits=("PodInitializing", ""), initContainerStatuses=[status])
+    waiting["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
+    return waiting
+
+
+def beside_one_that_cannot_start(download: str) -> dict[str, Any]:
+    """A pod that is Pending for an injected container's sake."""
+    statuses = [
+        {"name": "proxy", "state": {"waiting": {"reason": "ImagePullBackOff"}}},
+        {"name": "download", "state": {download: {"startedAt": AT}}},
+    ]
+    return pod(SCHEDULED, BOXED, containerStatuses=statuses)
+
+
 def leaving(phase: str = "Running") -> dict[str, Any]:
     return {"metadata": {"name": "p", "deletionTimestamp": AT}, "status": {"phase": phase}}
 
@@ -67,7 +84,7 @@ class Row:
 
 
 ROWS = (
-    Row("no pod", None, OutcomeClass.ENVIRONMENT, "PodNotCreated", START, "involvedObject.name=j"),
+    Row("no pod", None, OutcomeClass.ENVIRONMENT, "PodNotCreated", START, "kubectl -n media get events"),
     Row(
         "no node fits",
         pod({"type": "PodScheduled", "status": "False", "lastTransitionTime": AT, "message": "0/1 nodes"}),
@@ -109,7 +126,65 @@ ROWS = (
         OutcomeClass.ENVIRONMENT,
         "ImagePullFailed",
         START,
-        "pod p: ErrImagePull",
+        "the image does not come to init container proxy of pod p: ErrImagePull",
+    ),
+    Row(
+        "an injected init container cannot be made",
+        pod(
+            SCHEDULED,
+            initContainerStatuses=[{"name": "proxy", "state": {"waiting": {"reason": "CreateContainerError"}}}],
+        ),
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        START,
+        "init container proxy of pod p: CreateContainerError",
+    ),
+    Row(
+        "an injected init container does not end",
+        pod(
+            SCHEDULED,
+            BOXED,
+            waits=("PodInitializing", ""),
+            initContainerStatuses=[
+                {"name": "rules", "state": {"terminated": {"exitCode": 0}}},
+                {"name": "proxy", "started": True, "state": {"running": {}}},
+            ],
+        ),
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        SCHEDULING,
+        "init container proxy of pod p has not ended",
+    ),
+    Row(
+        "an injected sidecar runs and does not get ready",
+        with_sidecar(started=False),
+        OutcomeClass.ENVIRONMENT,
+        "ContainerNotStarted",
+        SCHEDULING,
+        "init container proxy of pod p has not ended",
+    ),
+    Row(
+        "an image that is pulled slowly beside an injected sidecar",
+        with_sidecar(started=True),
+        OutcomeClass.ENVIRONMENT,
+        "ImagePullFailed",
+        SCHEDULING,
+        "to pod p: it is still being pulled",
+    ),
+    Row(
+        "an image that is pulled slowly beside an injected container whose image cannot be pulled",
+        pod(
+            SCHEDULED,
+            BOXED,
+            containerStatuses=[
+                {"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}},
+                {"name": "download", "state": {"waiting": {"reason": "ContainerCreating"}}},
+            ],
+        ),
+        OutcomeClass.ENVIRONMENT,
+        "ImagePullFailed",
+        SCHEDULING,
+        "to pod p: it is still being pulled",
     ),
     Row(
         "volume does not mount",
@@ -172,6 +247,8 @@ def test_before_anything_is_known_of_its_scheduling() -> None:
         pytest.param(job(), pod(phase="Running"), id="runs"),
         pytest.param(job(), pod(phase="Succeeded"), id="ended well"),
         pytest.param(job(), leaving("Failed"), id="ended, being deleted"),
+        pytest.param(job(), beside_one_that_cannot_start("running"), id="runs beside one that cannot start"),
+        pytest.param(job(), beside_one_that_cannot_start("terminated"), id="ended beside one that cannot start"),
         pytest.param(job(active=1), None, id="its pod vanished just now"),
         pytest.param(job(terminating=1), None, id="its pod vanished while it ended"),
         pytest.param(job(created=None), None, id="no time is known"),

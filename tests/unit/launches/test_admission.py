@@ -16,8 +16,8 @@ from trawler_operator.domain.launches.admission import Admission, AdmissionLimit
 
 A, B, C = ("media", "a"), ("media", "b"), ("media", "c")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-TUBE = download_route("https://youtu.be/x", "", "media/library")
-OTHER = download_route("https://example.com/x", "", "media/library")
+TUBE = download_route("https://youtu.be/x", "", "media/library", "media/a")
+OTHER = download_route("https://example.com/x", "", "media/library", "media/a")
 TUBE_LISTING = listing_route("https://youtu.be/@a", "")
 
 
@@ -318,3 +318,12 @@ def test_what_was_granted_ends_with_the_pass() -> None:
     assert desk.request(A, 2) == 2
     desk.slots.end_pass(A)
     assert desk.slots.running == 0
+
+
+def test_what_could_not_begin_stands_in_line_again() -> None:
+    """Its pass is over: the line tells when it may come."""
+    desk = Desk(total=1)
+    assert desk.request(A) == 1
+    desk.slots.not_created(A, TUBE)
+    desk.slots.wait(A, TUBE)
+    assert desk.slots.next_turn(NOON) == Turn(A, NOON)

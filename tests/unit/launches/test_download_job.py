@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Job
 
-from builders import CONTROLLER, URL, ledger_entry, restricted_pod, subscription
+from builders import CONTROLLER, URL, beside_users_of, ledger_entry, restricted_pod, subscription
 from trawler_downloader.contract.download import DownloadRequest
 from trawler_operator.domain.gates.route import GateId, GateKind
-from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
 
 KEY = "youtube.abcdefghijk"
+PUBLIC_ONLY = AccessRules()
 PLAIN = JobDefaults(image="trawler-downloader:1", claim_name="library")
 MINIMAL_REQUEST = {
     "v": 1,
@@ -31,10 +33,10 @@ MINIMAL_REQUEST = {
     "launch": 2,
     "media": {"type": "Video", "sidecars": ["Thumbnail", "Description", "Nfo"]},
     "library": {"path": "", "layout": "Show"},
-    "minFreeBytes": 1073741824,
     "caBundle": False,
     "proxyCredentials": False,
     "allowGeneric": False,
+    "proxyTrusted": False,
     "allowedCidrs": [],
     "umask": "022",
     "stallTimeoutSeconds": 600,
@@ -43,9 +45,19 @@ MINIMAL_REQUEST = {
 PASSED = {GateId(GateKind.EGRESS, "youtube.com"): 7}
 
 
-def _build(spec: dict[str, Any], defaults: JobDefaults, **told: Any) -> dict[str, Any]:
+def _build(
+    spec: dict[str, Any], defaults: JobDefaults, access: AccessRules = PUBLIC_ONLY, **told: Any
+) -> dict[str, Any]:
     return build_download_job(
-        subscription(spec), KEY, ledger_entry(), launch=2, shard=3, defaults=defaults, gates=PASSED, **told
+        subscription(spec),
+        KEY,
+        ledger_entry(),
+        launch=2,
+        shard=3,
+        defaults=defaults,
+        access=access,
+        gates=PASSED,
+        **told,
     )
 
 
@@ -74,13 +86,13 @@ def test_a_plain_subscription() -> None:
                 "app.kubernetes.io/component": "download",
                 "trawler.dev/subscription": "numberline",
                 "trawler.dev/launch": "2",
+                "trawler.dev/claim": "library",
             },
             "annotations": {
                 "trawler.dev/video": KEY,
                 "trawler.dev/shard": "3",
                 "trawler.dev/launch": "2",
-                "trawler.dev/generation": "1",
-                "trawler.dev/gates": '[{"kind":"Egress","site":"youtube.com","epoch":7}]',
+                "trawler.dev/spec": download_digest(subscription({}).spec, PLAIN),
             },
             "ownerReferences": [CONTROLLER],
         },
@@ -110,8 +122,9 @@ def test_a_plain_subscription() -> None:
                         "app.kubernetes.io/component": "download",
                         "trawler.dev/subscription": "numberline",
                         "trawler.dev/launch": "2",
+                        "trawler.dev/claim": "library",
                     },
-                    "annotations": {"trawler.dev/video": KEY},
+                    "annotations": {"trawler.dev/video": KEY, "trawler.dev/gates": '{"Egress":7}'},
                 },
                 "spec": restricted_pod(
                     {
@@ -146,14 +159,14 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     spec = {
         "url": URL,
         "media": {"type": "Audio", "container": "m4a", "sidecars": []},
-        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFreeBytes": 0},
+        "library": {"claimName": "mine", "path": "podcasts", "layout": "Flat", "folder": "Numbers", "minFree": "0"},
         "access": {
             "proxy": "socks5://vpn.media:1080",
             "caBundleRef": {"name": "my-ca"},
             "cookiesSecretRef": {"name": "my-cookies"},
             "cookies": "Always",
             "proxySecretRef": {"name": "my-vpn"},
-            "rateLimitBytesPerSecond": 4000000,
+            "rateLimit": "4M",
             "allowGeneric": True,
         },
         "job": {
@@ -167,6 +180,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
             "supplementalGroups": [2000, 2001],
             "umask": "002",
             "stallTimeoutSeconds": 60,
+            "podAnnotations": {"sidecar.istio.io/inject": "false"},
+            "podLabels": {"team": "archive"},
         },
     }
     defaults = JobDefaults(
@@ -176,10 +191,10 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         claim_name="library",
         ca_bundle_config_map="ca",
         proxy="http://proxy:8080",
-        allowed_cidrs=("192.168.1.30/32",),
     )
+    access = AccessRules(allowed_cidrs=("192.168.1.30/32",), allowed_proxies=("socks5h://vpn.media:1080",))
     plain = _build({}, PLAIN)
-    manifest = _build(spec, defaults, source_title="Numberline", volume_id="v-1")
+    manifest = _build(spec, defaults, access, source_title="Numberline", volume_id="v-1")
     _request(plain)
 
     assert _request(manifest) == {
@@ -190,6 +205,7 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "volumeId": "v-1",
         "minFreeBytes": 0,
         "proxy": "socks5://vpn.media:1080",
+        "proxyTrusted": True,
         "caBundle": True,
         "cookies": "Always",
         "cookiesSecret": "my-cookies",
@@ -202,6 +218,9 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         "stallTimeoutSeconds": 60,
     }
     plain["spec"]["activeDeadlineSeconds"] = 600
+    plain["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] = "false"
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
+    plain["metadata"]["annotations"]["trawler.dev/spec"] = download_digest(subscription(spec).spec, defaults)
     pod = plain["spec"]["template"]["spec"]
     pod["securityContext"] |= {
         "runAsUser": 1000,
@@ -220,6 +239,8 @@ def test_a_subscription_with_everything_of_its_own() -> None:
         {"name": "proxy", "mountPath": "/etc/trawler/proxy", "readOnly": True},
     ]
     pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = "mine"
+    for metadata in (plain["metadata"], plain["spec"]["template"]["metadata"]):
+        metadata["labels"]["trawler.dev/claim"] = "mine"
     pod["volumes"] += [
         {"name": "ca", "configMap": {"name": "my-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {
@@ -249,6 +270,21 @@ def test_a_subscription_with_everything_of_its_own() -> None:
     assert manifest == plain
 
 
+def test_a_volume_that_is_on_one_node_at_a_time() -> None:
+    """Its Jobs run where one of them runs; nothing else of them is different."""
+    manifest, plain = _build({}, PLAIN, one_node=True), _build({}, PLAIN)
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert manifest == plain
+
+
+def test_a_claim_with_a_long_name() -> None:
+    """Jobs find one another by a label, which takes 63 characters."""
+    manifest = _build({"library": {"claimName": "c" * 200}}, PLAIN, one_node=True)
+    template = manifest["spec"]["template"]
+    label = template["metadata"]["labels"]["trawler.dev/claim"]
+    assert (len(label), template["spec"]["affinity"]) == (63, beside_users_of(label))
+
+
 def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     """Proxy and certificate authorities for everybody."""
     defaults = JobDefaults(
@@ -258,7 +294,7 @@ def test_the_operators_defaults_fill_what_the_spec_leaves_open() -> None:
     request = _request(manifest)
     pod = manifest["spec"]["template"]["spec"]
 
-    assert (request["proxy"], request["caBundle"]) == ("http://proxy:8080", True)
+    assert (request["proxy"], request["proxyTrusted"], request["caBundle"]) == ("http://proxy:8080", True, True)
     assert pod["volumes"][2]["configMap"]["name"] == "ca"
     assert pod["securityContext"]["runAsUser"] == 7
 

@@ -20,7 +20,7 @@ def ended(outcome: OutcomeClass, text: str = "words") -> ObservedOutcome:
 
 def settled(retry: Retry, observed: ObservedOutcome, failures: int = 0) -> LedgerEntry:
     entry = ledger_entry(failures=failures)
-    return settle("youtube.abcdefghijk", entry, observed, retry=retry, generation=1, now=NOON)
+    return settle("youtube.abcdefghijk", entry, observed, retry=retry, built_from="d", now=NOON)
 
 
 @pytest.mark.parametrize(

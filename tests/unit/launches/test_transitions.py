@@ -25,8 +25,8 @@ def _ended(outcome: OutcomeClass, reason: str = "Why", **result: Any) -> Observe
     return ObservedOutcome(outcome, reason, "words", NOON, report)
 
 
-def _settle(entry: LedgerEntry, observed: ObservedOutcome, generation: int = 4) -> LedgerEntry:
-    return settle(KEY, entry, observed, retry=Retry(), generation=generation, now=NOON)
+def _settle(entry: LedgerEntry, observed: ObservedOutcome, built_from: str = "d") -> LedgerEntry:
+    return settle(KEY, entry, observed, retry=Retry(), built_from=built_from, now=NOON)
 
 
 def _deferred(outcome: OutcomeClass, times: int) -> LedgerEntry:
@@ -170,19 +170,17 @@ ROWS = (
     Row("rate limited: its gate holds it", ledger_entry(failures=2), _ended(OutcomeClass.RATE_LIMITED), PENDING, 2),
     Row("no volume: its gate holds it", ledger_entry(failures=2), _ended(ENVIRONMENT, "StaleVolume"), PENDING, 2),
     Row(
-        "may not write to the volume",
+        "may not write to the volume: its Subscription's gate holds it",
         ledger_entry(failures=2),
         _ended(ENVIRONMENT, "PermissionDenied"),
         PENDING,
-        failures=2,
-        deferrals=1,
-        after=MIN,
-        before=1.2 * MIN,
+        2,
     ),
+    Row("its Job is refused: the same", ledger_entry(failures=2), _ended(ENVIRONMENT, "JobRejected"), PENDING, 2),
     Row(
-        "another volume than its history is about",
+        "too large for the volume",
         ledger_entry(failures=2),
-        _ended(ENVIRONMENT, "VolumeMarkerMismatch"),
+        _ended(ENVIRONMENT, "NotEnoughSpace"),
         PENDING,
         failures=2,
         deferrals=1,
@@ -190,18 +188,18 @@ ROWS = (
         before=1.2 * MIN,
     ),
     Row(
-        "may not write to the volume, again and again",
+        "too large for the volume, again and again",
         _deferred(ENVIRONMENT, 9),
-        _ended(ENVIRONMENT, "PermissionDenied"),
+        _ended(ENVIRONMENT, "NotEnoughSpace"),
         PENDING,
         deferrals=10,
         after=HOUR,
         before=1.2 * HOUR,
     ),
     Row(
-        "the volume after the site: begins anew",
+        "too large after an eviction: begins anew",
         _deferred(OutcomeClass.TERMINATED, 9),
-        _ended(ENVIRONMENT),
+        _ended(ENVIRONMENT, "NotEnoughSpace"),
         PENDING,
         deferrals=1,
         after=MIN,
@@ -240,7 +238,7 @@ def test_a_transient_ending_of_a_probe_costs_no_try(deferrals: int, minutes: int
     """The site is unwell, and the last try of a video would be used up by that."""
     entry = replace(_deferred(OutcomeClass.TRANSIENT, deferrals), failures=2)
     observed = _ended(OutcomeClass.TRANSIENT)
-    settled = settle(KEY, entry, observed, retry=Retry(), generation=4, now=NOON, blames_site=True)
+    settled = settle(KEY, entry, observed, retry=Retry(), built_from="d", now=NOON, blames_site=True)
 
     assert (settled.state, settled.failures, settled.deferrals) == (LedgerState.PENDING, 2, deferrals + 1)
     assert settled.retry_at is not None
@@ -260,20 +258,20 @@ def test_every_ending_leaves_running(outcome: OutcomeClass) -> None:
 def test_videos_that_failed_together_do_not_return_together() -> None:
     """Their pauses differ, and each is the same whenever it is computed."""
     pauses = {
-        settle(str(n), ledger_entry(), _ended(OutcomeClass.TRANSIENT), retry=Retry(), generation=1, now=NOON).retry_at
+        settle(str(n), ledger_entry(), _ended(OutcomeClass.TRANSIENT), retry=Retry(), built_from="d", now=NOON).retry_at
         for n in range(100)
     }
 
     assert len(pauses) > 5
 
 
-def test_a_dead_letter_of_a_wrong_spec_remembers_the_generation() -> None:
+def test_a_dead_letter_of_a_wrong_spec_remembers_it() -> None:
     """A newer one tries again; any later ending forgets it."""
-    dead = _settle(ledger_entry(), _ended(OutcomeClass.CONFIGURATION), generation=4)
+    dead = _settle(ledger_entry(), _ended(OutcomeClass.CONFIGURATION), built_from="d")
     again = _settle(replace(dead, state=LedgerState.RUNNING), _ended(OutcomeClass.TERMINAL))
 
-    assert (dead.generation, dead.waits_for_new_spec) == (4, True)
-    assert (again.generation, again.waits_for_new_spec) == (None, False)
+    assert (dead.built_from, dead.waits_for_new_spec) == ("d", True)
+    assert (again.built_from, again.waits_for_new_spec) == (None, False)
 
 
 def test_the_report_goes_into_the_entry() -> None:

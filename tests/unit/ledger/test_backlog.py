@@ -30,9 +30,9 @@ def backlog(entries: Mapping[str, LedgerEntry]) -> Backlog:
     return made
 
 
-def revivable(generation: int | None, **fields: Any) -> LedgerEntry:
-    """A dead letter that another generation of the spec revives."""
-    return ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, generation=generation, **fields)
+def revivable(built_from: str | None, **fields: Any) -> LedgerEntry:
+    """A dead letter that another spec revives."""
+    return ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, built_from=built_from, **fields)
 
 
 @pytest.mark.parametrize(
@@ -53,21 +53,21 @@ def revivable(generation: int | None, **fields: Any) -> LedgerEntry:
         pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
         pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
         pytest.param(ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.TERMINAL), False, id="given up"),
-        pytest.param(revivable(2), False, id="same spec"),
-        pytest.param(revivable(1), True, id="new spec"),
+        pytest.param(revivable("b"), False, id="same spec"),
+        pytest.param(revivable("a"), True, id="new spec"),
         pytest.param(revivable(None), True, id="a dead letter made by hand, for no spec"),
     ],
 )
 def test_is_eligible(entry: LedgerEntry, expected: bool) -> None:
-    """What may be claimed at noon, under generation 2; the backlog has a turn for just that."""
-    assert expected == is_eligible(entry, 2, NOON)
-    assert backlog({"a": entry}).turns(2, NOON, ALL) == ({SITE: ["a"]} if expected else {})
+    """What may be claimed at noon, under digest b; the backlog has a turn for just that."""
+    assert expected == is_eligible(entry, "b", NOON)
+    assert backlog({"a": entry}).turns("b", NOON, ALL) == ({SITE: ["a"]} if expected else {})
 
 
 def test_order_of_turns() -> None:
     """As discovered, oldest first; what a live Job works on is left out."""
     waiting = {name: ledger_entry(LedgerState.PENDING, seq=seq) for name, seq in (("c", 3), ("a", 1), ("b", 2))}
-    assert backlog(waiting).turns(1, NOON, ALL, busy={"b"}) == {SITE: ["a", "c"]}
+    assert backlog(waiting).turns("a", NOON, ALL, busy={"b"}) == {SITE: ["a", "c"]}
 
 
 def test_second_looks_come_last() -> None:
@@ -79,7 +79,7 @@ def test_second_looks_come_last() -> None:
         "new": ledger_entry(LedgerState.PENDING, seq=4),
         "revived": ledger_entry(LedgerState.PENDING, seq=5, outcome=OutcomeClass.NEEDS_ACCESS),
     }
-    assert backlog(waiting).turns(1, NOON, ALL) == {SITE: ["premiere", "failed", "new", "revived", "members"]}
+    assert backlog(waiting).turns("a", NOON, ALL) == {SITE: ["premiere", "failed", "new", "revived", "members"]}
 
 
 def test_sites_take_the_turn_of_their_first() -> None:
@@ -91,7 +91,7 @@ def test_sites_take_the_turn_of_their_first() -> None:
         "there, second": ledger_entry(LedgerState.PENDING, seq=2, url=ELSEWHERE),
         "busy, first": ledger_entry(LedgerState.PENDING, seq=1, url="https://example.com/1"),
     }
-    found = backlog(waiting).turns(1, NOON, 2, busy={"busy, first"})
+    found = backlog(waiting).turns("a", NOON, 2, busy={"busy, first"})
     assert list(found.items()) == [("vimeo.com", ["there, second"]), (SITE, ["here, third", "here, fourth"])]
 
 
@@ -106,8 +106,8 @@ def test_next_retry() -> None:
         "tomorrow": ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=1)),
         "soon": ledger_entry(LedgerState.FAILED, retry_at=LATER),
     }
-    assert backlog(due | ahead).next_retry(1, NOON) == LATER
-    assert backlog(due).next_retry(1, NOON) is None
+    assert backlog(due | ahead).next_retry("a", NOON) == LATER
+    assert backlog(due).next_retry("a", NOON) is None
 
 
 def test_what_was_taken_out_has_no_turn() -> None:
@@ -116,34 +116,34 @@ def test_what_was_taken_out_has_no_turn() -> None:
         "queued": ledger_entry(LedgerState.PENDING),
         "due": ledger_entry(LedgerState.FAILED, retry_at=NOON),
         "put off": ledger_entry(LedgerState.FAILED, retry_at=LATER),
-        "revived": revivable(1),
-        "given up under this spec": revivable(2),
+        "revived": revivable("a"),
+        "given up under this spec": revivable("b"),
     }
     made = backlog(waiting)
-    assert made.turns(2, NOON, ALL) == {SITE: ["due", "queued", "revived"]}
+    assert made.turns("b", NOON, ALL) == {SITE: ["due", "queued", "revived"]}
     for key, entry in waiting.items():
         made.remove(key, entry)
-    assert made.turns(3, LATER, ALL) == {}
-    assert made.next_retry(3, NOON) is None
+    assert made.turns("c", LATER, ALL) == {}
+    assert made.next_retry("c", NOON) is None
 
 
-def test_time_and_generation_may_go_back() -> None:
-    """A clock that is set back makes waits longer; a generation comes again with a Subscription that is made anew."""
-    made = backlog({"put off": ledger_entry(LedgerState.FAILED, retry_at=LATER), "given up": revivable(1)})
-    assert made.turns(2, LATER, ALL) == {SITE: ["given up", "put off"]}
-    assert made.turns(1, NOON, ALL) == {}
-    assert made.next_retry(1, NOON) == LATER
+def test_time_and_digest_may_go_back() -> None:
+    """A clock that is set back makes waits longer; a digest comes again with a spec that is changed back."""
+    made = backlog({"put off": ledger_entry(LedgerState.FAILED, retry_at=LATER), "given up": revivable("a")})
+    assert made.turns("b", LATER, ALL) == {SITE: ["given up", "put off"]}
+    assert made.turns("a", NOON, ALL) == {}
+    assert made.next_retry("a", NOON) == LATER
 
 
 def test_a_clock_that_is_behind_for_a_while() -> None:
     """What then seems to be put off for longer than anything is waits on once the clock is set right."""
     members = ledger_entry(LedgerState.WAITING, retry_at=NOON + timedelta(days=14))
     made = backlog({"members": members})
-    assert made.next_retry(1, NOON) == members.retry_at
-    assert made.turns(1, NOON - timedelta(days=3), ALL) == {SITE: ["members"]}
-    assert made.next_retry(1, NOON - timedelta(days=3)) is None
-    assert made.turns(1, NOON, ALL) == {}
-    assert made.next_retry(1, NOON) == members.retry_at
+    assert made.next_retry("a", NOON) == members.retry_at
+    assert made.turns("a", NOON - timedelta(days=3), ALL) == {SITE: ["members"]}
+    assert made.next_retry("a", NOON - timedelta(days=3)) is None
+    assert made.turns("a", NOON, ALL) == {}
+    assert made.next_retry("a", NOON) == members.retry_at
 
 
 def test_probes_take_turns() -> None:
@@ -156,7 +156,7 @@ def test_probes_take_turns() -> None:
         "never, of another site": ledger_entry(LedgerState.PENDING, seq=0, url=ELSEWHERE),
     }
     made = backlog(waiting)
-    made.turns(1, NOON, 1)
+    made.turns("a", NOON, 1)
     assert made.probes(SITE, ALL) == ["never", "never, found later", "long ago", "just"]
     assert made.probes(SITE, 1, busy={"never"}) == ["never, found later"]
     assert made.probes("example.com", 1) == []
@@ -173,21 +173,21 @@ ENTRIES = st.builds(
     url=st.sampled_from(["https://www.youtube.com/watch?v=1", ELSEWHERE]),
     retry_at=st.none() | HOURS,
     outcome=st.sampled_from([None, OutcomeClass.NEEDS_ACCESS, OutcomeClass.CONFIGURATION]),
-    generation=st.none() | st.integers(1, 3),
+    built_from=st.none() | st.sampled_from("abc"),
     times=st.builds(LaunchTimes, finished=st.none() | HOURS),
 )
-CHANGES = st.tuples(st.sampled_from("abcdef"), st.none() | ENTRIES)
+CHANGES = st.tuples(st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"]), st.none() | ENTRIES)
 """Of a key: another entry, or none."""
-LOOKS = st.tuples(st.integers(1, 3), HOURS)
-"""Generation and time, which may go back."""
+LOOKS = st.tuples(st.sampled_from("abc"), HOURS)
+"""Digest and time, which may go back."""
 
 
 @given(st.lists(CHANGES | LOOKS, max_size=30))
 def test_the_order_is_that_of_a_look_at_everything(steps: list[tuple[Any, Any]]) -> None:
-    """However entries, times and generations came and went."""
+    """However entries, times and digests came and went."""
     kept, present = Backlog(), dict[str, LedgerEntry]()
     for first, second in steps:
-        if isinstance(first, str):
+        if len(first) > 1:
             if first in present:
                 kept.remove(first, present.pop(first))
             if second is not None:
@@ -197,12 +197,12 @@ def test_the_order_is_that_of_a_look_at_everything(steps: list[tuple[Any, Any]])
             _compare(kept, present, first, second)
 
 
-def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int, now: datetime) -> None:
-    may = {key: entry for key, entry in present.items() if is_eligible(entry, generation, now)}
+def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], digest: str, now: datetime) -> None:
+    may = {key: entry for key, entry in present.items() if is_eligible(entry, digest, now)}
     in_turn = sorted(may, key=lambda key: (_is_second_look(may[key]), may[key].seq, key))
     sites = dict.fromkeys(site_of(may[key].url) for key in in_turn)
     by_site = {site: [key for key in in_turn if site_of(may[key].url) == site] for site in sites}
-    assert list(kept.turns(generation, now, ALL).items()) == list(by_site.items())
+    assert list(kept.turns(digest, now, ALL).items()) == list(by_site.items())
     for site, keys in by_site.items():
         assert sorted(kept.probes(site, ALL)) == sorted(keys)
     ahead = [
@@ -212,7 +212,7 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], generation: int,
         and now < entry.retry_at <= now + LONGEST_WAIT
         and entry.state in {LedgerState.PENDING, LedgerState.WAITING}
     ]
-    assert kept.next_retry(generation, now) == min(ahead, default=None)
+    assert kept.next_retry(digest, now) == min(ahead, default=None)
 
 
 def _is_second_look(entry: LedgerEntry) -> bool:

@@ -35,7 +35,7 @@ FULL = ledger_entry(
     outcome=OutcomeClass.PUBLISHED,
     reason="Published",
     message="as it should be",
-    generation=4,
+    built_from="0f4c9d21a7b3e865",
     path="Numberline/Season 26/What is a number? (S26E1120).mp4",
     bytes=123_456_789_012,
     engine="2026.10.26",
@@ -134,3 +134,13 @@ def test_unknown_fields_are_ignored() -> None:
 def test_cut_bytes(text: str | None, limit: int, expected: str | None) -> None:
     """Cut at a character's border."""
     assert expected == cut_bytes(text, limit)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("What is a number?", "What is a number? (youtube.x)"), (None, "youtube.x")],
+    ids=["with a title", "before one is known"],
+)
+def test_a_video_is_shown_by_title_and_key(title: str | None, shown: str) -> None:
+    """People know the one, requests by annotation take the other."""
+    assert ledger_entry(title=title).shown("youtube.x") == shown

@@ -22,6 +22,7 @@ from yt_dlp.utils import (
     UserNotLive,
 )
 
+from trawler_downloader.access.guard import ProxyNotAllowedError
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes import classify
@@ -166,7 +167,7 @@ from yt_dlp_errors import http_error, said, wrapped
         pytest.param(
             DownloadError("You have requested merging of multiple formats but ffmpeg is not installed. Aborting"),
             OutcomeClass.ENVIRONMENT,
-            "NoFfmpeg",
+            "ImageIncomplete",
             id="no ffmpeg",
         ),
         pytest.param(
@@ -242,7 +243,7 @@ def test_nothing_that_comes_over_the_network_is_the_volumes_fault(error: BaseExc
 )
 def test_only_where_there_is_a_proxy_it_refuses(error: BaseException) -> None:
     """A site's own words may be the same, and its videos would wait for ever for a proxy's login to be mended."""
-    assert classify(error, proxied=True).reason is Reason.PROXY_REFUSED
+    assert classify(error, proxied=True).reason is Reason.PROXY_LOGIN_REFUSED
     assert classify(error).outcome is OutcomeClass.TRANSIENT
 
 
@@ -256,7 +257,7 @@ def test_that_media_were_on_their_way_is_found_in_warnings() -> None:
 def test_a_proxys_refusal_is_found_in_warnings() -> None:
     """Where the error itself tells nothing, as with a player that did not answer."""
     error, warnings = said("No video formats found!"), ["Unable to download API page: HTTP Error 407: Wanted"]
-    assert classify(error, warnings, proxied=True).reason is Reason.PROXY_REFUSED
+    assert classify(error, warnings, proxied=True).reason is Reason.PROXY_LOGIN_REFUSED
     assert classify(error, warnings).reason is Reason.HTTP_ERROR
 
 
@@ -264,3 +265,14 @@ def test_a_proxys_refusal_is_found_in_warnings() -> None:
 def test_a_reason_is_a_word(reason: Reason) -> None:
     """CamelCase, as the contract demands."""
     assert re.fullmatch(r"[A-Z][A-Za-z0-9]{0,63}", reason)
+
+
+def test_a_proxy_that_nobody_listed() -> None:
+    """Found in what the guard raised, however yt-dlp wrapped it, and in warnings; a site cannot say it of itself."""
+    refused = ProxyNotAllowedError("proxy.lan", 3128, "10.0.0.5")
+    found = classify(wrapped(TransportError(cause=refused)), proxied=True)
+    assert (found.reason, found.outcome) == (Reason.PROXY_NOT_ALLOWED, OutcomeClass.ENVIRONMENT)
+    assert found.message.startswith("spec.access.proxy proxy.lan:3128 is at 10.0.0.5")
+    warnings = [f"Unable to download webpage: {refused.strerror} (caused by TransportError(...))"]
+    assert classify(said("No video formats found!"), warnings, proxied=True).reason is Reason.PROXY_NOT_ALLOWED
+    assert classify(said(str(refused.strerror))).reason is Reason.ADDRESS_REFUSED

@@ -1,12 +1,22 @@
 """What people read of an error, and what they never do."""
 
+import re
+
 import pytest
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError
 
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.outcomes import Classified, classify
-from trawler_downloader.outcomes.messages import MAX_MESSAGE, without_secrets
+from trawler_downloader.outcomes.messages import MAX_MESSAGE, missing_tool, without_secrets
+from trawler_downloader.outcomes.rows import (
+    ASKED_TO_STOP,
+    FORMATS_MISSED,
+    NETWORK,
+    OF_THIS_MACHINE,
+    PROXY,
+    SITUATIONS,
+)
 from yt_dlp_errors import said
 
 
@@ -53,3 +63,28 @@ def test_no_secret_is_told(text: str, expected: str) -> None:
 def test_half_a_character_in_a_message_is_replaced() -> None:
     """No JSON writer takes it, and the ending would get lost with it."""
     assert classify(said("Premieres soon \ud83d")).message == "Premieres soon ?"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Private video. Sign in if you've been granted access to this video", "The video is private."),
+        ("This video is private", "The video is private."),
+        ("This playlist is private.", "The playlist is private."),
+    ],
+)
+def test_what_is_private_is_named(text: str, sentence: str) -> None:
+    """A source's check ends with the sentence alone."""
+    assert classify(DownloadError(text)).message == sentence
+
+
+def test_every_sentence_for_people_names_its_subject() -> None:
+    """It stands in conditions and Events, away from what it is about."""
+    rows = (*ASKED_TO_STOP, *PROXY, *NETWORK, *OF_THIS_MACHINE, *SITUATIONS, *FORMATS_MISSED)
+    assert [row.message for row in rows if re.match(r"(?:It|This|That|They|Not)\b", row.message or "")] == []
+
+
+@pytest.mark.parametrize("tool", ["ffmpeg", "ffprobe"])
+def test_an_image_that_lacks_a_program(tool: str) -> None:
+    """Which one, and what to do."""
+    assert missing_tool(tool).startswith(f"{tool} is missing in the downloader's image: use")

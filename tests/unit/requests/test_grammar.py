@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,17 +11,20 @@ from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
+from trawler_operator.domain.pauses import FOREVER
 from trawler_operator.domain.requests.grammar import (
     STATES,
     InvalidRequestError,
     Request,
     Verb,
     asked_check,
+    asked_probe,
     carry_out,
     decode_mark,
     encode_mark,
     is_handled,
     last_handled,
+    parse_pause,
     parse_request,
     refused,
 )
@@ -156,7 +159,7 @@ def test_retry() -> None:
         outcome=OutcomeClass.CONFIGURATION,
         reason="UnsupportedUrl",
         message="no",
-        generation=2,
+        built_from="d",
     )
 
     assert carry_out(request(Verb.RETRY), entry) == ledger_entry(PENDING, launches=4)
@@ -256,3 +259,44 @@ def test_asked_check_of_a_long_value() -> None:
     assert asked_check({labels.CHECK_ANNOTATION: value}, None) == value
     handled = HandledRequest(id=value[:MAX_KEY], time=NOON)
     assert asked_check({labels.CHECK_ANNOTATION: value}, handled) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "until"),
+    [
+        (None, None),
+        ("none", None),
+        ("forever", FOREVER),
+        (" forever ", FOREVER),
+        ("2026-12-24T18:00:00Z", datetime(2026, 12, 24, 18, tzinfo=UTC)),
+        ("2026-12-24T18:00:00+01:00", datetime(2026, 12, 24, 17, tzinfo=UTC)),
+    ],
+)
+def test_a_pause_by_hand(value: str | None, until: datetime | None) -> None:
+    """Until a time, without an end, or none."""
+    assert parse_pause({} if value is None else {"trawler.dev/pause": value}) == until
+
+
+@pytest.mark.parametrize("value", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "true", "99999-01-01T00:00Z"])
+def test_a_pause_that_cannot_be_understood(value: str) -> None:
+    """The message names the annotation and what is understood."""
+    with pytest.raises(InvalidRequestError, match=r"trawler\.dev/pause.*a time with its zone.*forever and none"):
+        parse_pause({"trawler.dev/pause": value})
+
+
+@pytest.mark.parametrize(
+    ("annotations", "handled", "wish"),
+    [
+        ({}, None, None),
+        ({"trawler.dev/probe": "1"}, None, "1"),
+        ({"trawler.dev/probe": "1"}, "1", None),
+        ({"trawler.dev/probe": "2"}, "1", "2"),
+    ],
+    ids=["nobody asks", "asked", "handled", "asked anew"],
+)
+def test_a_probe_is_asked_for_once_per_value(
+    annotations: dict[str, str], handled: str | None, wish: str | None
+) -> None:
+    """The annotation stays."""
+    before = None if handled is None else HandledRequest(id=handled, time=NOON)
+    assert asked_probe(annotations, before) == wish

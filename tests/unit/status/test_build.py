@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from builders import CHECK_FAILED, NO_LISTER, NOON, WELL, built_status, ledger_entry
+from builders import CHECK_FAILED, LISTING_DIGEST, NO_LISTER, NOON, WELL, built_status, ledger_entry
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.status import parse_status
+from trawler_operator.api.status import GateStatus, parse_status
 from trawler_operator.domain.ledger.entry import LaunchTimes
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -37,7 +37,7 @@ def test_a_check_that_went_well_is_remembered() -> None:
 
     assert status.last_check_time == status.last_successful_check_time == NOON
     assert (status.failed_checks, status.last_check_outcome, status.last_audit_time) == (0, None, None)
-    assert status.last_check_generation == status.observed_generation == 5
+    assert (status.last_check_digest, status.observed_generation) == (LISTING_DIGEST, 5)
     assert status.source is not None
     assert (status.source.id, status.source.title) == ("UCnumber", "Numberline")
 
@@ -122,3 +122,29 @@ def test_the_ledger_can_be_found_from_the_status() -> None:
         "selector": "app.kubernetes.io/component=ledger,trawler.dev/subscription=numberline",
         "shards": 2,
     }
+
+
+GATE = GateStatus(
+    epoch=1,
+    since_time=NOON,
+    paused_time=NOON,
+    until_time=NOON + timedelta(minutes=1),
+    step=1,
+    reason="PermissionDenied",
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "later", "shown"),
+    [
+        pytest.param(LedgerState.PENDING, timedelta(0), True, id="while it pauses"),
+        pytest.param(LedgerState.PENDING, timedelta(hours=1), True, id="until a download has proved it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(hours=1), False, id="nothing is left that could prove it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(0), True, id="nothing is left, while it pauses"),
+    ],
+)
+def test_the_subscriptions_own_gate(state: LedgerState, later: timedelta, shown: bool) -> None:
+    """It stands there while it is closed and anything may come of it."""
+    status = built_status(ledger=LedgerFacts(counts={state: 1}), gate=GATE, now=NOON + later)
+
+    assert status.gate == (GATE if shown else None)

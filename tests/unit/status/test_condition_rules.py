@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from builders import CHECK_FAILED, LIBRARY, NO_LISTER, NOON, WELL, built_status, subscription_body
+from builders import CHECK_FAILED, LIBRARY, LISTING_DIGEST, NO_LISTER, NOON, WELL, built_status, subscription_body
 from trawler_downloader.contract.listing import ListingEnd
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.conditions import Condition
 from trawler_operator.api.reasons import ConditionReason
-from trawler_operator.api.status import Backoff, LibraryStatus, SubscriptionStatus
+from trawler_operator.api.status import LibraryStatus, SubscriptionStatus
 from trawler_operator.api.subscription import InvalidSpecError, parse_identity
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.status.build import LedgerFacts, build_invalid_status
@@ -24,10 +24,6 @@ ELSEWHERE = LibraryStatus(claim_name="library", path="tim", layout="Flat", folde
 NO_CLAIM = Blocker(ConditionReason.CLAIM_NOT_FOUND, "PersistentVolumeClaim library does not exist")
 CHECKED = {"lastCheckTime": "2026-11-21T11:00:00Z", "lastSuccessfulCheckTime": "2026-11-21T11:00:00Z"}
 PENDING = LedgerFacts(counts={LedgerState.PENDING: 1})
-
-
-def _backoff(outcome: OutcomeClass, until: datetime = NOON + HOUR) -> Backoff:
-    return Backoff(outcome=outcome, reason="Why", message="words", step=1, until_time=until)
 
 
 def _condition(status: SubscriptionStatus, kind: str) -> Condition:
@@ -45,8 +41,8 @@ class Row:
     # environment
     check: CheckReport | None = None
     blocker: Blocker | None = None
-    backoff: Backoff | None = None
     ledger: LedgerFacts = PENDING
+    listing: str = LISTING_DIGEST
     # expectation
     ready: str = "True"
     reason: str = "Watching"
@@ -60,27 +56,7 @@ READY_ROWS = (
     Row("suspended", {"suspend": True}, reason="Suspended", says="spec.suspend"),
     Row("suspended before its first check", {"suspend": True}, blocker=NO_CLAIM, reason="Suspended"),
     Row("no claim", check=WELL, blocker=NO_CLAIM, ready="False", reason="ClaimNotFound", says="does not exist"),
-    Row(
-        "the volume may not be written to",
-        status=CHECKED,
-        backoff=_backoff(OutcomeClass.ENVIRONMENT),
-        ready="False",
-        reason="VolumeUnavailable",
-        says="pause until 2026-11-21T13:00:00Z: Why: words",
-    ),
-    Row(
-        "a pause that is over holds until a download proves it",
-        status=CHECKED,
-        backoff=_backoff(OutcomeClass.ENVIRONMENT, NOON),
-        ready="False",
-        reason="VolumeUnavailable",
-    ),
-    Row(
-        "a pause that is over, and nothing left that could prove it",
-        status=CHECKED,
-        backoff=_backoff(OutcomeClass.ENVIRONMENT, NOON),
-        ledger=LedgerFacts(counts={LedgerState.SUCCEEDED: 3, LedgerState.WAITING: 1}),
-    ),
+    Row("checked before its url changed", status=CHECKED, listing="another", ready="Unknown", reason="NotCheckedYet"),
     Row(
         "the source cannot be reached",
         check=CHECK_FAILED,
@@ -95,7 +71,7 @@ READY_ROWS = (
 @pytest.mark.parametrize("row", READY_ROWS, ids=lambda row: row.name)
 def test_ready(row: Row) -> None:
     """The spec is valid, the claim usable, the last check went well, nothing holds downloads back."""
-    status = built_status(row.spec, row.status, row.ledger, check=row.check, blocker=row.blocker, backoff=row.backoff)
+    status = built_status(row.spec, row.status, row.ledger, check=row.check, blocker=row.blocker, listing=row.listing)
     ready = _condition(status, "Ready")
 
     assert (ready.status, ready.reason) == (row.ready, row.reason)
@@ -286,3 +262,13 @@ def test_an_invalid_spec_at_the_first_visit_has_all_conditions() -> None:
     )
 
     assert [c.status.value for c in status.conditions] == ["False", "Unknown", "Unknown", "Unknown", "Unknown"]
+
+
+@pytest.mark.parametrize("kind", ["Ready", "SourceReachable", "UpToDate"])
+def test_what_was_said_of_another_source_counts_no_more(kind: str) -> None:
+    """Nobody has looked at the new one: with its generation nothing is claimed of it."""
+    before = built_status(check=WELL, ledger=LedgerFacts())
+
+    after = built_status({}, before.to_dict(), LedgerFacts(), generation=2, listing="another")
+
+    assert _condition(after, kind).status == "Unknown"

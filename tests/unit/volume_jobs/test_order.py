@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from builders import CONTROLLER, NOON, restricted_pod, subscription
+from builders import CONTROLLER, NOON, beside_users_of, restricted_pod, subscription
 from trawler_downloader.contract.download import REQUEST_ENV, SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.volume_job import Chunk, ChunkTrailerLine, HeaderLine, UnusableChunkError
 from trawler_operator.api.reasons import EndReason, message
+from trawler_operator.api.spec import Resources
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -57,6 +58,7 @@ def test_the_job_of_a_kind_that_reads():
     made = job(replace(SECOND, asked_by={"why": "because"}))
     container = made["spec"]["template"]["spec"]["containers"][0]
     assert InventoryRequest.model_validate_json(container["env"][0].pop("value")) == SECOND.request
+    labels = {**SECOND.labels, "trawler.dev/claim": "library"}
     rules = made["spec"].pop("podFailurePolicy")["rules"]
     assert rules[1]["onExitCodes"]["containerName"] == "download"
     assert made == {
@@ -65,7 +67,7 @@ def test_the_job_of_a_kind_that_reads():
         "metadata": {
             "name": SECOND.job_name(1),
             "namespace": "media",
-            "labels": SECOND.labels,
+            "labels": labels,
             "annotations": {"trawler.dev/launch": "1", "why": "because"},
             "ownerReferences": [CONTROLLER],
         },
@@ -77,7 +79,7 @@ def test_the_job_of_a_kind_that_reads():
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": 86400,
             "template": {
-                "metadata": {"labels": SECOND.labels},
+                "metadata": {"labels": labels},
                 "spec": restricted_pod(
                     {
                         "command": ["count"],
@@ -112,6 +114,22 @@ def test_a_job_is_where_its_claim_is():
     assert (elsewhere.namespace, job(elsewhere)["metadata"]["namespace"]) == ("family", "family")
 
 
+def test_a_volume_that_is_on_one_node_at_a_time():
+    """It is worked on where it is attached."""
+    plain = job()
+    plain["spec"]["template"]["spec"]["affinity"] = beside_users_of("library")
+    assert job(replace(FIRST, one_node=True)) == plain
+
+
+def test_its_pod_bears_what_the_pods_of_downloads_bear():
+    """A sidecar that is kept out of downloads is kept out of it as well; the Job's own labels stay as they are."""
+    spec = {"job": {"podAnnotations": {"sidecar.istio.io/inject": "false"}, "podLabels": {"team": "archive"}}}
+    plain, made = job(), job(order(subscription(spec)))
+    plain["spec"]["template"]["metadata"]["labels"]["team"] = "archive"
+    plain["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    assert made == plain
+
+
 def test_work_that_belongs_to_nobody_outlives_whoever_asked():
     assert "ownerReferences" not in job(replace(FIRST, owned=False))["metadata"]
 
@@ -119,7 +137,7 @@ def test_work_that_belongs_to_nobody_outlives_whoever_asked():
 def test_it_asks_for_what_downloads_ask_for():
     """What a namespace's quota and LimitRange demand, a person has said once, for all Jobs of the Subscription."""
     limits = {"cpu": "1", "memory": "512Mi"}
-    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources={"limits": limits})
+    by_operator = JobDefaults(image="trawler-downloader:1", claim_name="library", resources=Resources(limits=limits))
     by_spec = subscription({"job": {"resources": {"requests": limits, "limits": limits}}})
     for made, expected in (
         (build_volume_job(FIRST, 1, by_operator), {"limits": limits}),

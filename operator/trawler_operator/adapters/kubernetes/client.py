@@ -52,8 +52,8 @@ STORAGE_FULL_STATUS = 507
 STORAGE_FULL_TEXT = "database space exceeded"
 """etcd's word, which the API server passes on with status 500 (etcd: ErrNoSpace, "mvcc: database space exceeded")."""
 WEBHOOK_FAILED_TEXT = "failed calling webhook"
-"""The API server's word, with status 500, for an admission webhook that does not answer or answers with an error: it is
-the API server that refuses then, and not one that is away (k8s.io/apiserver, plugin/webhook/errors: ErrCallingWebhook)."""
+"""The API server's word, with status 500, for an admission webhook that does not answer, or with an error. It is there
+and refuses (k8s.io/apiserver, plugin/webhook/errors: ErrCallingWebhook)."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import dropwhile, islice
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.spec import DEFAULT_INTERVAL_SECONDS, Schedule
+from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CHECK_CLOCK_TOLERANCE, backoff, jitter
 
 JITTER_SHARE = 0.1
@@ -42,6 +45,19 @@ HOPELESS = frozenset(
 """Failures that an early second look does not mend: never looked at more often than was asked for.
 
 RateLimited is none of them: when the site may be asked again is the egress gate's to say, and then the check is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """Chart values.
+
+    Args:
+        listing_deadline_seconds: a listing that takes longer is given up.
+        audit_interval: between two full walks of a source.
+    """
+
+    listing_deadline_seconds: Annotated[int, Field(ge=10, le=3600)]
+    audit_interval: Annotated[timedelta, Field(alias="auditIntervalSeconds"), seconds(3600, 31_536_000)]
 
 
 class Why(StrEnum):
@@ -78,14 +94,14 @@ class CheckHistory:
 
     Args:
         last_check: when the source was last looked at; None: never.
-        generation: of the spec at that time.
+        digest: of what that listing was made from.
         failures: checks that failed in a row.
         outcome: why the last one failed.
         gone: checks in a row that found no source.
     """
 
     last_check: datetime | None = None
-    generation: int | None = None
+    digest: str | None = None
     failures: int = 0
     outcome: OutcomeClass | None = None
     gone: int = 0
@@ -96,7 +112,7 @@ def poll_decision(
     history: CheckHistory,
     *,
     uid: str,
-    generation: int,
+    digest: str,
     suspended: bool,
     requested: bool,
     open_since: datetime,
@@ -108,7 +124,7 @@ def poll_decision(
         schedule: of the spec.
         history: from the status.
         uid: of the Subscription: anchors the jitter.
-        generation: of the spec as it is now.
+        digest: of what a listing is made from now.
         suspended: `spec.suspend`.
         requested: the annotation asks for a check that was not made yet.
         open_since: when this operator process began, or the gates before the source opened if that was later; checks
@@ -122,7 +138,7 @@ def poll_decision(
     if history.last_check is None or history.last_check > now + CHECK_CLOCK_TOLERANCE:
         # A check in the future was noted by a clock that ran ahead: waiting for it could take years.
         return PollDecision(due=True, at=now, why=Why.FIRST)
-    if history.generation != generation:
+    if history.digest != digest:
         return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
     at, why = _planned(schedule, history, history.last_check, uid)
     if at < open_since <= now + CHECK_CLOCK_TOLERANCE:

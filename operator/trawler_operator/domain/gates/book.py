@@ -18,6 +18,7 @@ from trawler_operator.domain.gates.gate import (
     Gate,
     GatePolicy,
     Probe,
+    bring_forward,
     close,
     count,
     ending_name,
@@ -26,6 +27,8 @@ from trawler_operator.domain.gates.gate import (
     reopen,
 )
 from trawler_operator.domain.gates.route import GateId, GateKind, Route
+
+_OF_SITES = frozenset({GateKind.EGRESS, GateKind.COOKIES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ class GateBook:
         return self.gates.get(identity.name) or Gate(identity)
 
     def closed(self, identities: Iterable[GateId]) -> list[Gate]:
-        """Those of them that are closed, the one that opens last first."""
+        """Those of them that are closed, the one that people hear of first."""
         gates = [gate for identity in identities if (gate := self.gate(identity)).closing is not None]
-        return sorted(gates, key=_pause_end, reverse=True)
+        return sorted(gates, key=_shown_first, reverse=True)
 
     @property
     def pauses(self) -> dict[str, int]:
@@ -110,6 +113,10 @@ class GateBook:
     def start_at(self, route: Route, limits: BudgetLimits, now: datetime) -> datetime:
         """The same, within the budget of its egress."""
         return max(self.passable_at(route, now), self.gate(route.egress).budget.earliest(limits, now))
+
+    def own_passable_at(self, route: Route, now: datetime) -> datetime:
+        """From when on a launch may pass those gates of a route that are its Subscription's alone."""
+        return max((self.gate(identity).passable_at(now) for identity in route.own), default=now)
 
     def admit_downloads(
         self, route: Route, holder: str, tasks: Collection[str], limits: BudgetLimits, policy: GatePolicy, now: datetime
@@ -160,7 +167,7 @@ class GateBook:
 
     def epochs(self, route: Route) -> dict[GateId, int]:
         """What a launch that passes now carries."""
-        return {identity: self.gate(identity).epoch for identity in route.gates}
+        return {identity: self.gate(identity).epoch for identity in route.gates if identity.kind is not GateKind.HAND}
 
     def blames_site(self, holder: str, task: str, passed: Mapping[GateId, int]) -> bool:
         """Whether an ending that is unclear, and was told, is more likely the site's trouble than the video's.
@@ -174,7 +181,7 @@ class GateBook:
             passed: gates with their epochs.
         """
         name = ending_name(holder, task)
-        gates = (self.gate(identity) for identity in passed if identity.kind is not GateKind.VOLUME)
+        gates = (self.gate(identity) for identity in passed if identity.kind in _OF_SITES)
         return any(gate.is_closed and (gate.epoch == passed[gate.id] or name in gate.unreached) for gate in gates)
 
     def settle(self, endings: Iterable[Evidence], policy: GatePolicy, now: datetime) -> GateChanges:
@@ -196,6 +203,12 @@ class GateBook:
                 if happening is not None:
                     moved[name] = happening
         return GateChanges(gates, tuple(moved.values()))
+
+    def bring_forward(self, identities: Iterable[GateId], now: datetime) -> GateChanges:
+        """Let the next probe of closed gates go as soon as it may."""
+        before = {identity.name: self.gate(identity) for identity in identities}
+        after = {name: bring_forward(gate, now) for name, gate in before.items()}
+        return GateChanges({name: gate for name, gate in after.items() if gate is not before[name]})
 
     def release(self, holder: str, tasks: Collection[str] | None = None) -> GateChanges:
         """Give back the probes of a Subscription: those of these launches, or all."""
@@ -221,7 +234,8 @@ class GateBook:
 
     def _probed(self, route: Route, holder: str, task: str, timeout: timedelta, now: datetime) -> dict[str, Gate]:
         probe = Probe(holder, task, now, now + timeout)
-        return {gate.id.name: replace(gate, probe=probe) for gate in self.closed(route.gates)}
+        gates = [gate for gate in self.closed(route.gates) if gate.id.kind is not GateKind.HAND]
+        return {gate.id.name: replace(gate, probe=probe) for gate in gates}
 
 
 def _after(gate: Gate, ending: Evidence, policy: GatePolicy, now: datetime) -> Gate:
@@ -244,6 +258,8 @@ def _happening(before: Gate, after: Gate) -> Happening | None:
     return None
 
 
-def _pause_end(gate: Gate) -> tuple[datetime, bool]:
+def _shown_first(gate: Gate) -> tuple[bool, bool, datetime, bool]:
+    """By whose word people hear of several closed gates: a person's, those that all share, the one that opens last."""
     assert gate.closing is not None, "asked of closed gates only"
-    return gate.closing.until, gate.id.kind is not GateKind.VOLUME
+    kind = gate.id.kind
+    return kind is GateKind.HAND, gate.id.is_shared, gate.closing.until, kind is not GateKind.VOLUME

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
+from pydantic import Field
+
+from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CLOCK_TOLERANCE
 
 WINDOW = timedelta(hours=1)
@@ -22,9 +26,9 @@ class BudgetLimits:
         spacing: least time between two beginnings.
     """
 
-    max_parallel: int
-    max_per_hour: int
-    spacing: timedelta
+    max_parallel: Annotated[int, Field(ge=1, le=1000)]
+    max_per_hour: Annotated[int, Field(ge=1, le=100_000)]
+    spacing: Annotated[timedelta, Field(alias="spacingSeconds"), seconds(0, 3600)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Gates as values of a ConfigMap, and as an annotation of a Job: JSON that a person can read.
+"""Gates as values of a ConfigMap, and their epochs as an annotation of a pod: JSON that a person can read.
 
 A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. The other way round,
 held shut by a slip of the hand, nobody would find out what to mend.
@@ -14,7 +14,6 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from trawler_operator.api import labels
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.gate import Closing, Gate, Probe
@@ -38,10 +37,11 @@ class _Id(_Model):
     proxy: str = ""
     cookies: str = ""
     claim: str = ""
+    subscription: str = ""
 
     @property
     def identity(self) -> GateId:
-        return GateId(self.kind, self.site, self.proxy, self.cookies, self.claim)
+        return GateId(self.kind, self.site, self.proxy, self.cookies, self.claim, self.subscription)
 
 
 class _Closing(_Model):
@@ -72,11 +72,7 @@ class _Value(_Id):
     unreached: tuple[str, ...] = ()
 
 
-class _Passed(_Id):
-    epoch: Annotated[int, Field(ge=0)]
-
-
-_PASSED = TypeAdapter(tuple[_Passed, ...])
+_EPOCHS = TypeAdapter(dict[GateKind, Annotated[int, Field(ge=0)]])
 
 
 def decode_gate(name: str, text: str) -> Gate:
@@ -145,26 +141,16 @@ def encode_gate(gate: Gate) -> str:
 
 
 def encode_epochs(epochs: Mapping[GateId, int]) -> str:
-    """The gates that a launch passed, as an annotation of its Job."""
-    return _dump([{**_identity(identity), "epoch": epoch} for identity, epoch in epochs.items()])
+    """The epochs of the gates that a launch passed, by kind: a route has at most one gate of each."""
+    return _dump({identity.kind.value: epoch for identity, epoch in epochs.items()})
 
 
-def decode_epochs(text: str | None) -> dict[GateId, int] | None:
-    """The same, read; None where there is none that can be read: of an earlier version, or edited by hand."""
-    if text is None:
-        return None
+def decode_epochs(text: str | None) -> dict[GateKind, int]:
+    """The same, read; nothing where there is none that can be read."""
     try:
-        passed = _PASSED.validate_json(text)
+        return _EPOCHS.validate_json(text or "")
     except ValidationError:
-        return None
-    return {one.identity: one.epoch for one in passed}
-
-
-def egress_name(job: Mapping[str, Any]) -> str:
-    """The name of the Egress gate that a Job passed; empty where it does not say."""
-    annotations = job["metadata"].get("annotations") or {}
-    passed = decode_epochs(annotations.get(labels.GATES_ANNOTATION)) or {}
-    return next((identity.name for identity in passed if identity.kind is GateKind.EGRESS), "")
+        return {}
 
 
 def _identity(identity: GateId) -> dict[str, str]:
@@ -174,6 +160,7 @@ def _identity(identity: GateId) -> dict[str, str]:
         "proxy": identity.proxy,
         "cookies": identity.cookies,
         "claim": identity.claim,
+        "subscription": identity.subscription,
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -12,15 +12,21 @@
 
 What an ending says of each kind of gate:
 
-| ending | Egress | Cookies | Volume |
-|---|---|---|---|
-| RateLimited as a bot check | trouble | trouble, if closed | |
-| RateLimited otherwise | trouble, if closed | trouble | |
-| Published, Terminal, NotYet, NeedsAccess, a listing | well | well | |
-| AlreadyPublished, unusable cookies, a listing without a request | | | |
-| Transient with one of UNREACHED_REASONS | counts, if open | | |
-| Environment with one of VOLUME_REASONS | | | trouble |
-| any with a volume id in its report, Published | | | well |
+| ending | Egress | Cookies | Volume | Subscription |
+|---|---|---|---|---|
+| RateLimited as a bot check | trouble | trouble, if closed | | |
+| RateLimited otherwise | trouble, if closed | trouble | | |
+| Published | well | well | well | well |
+| Terminal, NotYet, NeedsAccess, a listing | well | well | | |
+| AlreadyPublished, unusable cookies, a listing without a request | | | | |
+| Transient with one of UNREACHED_REASONS | counts, if open | | | |
+| Environment with one of VOLUME_REASONS | | | trouble | if MountFailed: trouble |
+| Environment with one of VIDEO_REASONS | | | | |
+| Environment otherwise | | | | trouble |
+| any with a volume id in its report | | | well | well, if it closed before the site was asked |
+| any with a report | | | | well, if it closed because downloads did not start |
+
+The Hand gate is closed for as long as a person asked for, and no ending moves it.
 
 Each move gives the gate a new epoch. Launches carry the epochs of their gates as they were when they were claimed: what
 began before a gate moved says nothing of the time after, so that of ten launches that meet a block together one closes
@@ -35,6 +41,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import (
     ANSWERED_REASONS,
@@ -44,9 +53,10 @@ from trawler_downloader.contract.outcomes import (
     OutcomeClass,
 )
 from trawler_downloader.contract.reasons import Reason
-from trawler_operator.api.times import from_unix
+from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, EndReason
+from trawler_operator.api.times import from_unix, seconds
 from trawler_operator.domain.gates.budget import Budget
-from trawler_operator.domain.gates.route import GateId, GateKind
+from trawler_operator.domain.gates.route import GateId, GateKind, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.pauses import CLOCK_TOLERANCE, Pause, backoff, spread
 
@@ -67,6 +77,22 @@ UNREACHED_TO_CLOSE = 3
 """Endings in a row that did not reach the site: as many as a single video has tries."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
+SOONEST_PROBE = timedelta(minutes=1)
+"""After a pause began: whoever asks for probes over and over must not ask a site faster than that."""
+BY_HAND = "PausedByHand"
+_NOT_STARTING = NEVER_STARTED | {ConditionReason.JOB_REJECTED}
+"""Trouble that is over with the first launch which starts again, as its report shows."""
+_BEFORE_THE_SITE = frozenset(
+    {
+        Reason.REQUEST_MISSING,
+        Reason.REQUEST_INVALID,
+        Reason.VOLUME_MARKER_MISSING,
+        Reason.VOLUME_MARKER_MISMATCH,
+        Reason.BELOW_MIN_FREE,
+    }
+)
+"""Trouble that is over with the first launch which finds the right volume: its report bears a volume id. The floor of
+free space is looked at right after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +102,24 @@ class GatePolicy:
     Args:
         egress: pauses of Egress and Cookies gates.
         volume: pauses of Volume gates.
+        subscription: pauses of Subscription gates.
         probe_timeout: a probe that has not ended by then is no longer waited for.
     """
 
     egress: Pause
     volume: Pause
-    probe_timeout: timedelta
+    subscription: Pause
+    probe_timeout: Annotated[timedelta, Field(alias="probeTimeoutSeconds"), seconds(10, 604_800)]
 
     def pause(self, gate: GateId) -> Pause:
         """Of a gate."""
-        return self.volume if gate.kind is GateKind.VOLUME else self.egress
+        match gate.kind:
+            case GateKind.VOLUME:
+                return self.volume
+            case GateKind.SUBSCRIPTION:
+                return self.subscription
+            case _:
+                return self.egress
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +241,9 @@ class Finding:
         message: for people.
         is_limit: the site asked to stop.
         is_volume_trouble: the volume did.
+        is_own_trouble: the Subscription's other downloads would meet the same, and nobody else's.
+        is_published: the video stands on the volume.
+        has_report: the downloader itself says how it ended: it was started.
         proves_site: the site answered as it does to anyone.
         proves_volume: the volume did.
         is_unclear: somebody was asked, most likely, and gave an answer that tells neither trouble nor that all is well.
@@ -217,6 +254,9 @@ class Finding:
     message: str = ""
     is_limit: bool = False
     is_volume_trouble: bool = False
+    is_own_trouble: bool = False
+    is_published: bool = False
+    has_report: bool = False
     proves_site: bool = False
     proves_volume: bool = False
     is_unclear: bool = False
@@ -224,14 +264,26 @@ class Finding:
 
     def is_trouble_for(self, gate: Gate) -> bool:
         """Whether it closes the gate, or keeps it closed for longer."""
-        if gate.id.kind is GateKind.VOLUME:
-            return self.is_volume_trouble
-        is_aimed = (self.reason in BOT_CHECK_REASONS) == (gate.id.kind is GateKind.EGRESS)
-        return self.is_limit and (is_aimed or gate.is_closed)
+        match gate.id.kind:
+            case GateKind.VOLUME:
+                return self.is_volume_trouble
+            case GateKind.SUBSCRIPTION:
+                return self.is_own_trouble
+            case kind:
+                is_aimed = (self.reason in BOT_CHECK_REASONS) == (kind is GateKind.EGRESS)
+                return self.is_limit and (is_aimed or gate.is_closed)
 
     def proves_well(self, gate: Gate) -> bool:
         """Whether it opens the gate."""
-        return self.proves_volume if gate.id.kind is GateKind.VOLUME else self.proves_site
+        match gate.id.kind:
+            case GateKind.VOLUME:
+                return self.proves_volume
+            case GateKind.SUBSCRIPTION:
+                closed_by = gate.closing.reason if gate.closing else ""
+                started = self.has_report and closed_by in _NOT_STARTING
+                return self.is_published or started or (self.proves_volume and closed_by in _BEFORE_THE_SITE)
+            case _:
+                return self.proves_site
 
     @property
     def missed_site(self) -> bool:
@@ -253,6 +305,15 @@ _UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
 """The next video of the queue may end so as well, after the site was asked for it."""
 
 
+def is_own_trouble(reason: str) -> bool:
+    """Whether an Environment ending of that reason is the trouble of one Subscription and all of its downloads.
+
+    What is wrong with one video's size or name is not, nor what its volume's gate covers. A volume that does not mount
+    is both: it may be that the Subscription's one node has no mount, and another's probe opens the volume's gate.
+    """
+    return reason == EndReason.MOUNT_FAILED or reason not in VOLUME_REASONS | VIDEO_REASONS
+
+
 def download_finding(observed: ObservedOutcome) -> Finding:
     """What the ending of a launch says."""
     result = observed.result
@@ -263,6 +324,9 @@ def download_finding(observed: ObservedOutcome) -> Finding:
         message=observed.message,
         is_limit=observed.outcome is OutcomeClass.RATE_LIMITED,
         is_volume_trouble=is_environment and observed.reason in VOLUME_REASONS,
+        is_own_trouble=is_environment and is_own_trouble(observed.reason),
+        is_published=published,
+        has_report=result is not None,
         # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
         proves_site=(published or observed.outcome in _SITE_ANSWERED) and observed.reason not in _SITE_NOT_ASKED,
         proves_volume=published or (result is not None and result.volume_id is not None),
@@ -353,6 +417,22 @@ def put_off(gate: Gate, holder: str, task: str, policy: GatePolicy, now: datetim
     first, step = policy.pause(gate.id).first, gate.closing.unclear + 1
     until = _pause_end(gate.id, Pause(min(FIRST_UNCLEAR_PAUSE, first), first), step, gate.epoch + step, now)
     return replace(freed, closing=replace(gate.closing, paused_at=now, until=until, unclear=step))
+
+
+def bring_forward(gate: Gate, now: datetime) -> Gate:
+    """A closed gate whose next probe may go at once, since somebody asks for it; without a change if it may anyway."""
+    closing = gate.closing
+    if closing is None or gate.id.kind is GateKind.HAND:
+        return gate
+    until = min(closing.until, max(now, closing.paused_at + SOONEST_PROBE))
+    return gate if until == closing.until else replace(gate, closing=replace(closing, until=until))
+
+
+def paused_by_hand(subscription: str, until: datetime, now: datetime) -> Gate:
+    """The Hand gate of a Subscription, `namespace/name`, while a person wants it closed."""
+    _, identity = own_gates(subscription)
+    closing = Closing(since=now, paused_at=now, until=until, step=1, reason=BY_HAND, message="", by=subscription)
+    return Gate(identity, closing=closing)
 
 
 def _pause_end(gate: GateId, pause: Pause, step: int, seed: int, now: datetime) -> datetime:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from trawler_downloader.contract.outcomes import UNREACHED_REASONS
-from trawler_operator.api.reasons import ConditionReason, EventReason, message
+from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, EventReason, message
+from trawler_operator.api.subscription import Key
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.book import Happening, Move
 from trawler_operator.domain.gates.gate import Closing, Gate
 from trawler_operator.domain.gates.route import GateKind
+from trawler_operator.domain.pauses import FOREVER
 
+_BY_HAND = (
+    "To let one go first at once: kubectl -n {namespace} annotate --overwrite subscription {name} "
+    'trawler.dev/probe="$(date +%s)"'
+)
 _ASKED_TO_STOP = (
     "asked to slow down at",
     "Another spec.access.proxy is another way there; should this come back, lower the operator's egress values.",
@@ -21,17 +27,23 @@ _UNREACHED = (
 """What is the matter with a site, and what a person can do."""
 
 
-def held_back(gate: Gate, closing: Closing, namespace: str, config_map: str) -> Blocker:
+def held_back(gate: Gate, closing: Closing, key: Key) -> Blocker:
     """Why a Subscription behind a closed gate is not Ready.
 
     Args:
         gate: the gate.
         closing: why it is closed.
-        namespace: the operator's own.
-        config_map: that keeps the gates.
+        key: of the Subscription.
     """
-    volume = gate.id.kind is GateKind.VOLUME
-    reason = ConditionReason.VOLUME_GATE_CLOSED if volume else ConditionReason.EGRESS_GATE_CLOSED
+    reason = _reason(gate, closing)
+    if gate.id.kind is GateKind.HAND:
+        until = "it is taken back" if closing.until == FOREVER else format_time(closing.until)
+        return Blocker(reason, message(reason, until=until))
+    by_hand = _BY_HAND.format(namespace=key[0], name=key[1])
+    if gate.id.kind is GateKind.SUBSCRIPTION:
+        since, until = format_time(closing.since), format_time(closing.until)
+        pause = f"so since {since}; nothing begins before {until}, then one goes first to see whether that is over"
+        return Blocker(reason, message(reason, detail=f"{_detail(closing)} ({pause}). {by_hand}"))
     trouble, advice = _UNREACHED if closing.reason in UNREACHED_REASONS else _ASKED_TO_STOP
     text = message(
         reason,
@@ -41,17 +53,19 @@ def held_back(gate: Gate, closing: Closing, namespace: str, config_map: str) -> 
         since=format_time(closing.since),
         until=format_time(closing.until),
         detail=_detail(closing),
-        by_hand=(
-            f"To open it by hand: kubectl -n {namespace} edit configmap {config_map}, remove the key {gate.id.name}, "
-            "and ask for a check"
-        ),
+        by_hand=by_hand,
     )
     return Blocker(reason, text)
 
 
 def event_text(happening: Happening) -> tuple[EventReason, str] | None:
-    """The Event of a move; none for a pause that is made longer: the condition shows it."""
+    """The Event of a move; none for a pause that is made longer: the condition shows it.
+
+    Nor for a gate of one Subscription alone: the Event of the download that closed it says so.
+    """
     closing = happening.closing
+    if not happening.gate.id.is_shared:
+        return None
     match happening.move:
         case Move.CLOSED:
             reason = EventReason.GATE_CLOSED
@@ -65,6 +79,22 @@ def event_text(happening: Happening) -> tuple[EventReason, str] | None:
             return reason, message(reason, subject=happening.gate.id)
         case _:
             return None
+
+
+def _reason(gate: Gate, closing: Closing) -> ConditionReason:
+    match gate.id.kind:
+        case GateKind.HAND:
+            return ConditionReason.PAUSED_BY_HAND
+        case GateKind.VOLUME:
+            return ConditionReason.VOLUME_GATE_CLOSED
+        case GateKind.SUBSCRIPTION if closing.reason == ConditionReason.JOB_REJECTED:
+            return ConditionReason.JOB_REJECTED
+        case GateKind.SUBSCRIPTION if closing.reason in NEVER_STARTED:
+            return ConditionReason.DOWNLOAD_NOT_STARTING
+        case GateKind.SUBSCRIPTION:
+            return ConditionReason.SUBSCRIPTION_GATE_CLOSED
+        case _:
+            return ConditionReason.EGRESS_GATE_CLOSED
 
 
 def _detail(closing: Closing) -> str:

@@ -22,6 +22,8 @@ from trawler_operator.api import labels
 from trawler_operator.api.reasons import SkipReason, message
 from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.jobs.digests import download_digest
+from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.domain.requests.grammar import Verb, encode_mark
@@ -68,13 +70,17 @@ def find_progress(ledger: Ledger, claim: str) -> Progress | None:
     return progress if progress.claim == claim else Progress(claim=claim)
 
 
-def order_inventory(subscription: Subscription, progress: Progress) -> VolumeJobOrder[RecordLine]:
+def order_inventory(
+    subscription: Subscription, progress: Progress, defaults: JobDefaults, *, one_node: bool = False
+) -> VolumeJobOrder[RecordLine]:
     """What is wanted next: the chunk after what has come.
 
     Args:
         subscription: whose history it is; its uid is part of the Jobs' names, so that one that was deleted leaves no
             Job that another must wait for.
         progress: what has come.
+        defaults: the operator's settings.
+        one_node: the claim's volume is attached to one node at a time.
     """
     return VolumeJobOrder(
         kind=INVENTORY,
@@ -88,14 +94,18 @@ def order_inventory(subscription: Subscription, progress: Progress) -> VolumeJob
         title=subscription.name,
         identity=(subscription.namespace, subscription.name, subscription.uid, progress.claim),
         labels=labels.inventory_labels(subscription.name),
-        asked_by=asked_by(subscription),
+        one_node=one_node,
+        asked_by=asked_by(subscription, defaults),
     )
 
 
-def asked_by(subscription: Subscription) -> dict[str, str]:
+def asked_by(subscription: Subscription, defaults: JobDefaults) -> dict[str, str]:
     """What a Job is created for, beside its part: another value of either makes the next try come at once."""
     wish = subscription.annotations.get(labels.CHECK_ANNOTATION, "")
-    return {labels.GENERATION_ANNOTATION: str(subscription.generation), labels.CHECK_ANNOTATION: wish[:MAX_KEY]}
+    return {
+        labels.SPEC_ANNOTATION: download_digest(subscription.spec, defaults),
+        labels.CHECK_ANNOTATION: wish[:MAX_KEY],
+    }
 
 
 def check_mounted(chunk: Chunk[RecordLine], subscription: Subscription, claim: str) -> None:

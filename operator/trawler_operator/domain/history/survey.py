@@ -85,14 +85,21 @@ def survey_id(subscription: Subscription, claim: str, defaults: JobDefaults) -> 
     """Which Subscriptions can share a survey: those whose pods see the same claim in the same way.
 
     All of the pod counts: user, groups, node selector and tolerations decide whether it may read the volume and where
-    it runs, resources whether the namespace admits it.
+    it runs, resources whether the namespace admits it, the spec's labels and annotations what is injected into it.
     """
     pod = build_volume_pod(SURVEY, subscription, claim, {}, defaults)
-    return subscription.namespace, digest(json.dumps(pod, sort_keys=True))
+    wishes = subscription.spec.job
+    return subscription.namespace, digest(json.dumps([pod, wishes.pod_labels, wishes.pod_annotations], sort_keys=True))
 
 
 def order_survey(
-    subscription: Subscription, claim: str, survey: SurveyId, so_far: Survey | None, *, at_once: bool
+    subscription: Subscription,
+    claim: str,
+    survey: SurveyId,
+    so_far: Survey | None,
+    *,
+    at_once: bool,
+    one_node: bool = False,
 ) -> VolumeJobOrder[HistoryLine]:
     """What is wanted next.
 
@@ -102,6 +109,7 @@ def order_survey(
         survey: `survey_id(...)`.
         so_far: what has come; None: nothing.
         at_once: a try that failed is made again without a pause.
+        one_node: the claim's volume is attached to one node at a time.
     """
     namespace, name = survey
     return VolumeJobOrder(
@@ -116,6 +124,7 @@ def order_survey(
         title=claim,
         identity=survey,
         labels=labels.survey_labels(name),
+        one_node=one_node,
         owned=False,
         at_once=at_once,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from trawler_operator.domain.jobs.outcome import is_finished
 
@@ -15,8 +17,8 @@ _Job = Mapping[str, Any]
 class HistoryLimits:
     """Finished Jobs kept per Subscription, for `kubectl logs`; as in a CronJob."""
 
-    successful: int = 3
-    failed: int = 5
+    successful: Annotated[int, Field(ge=0, le=100)] = 3
+    failed: Annotated[int, Field(ge=0, le=100)] = 5
 
 
 def is_owned(job: _Job, uid: str) -> bool:

@@ -15,42 +15,59 @@ from trawler_downloader.contract.outcomes import EXIT_CODES, KILLED_EXIT_CODE
 from trawler_operator.api import labels
 from trawler_operator.api.spec import JobOptions, SubscriptionSpec, Toleration
 from trawler_operator.api.subscription import Subscription
+from trawler_operator.domain.jobs.naming import claim_label
 from trawler_operator.domain.jobs.settings import JobDefaults, resources
 
 TERMINATION_GRACE_SECONDS = 30
 FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
 """Every documented one in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
 
+MAX_DIGITS = 18
+"""Of a number that is read back: as many as the API's own 64-bit integers surely hold."""
+
 
 def build_job(
     subscription: Subscription,
     *,
     name: str,
-    pod_labels: dict[str, str],
+    own_labels: Mapping[str, str],
     annotations: dict[str, str],
     deadline_seconds: int,
     pod: dict[str, Any],
+    claim: str,
+    one_node: bool,
     owned: bool = True,
+    pod_annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A Job of one pod that is never restarted.
 
     Args:
-        subscription: that it works for, or on behalf of.
+        subscription: that it works for, or on behalf of. Its pod bears the labels and annotations of the spec.
         name: of the Job.
-        pod_labels: of the Job and its pod.
+        own_labels: of the Job and its pod.
         annotations: of the Job.
         deadline_seconds: after which it is stopped.
         pod: of `build_pod`.
+        claim: that the pod mounts.
+        one_node: the claim's volume is attached to one node at a time.
         owned: the Job goes with the Subscription.
+        pod_annotations: of its pod.
     """
     owners = {"ownerReferences": [owner_reference(subscription, controller=True)]} if owned else {}
+    own_labels = {**own_labels, labels.CLAIM_LABEL: claim_label(claim)}
+    if one_node:
+        pod = {**pod, "affinity": _beside_its_users(claim)}
+    wishes = subscription.spec.job
+    metadata: dict[str, Any] = {"labels": {**wishes.pod_labels, **own_labels}}
+    if pod_annotations or wishes.pod_annotations:
+        metadata["annotations"] = {**wishes.pod_annotations, **(pod_annotations or {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": name,
             "namespace": subscription.namespace,
-            "labels": pod_labels,
+            "labels": dict(own_labels),
             "annotations": annotations,
             **owners,
         },
@@ -61,7 +78,7 @@ def build_job(
             "activeDeadlineSeconds": deadline_seconds,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _failure_policy(),
-            "template": {"metadata": {"labels": dict(pod_labels)}, "spec": pod},
+            "template": {"metadata": metadata, "spec": pod},
         },
     }
 
@@ -137,6 +154,25 @@ def library_volume(claim: str) -> dict[str, Any]:
     return {"name": "library", "persistentVolumeClaim": {"claimName": claim}}
 
 
+def claim_of(job: Mapping[str, Any]) -> str | None:
+    """The claim that a Job writes to; the spec may have changed since."""
+    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            return str(volume["persistentVolumeClaim"]["claimName"])
+    return None
+
+
+def annotated_number(job: Mapping[str, Any], name: str) -> int | None:
+    """The number that an annotation of a Job gives; None where a hand left none that the operator would have written.
+
+    Args:
+        job: any.
+        name: of the annotation.
+    """
+    text = str((job["metadata"].get("annotations") or {}).get(name, ""))
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
 def library_mount() -> dict[str, Any]:
     """Where the claim is mounted. A NAS that is mounted on the node later than the pod started is seen in it."""
     return {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"}
@@ -158,6 +194,21 @@ def refers_to_subscription(reference: Mapping[str, Any]) -> bool:
     """Whether an owner reference names a Subscription, of whatever version of the API."""
     group = str(reference.get("apiVersion", "")).partition("/")[0]
     return group == labels.GROUP and reference.get("kind") == labels.KIND
+
+
+def _beside_its_users(claim: str) -> dict[str, Any]:
+    """Where another Job's pod with the claim is, if there is one: on another node the volume could not be attached.
+
+    The first one finds none that matches, and may go anywhere, since it matches the term itself (Kubernetes' own rule
+    for a group's first pod). Pods that have ended do not count: then the volume is detached, and any node is as good.
+    """
+    term = {
+        "labelSelector": {
+            "matchLabels": {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.CLAIM_LABEL: claim_label(claim)}
+        },
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _failure_policy() -> dict[str, Any]:
@@ -193,11 +244,3 @@ def _pod_security(job: JobOptions, defaults: JobDefaults) -> dict[str, Any]:
 
 def _toleration(toleration: Toleration) -> dict[str, Any]:
     return toleration.model_dump(mode="json", exclude_none=True)
-
-
-def claim_of(job: Mapping[str, Any]) -> str | None:
-    """The claim that a Job writes to; the spec may have changed since."""
-    for volume in job["spec"]["template"]["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" in volume:
-            return str(volume["persistentVolumeClaim"]["claimName"])
-    return None

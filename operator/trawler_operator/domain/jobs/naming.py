@@ -10,6 +10,7 @@ import hashlib
 
 MAX_JOB_NAME = 63
 """A Job's name becomes its pods' label and host name."""
+MAX_LABEL = 63
 HASH_LENGTH = 16
 """Hexadecimal digits, 64 bits: a Subscription with a million launches meets a collision with probability 3e-8."""
 SLUG_LENGTH = MAX_JOB_NAME - HASH_LENGTH - 1
@@ -38,6 +39,11 @@ def volume_job_name(kind: str, title: str, *identity: str) -> str:
     """
     infix = f"-{kind}"
     return f"{_slug(title, SLUG_LENGTH - len(infix))}{infix}-{digest(*identity)}"
+
+
+def claim_label(claim: str) -> str:
+    """A claim's name as the value of a label, which has at most 63 characters: a longer one is cut, with a hash."""
+    return claim if len(claim) <= MAX_LABEL else f"{_slug(claim, SLUG_LENGTH)}-{digest(claim)}"
 
 
 def _slug(name: str, length: int) -> str:

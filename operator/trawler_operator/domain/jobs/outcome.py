@@ -1,4 +1,4 @@
-"""How a finished Job ended. Pure: reads the Job and its pod as the API server gives them.
+"""How a launch ended: by its finished Job, or by its container alone. Pure: reads both as the API server gives them.
 
 The first row that fits holds:
 
@@ -14,6 +14,7 @@ The first row that fits holds:
 | Failed | there, reason NodeLost | any | terminated, NodeLost |
 | Failed | there | ContainerStatusUnknown | terminated, NodeLost |
 | Failed | there | StartError, ContainerCannotRun | environment, ContainerNotStarted |
+| Failed | there, an injected init container failed | none that ended | environment, ContainerNotStarted |
 | Failed | there, phase Failed with any other reason | none that ended | terminated, PodRefused: by the kubelet |
 | Failed | there, or gone with text "... failed with exit code N ..." | 137, 143 | terminated, Killed |
 | as above | | 0 | terminated, ResultLost |
@@ -22,7 +23,8 @@ The first row that fits holds:
 | Failed, anything else | gone or silent | | transient, LaunchVanished |
 
 The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy). What becomes
-of a Job that does not end at all stands in `start_trouble`.
+of a Job that does not end at all stands in `start_trouble`. The Job of a pod that an injected container keeps alive has
+no condition: the rows about pod and container hold as if the Job had failed (`containers` says when).
 """
 
 from __future__ import annotations
@@ -38,9 +40,9 @@ from pydantic import ValidationError
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import CLASS_BY_EXIT_CODE, EXIT_CODES, KILLED_EXIT_CODE, OutcomeClass
 from trawler_downloader.contract.reasons import class_of
-from trawler_operator.api.labels import DOWNLOAD_CONTAINER
 from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.api.times import parse_time
+from trawler_operator.domain.jobs.containers import failed_init, how_download_ended
 
 _NODE_LOST = "NodeLost"
 _EVICTED = "Evicted"
@@ -59,7 +61,7 @@ class ObservedOutcome:
         outcome: its class.
         reason: CamelCase.
         message: for people.
-        finished_at: when the Job ended, as far as it says.
+        finished_at: when the Job, or the container, ended, as far as it says.
         result: the downloader's own report, where there is one.
     """
 
@@ -89,7 +91,7 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
     if condition is None:
         raise ValueError("the Job is not finished")
     at = _time_of(condition.get("lastTransitionTime"))
-    ended = _terminated_container(pod)
+    ended = how_download_ended(pod)
     result = parse_result(ended.get("message"))
     late = _is_late(job, condition, at)
     if result is not None and not (late and result.outcome is OutcomeClass.TERMINATED):
@@ -97,6 +99,20 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
     if condition["type"] == "Complete":
         return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
     return _failed(condition, pod or {}, ended, at, late=late)
+
+
+def observe_container(pod: _Object) -> ObservedOutcome:
+    """What the end of a download means whose pod another container keeps alive (see the table above).
+
+    Args:
+        pod: one for which `containers.is_kept_alive` holds.
+    """
+    ended = how_download_ended(pod)
+    at = _time_of(ended.get("finishedAt"))
+    result = parse_result(ended.get("message"))
+    if result is not None:
+        return ObservedOutcome(result.outcome, result.reason, result.message, at, result)
+    return _failed({}, pod, ended, at, late=False)
 
 
 def parse_result(text: object) -> DownloadResult | None:
@@ -141,7 +157,7 @@ def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | Non
     # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
     if late:
         return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
-    trouble = _trouble_of_pod(pod.get("status") or {}, ended, text)
+    trouble = _trouble_of_pod(pod, ended, text)
     if trouble is not None:
         outcome, reason, detail = trouble
         return _end(outcome, reason, at, detail=detail)
@@ -156,8 +172,9 @@ def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | Non
     return _end(outcome, EndReason.EXITED, at, code=code)
 
 
-def _trouble_of_pod(status: _Object, ended: _Object, text: str) -> tuple[OutcomeClass, EndReason, str] | None:
+def _trouble_of_pod(pod: _Object, ended: _Object, text: str) -> tuple[OutcomeClass, EndReason, str] | None:
     """What took the pod down from outside, or kept its container from starting."""
+    status = pod.get("status") or {}
     reason, words = str(status.get("reason") or ""), str(status.get("message") or "")
     target = next((c for c in status.get("conditions") or () if _is_disruption(c)), None)
     if target is not None:
@@ -169,6 +186,10 @@ def _trouble_of_pod(status: _Object, ended: _Object, text: str) -> tuple[Outcome
         return OutcomeClass.TERMINATED, EndReason.NODE_LOST, words or str(ended.get("message") or reason)
     if ended.get("reason") in _NOT_STARTED:
         return OutcomeClass.ENVIRONMENT, EndReason.CONTAINER_NOT_STARTED, str(ended.get("message") or ended["reason"])
+    init = failed_init(pod)
+    if init is not None and not ended:
+        detail = f"init container {init[0]} ended with exit code {init[1]}"
+        return OutcomeClass.ENVIRONMENT, EndReason.CONTAINER_NOT_STARTED, detail
     if status.get("phase") == "Failed" and reason and not ended:
         return OutcomeClass.TERMINATED, EndReason.POD_REFUSED, f"{reason}: {words}" if words else reason
     return None
@@ -185,15 +206,6 @@ def _end(outcome: OutcomeClass, reason: EndReason, at: datetime | None, **values
 def _final_condition(job: _Object) -> _Object | None:
     conditions = (job.get("status") or {}).get("conditions") or ()
     return next((c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"), None)
-
-
-def _terminated_container(pod: _Object | None) -> _Object:
-    statuses = ((pod or {}).get("status") or {}).get("containerStatuses") or ()
-    for status in statuses:
-        if status["name"] == DOWNLOAD_CONTAINER:
-            terminated: _Object = (status.get("state") or {}).get("terminated") or {}
-            return terminated
-    return {}
 
 
 def _time_of(text: str | None) -> datetime | None:

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
 
 from trawler_downloader.contract.listing import CookiesMode
-from trawler_operator.api.spec import SubscriptionSpec
+from trawler_downloader.contract.proxies import proxy_place
+from trawler_operator.api.field_types import OptionalName, OptionalProxyUrl, ProxyUrl, UserId
+from trawler_operator.api.spec import Resources, SubscriptionSpec
 from trawler_operator.api.status import LibraryStatus
 
 COOKIES_KEY = "cookies.txt"
 """Of the Secret that `access.cookiesSecretRef` names."""
 PROXY_KEYS = ("username", "password")
 """Of the Secret that `access.proxySecretRef` names, as in Secrets of type kubernetes.io/basic-auth."""
-DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
-DEFAULT_LIMITS = {"memory": "2Gi"}
+DEFAULT_RESOURCES = Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "2Gi"})
+
+
+def _check_networks(cidrs: tuple[str, ...]) -> tuple[str, ...]:
+    for cidr in cidrs:
+        try:
+            ip_network(cidr, strict=False)
+        except ValueError:
+            raise ValueError(f"{cidr!r} is no network; write it as 192.168.1.20/32") from None
+    return cidrs
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """How sites may be reached, whatever a spec says; chart values.
+
+    Args:
+        read_secrets: whether the operator may read Secrets with cookies and proxy credentials for its listings.
+            Downloads mount theirs anyway.
+        allowed_cidrs: networks that listings and downloads may reach although they are not public.
+        allowed_proxies: URLs of proxies that may have an address inside the network, beside the default one.
+    """
+
+    read_secrets: bool = False
+    allowed_cidrs: Annotated[tuple[str, ...], Field(alias="allowedCIDRs"), AfterValidator(_check_networks)] = ()
+    allowed_proxies: tuple[ProxyUrl, ...] = ()
 
 
 @dataclass(frozen=True)
 class JobDefaults:
-    """The operator's settings for what a spec leaves open.
+    """The operator's settings for what a spec leaves open; chart values.
 
     Args:
         image: of the downloader.
@@ -28,26 +57,22 @@ class JobDefaults:
         claim_name: claim in the Subscription's namespace; empty: every Subscription names its own.
         ca_bundle_config_map: ConfigMap (key ca.crt) in the Subscription's namespace; empty: none.
         proxy: URL; empty: none.
-        allowed_cidrs: networks that may be reached although they are not public.
         run_as_user: user id.
         run_as_group: group id.
         fs_group: group id.
         resources: of a Job's container, as Kubernetes takes them.
     """
 
-    image: str
-    image_pull_policy: str = ""
+    image: Annotated[str, Field(min_length=1)]
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     image_pull_secrets: tuple[str, ...] = ()
-    claim_name: str = ""
-    ca_bundle_config_map: str = ""
-    proxy: str = ""
-    allowed_cidrs: tuple[str, ...] = ()
-    run_as_user: int = 65532
-    run_as_group: int = 65532
-    fs_group: int = 65532
-    resources: dict[str, dict[str, str]] = field(
-        default_factory=lambda: {"requests": dict(DEFAULT_REQUESTS), "limits": dict(DEFAULT_LIMITS)}
-    )
+    claim_name: OptionalName = ""
+    ca_bundle_config_map: OptionalName = ""
+    proxy: OptionalProxyUrl = ""
+    run_as_user: UserId = 65532
+    run_as_group: UserId = 65532
+    fs_group: UserId = 65532
+    resources: Annotated[Resources, Field(alias="jobResources")] = DEFAULT_RESOURCES
 
 
 def resources(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
@@ -57,8 +82,7 @@ def resources(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
     LimitRange's least) shows in these settings alone: with a value of our own it might be refused, and nothing that a
     person sets could change that.
     """
-    own = spec.job.resources
-    return own.model_dump(exclude_defaults=True) if own else defaults.resources
+    return (spec.job.resources or defaults.resources).model_dump(exclude_defaults=True)
 
 
 def claim_name(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
@@ -74,6 +98,16 @@ def ca_bundle_config_map(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
     """The proxy's URL; empty if there is none."""
     return spec.access.proxy or defaults.proxy
+
+
+def is_proxy_trusted(spec: SubscriptionSpec, defaults: JobDefaults, access: AccessRules) -> bool:
+    """Whether whoever runs the operator named the proxy: only such a one may have an address that is not public.
+
+    Host and port are compared, as they are written: what a name leads to is judged when it is connected to.
+    """
+    through = proxy(spec, defaults)
+    named = [url for url in (defaults.proxy, *access.allowed_proxies) if url]
+    return bool(through) and proxy_place(through) in map(proxy_place, named)
 
 
 def cookies_secret(spec: SubscriptionSpec) -> str:

@@ -11,6 +11,7 @@ A pod that ran all the same, on a node that nobody hears from, does no harm: wha
 | PodScheduled=False | environment, Unschedulable | `scheduling`: a node may have to be made first |
 | container waits: ErrImagePull, ImagePullBackOff … | environment, ImagePullFailed | `start` |
 | container waits: CreateContainerConfigError … | environment, ContainerNotStarted | `start` |
+| an injected init container runs and does not end | environment, ContainerNotStarted | `scheduling` |
 | PodReadyToStartContainers=True: an image is being pulled | environment, ImagePullFailed | `scheduling` |
 | scheduled, its kubelet has said nothing | terminated, NodeLost | `start` |
 | scheduled, none of the above: volumes come before everything else | environment, MountFailed | `start` |
@@ -20,7 +21,8 @@ A pod that ran all the same, on a node that nobody hears from, does no harm: wha
 
 Not Configuration, whatever misses: a Secret or an image that comes back mends it without a new spec. The order of a
 pod's start (volumes, sandbox, image, container) is the kubelet's, `PodReadyToStartContainers` tells since Kubernetes
-1.29 that volumes and sandbox are done.
+1.29 that volumes and sandbox are done. Of containers that a webhook put into the pod only init containers hold the
+download up: with any other that does not start, the pod is Pending and the download runs all the same.
 """
 
 from __future__ import annotations
@@ -28,16 +30,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER
 from trawler_operator.api.reasons import EndReason, message
-from trawler_operator.api.times import parse_time
+from trawler_operator.api.times import parse_time, seconds
+from trawler_operator.domain.jobs.containers import ENDED_PHASES, download_has_begun, endless_init, what_waits
 from trawler_operator.domain.jobs.manifest import refers_to_subscription
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 
 SHOWN_AFTER = timedelta(minutes=2)
 """Pulling an image of 1 GB and attaching a volume may take as long; so may taking down what was told to stop."""
+LOOK_AT_STARTING = timedelta(seconds=30)
+"""A download that took seconds beside an injected container may have ended before its Job saw the pod ready: no change
+of the Job tells that."""
 LOOK_AT_LEAVING = timedelta(seconds=3)
 """While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
 LOOK_AT_FOREIGN = timedelta(seconds=30)
@@ -65,13 +74,13 @@ class Patience:
 
     Args:
         start: without a pod, an image, a mounted volume or a container.
-        scheduling: without a node, and for an image that is still being pulled.
+        scheduling: without a node, for an image that is still being pulled, and for an init container that runs.
         ending: of a pod or Job that is being deleted, from the end of its grace period on.
     """
 
-    start: timedelta = timedelta(seconds=300)
-    scheduling: timedelta = timedelta(seconds=1800)
-    ending: timedelta = timedelta(seconds=300)
+    start: Annotated[timedelta, Field(alias="startSeconds"), seconds(30, 86_400)] = timedelta(seconds=300)
+    scheduling: Annotated[timedelta, Field(alias="schedulingSeconds"), seconds(30, 86_400)] = timedelta(seconds=1800)
+    ending: Annotated[timedelta, Field(alias="endingSeconds"), seconds(30, 86_400)] = timedelta(seconds=300)
 
     @property
     def unasked(self) -> timedelta:
@@ -123,19 +132,19 @@ def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Troub
     Returns:
         None: it runs, or has ended and its Job is about to say so.
     """
-    name = job["metadata"]["name"]
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     if pod is None:
         counted, since = job.get("status") or {}, _created(job)
         if since is None or counted.get("active") or counted.get("terminating"):
             return None  # a pod vanished just now, and the Job does not know it yet
-        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name)
+        return _environment(EndReason.POD_NOT_CREATED, since, patience.start, job=name, namespace=namespace)
     status, metadata = pod.get("status") or {}, pod["metadata"]
     phase = status.get("phase", "Pending")
-    if phase in {"Succeeded", "Failed"}:
+    if phase in ENDED_PHASES:
         return None
     if metadata.get("deletionTimestamp"):
         return _not_terminating(job, f"pod {metadata['name']}", metadata["deletionTimestamp"], patience)
-    return _not_started(pod, patience) if phase == "Pending" else None
+    return None if phase != "Pending" or download_has_begun(pod) else _not_started(pod, namespace, patience)
 
 
 def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
@@ -164,7 +173,7 @@ def look_again(job: _Object | None) -> timedelta:
     return LOOK_AT_LEAVING if job is None or find_other_owner(job) is None else LOOK_AT_FOREIGN
 
 
-def _not_started(pod: _Object, patience: Patience) -> Trouble:
+def _not_started(pod: _Object, namespace: str, patience: Patience) -> Trouble:
     name, status = pod["metadata"]["name"], pod.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
@@ -172,21 +181,26 @@ def _not_started(pod: _Object, patience: Patience) -> Trouble:
     if scheduled.get("status") != "True":
         detail = scheduled.get("message") or "no reason given"
         return _environment(EndReason.UNSCHEDULABLE, since, patience.scheduling, pod=name, detail=detail)
-    waiting = _waiting(status)
+    container, waiting = what_waits(pod)
     why = str(waiting.get("reason") or "")
     detail = f"{why}: {waiting['message']}" if waiting.get("message") else why
+    where = f"pod {name}" if container in {"", DOWNLOAD_CONTAINER} else f"init container {container} of pod {name}"
     if why in _IMAGE_TROUBLE:
-        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.start, pod=name, detail=detail)
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.start, where=where, detail=detail)
     if why and why not in _ON_ITS_WAY:
-        return _environment(EndReason.CONTAINER_NOT_STARTED, since, patience.start, detail=f"pod {name}: {detail}")
+        return _environment(EndReason.CONTAINER_NOT_STARTED, since, patience.start, detail=f"{where}: {detail}")
+    init = endless_init(pod)
+    if init is not None:
+        detail = f"init container {init} of pod {name} has not ended"
+        return _environment(EndReason.CONTAINER_NOT_STARTED, since, patience.scheduling, detail=detail)
     if (conditions.get("PodReadyToStartContainers") or {}).get("status") == "True":
-        detail = "the image is still being pulled"
-        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.scheduling, pod=name, detail=detail)
+        detail = "it is still being pulled"
+        return _environment(EndReason.IMAGE_PULL_FAILED, since, patience.scheduling, where=where, detail=detail)
     node = (pod.get("spec") or {}).get("nodeName") or "its node"
     if not status.get("startTime"):
         text = message(EndReason.NODE_LOST, detail=f"pod {name} was given to {node}, which does not take it up")
         return Trouble(OutcomeClass.TERMINATED, EndReason.NODE_LOST, text, since, since + patience.start)
-    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node)
+    return _environment(EndReason.MOUNT_FAILED, since, patience.start, pod=name, node=node, namespace=namespace)
 
 
 def _environment(reason: EndReason, since: datetime, borne: timedelta, **values: object) -> Trouble:
@@ -205,15 +219,6 @@ def _not_terminating(job: _Object, what: str, until: str, patience: Patience) ->
         text = f"{message(EndReason.DEADLINE_EXCEEDED)}; {text}"
         return Trouble(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, text, shown_at, ends_at)
     return Trouble(OutcomeClass.TERMINATED, EndReason.NOT_TERMINATING, text, shown_at, ends_at)
-
-
-def _waiting(status: _Object) -> _Object:
-    """Why the first container that waits does: there is one, unless a webhook put others beside it."""
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        waiting: _Object | None = (container.get("state") or {}).get("waiting")
-        if waiting:
-            return waiting
-    return {}
 
 
 def _created(job: _Object) -> datetime | None:

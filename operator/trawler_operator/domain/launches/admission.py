@@ -16,13 +16,16 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.gates.book import GateBook
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.route import Route
+from trawler_operator.domain.gates.route import GateId, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class AdmissionLimits:
         egress: of one address at one site.
     """
 
-    max_running: int
-    max_running_per_subscription: int
+    max_running: Annotated[int, Field(alias="maxRunningJobs", ge=1, le=1000)]
+    max_running_per_subscription: Annotated[int, Field(alias="maxRunningJobsPerSubscription", ge=1, le=1000)]
     egress: BudgetLimits
 
 
@@ -106,6 +109,10 @@ class Admission:
         granted = self._granted.get(key, Counter())
         granted[route.egress.name] -= count
         self._granted[key] = +granted
+
+    def wait(self, key: Key, route: Route) -> None:
+        """What was granted could not begin, and is wanted still."""
+        self._stand_in_line(key, route)
 
     def end_pass(self, key: Key) -> None:
         """Nothing of the Subscription is under way any more, however its pass ended."""
@@ -189,7 +196,7 @@ class Admission:
         book = self._book()
         return any(
             (other.egress, other.cookies) == (route.egress, route.cookies)
-            and not (other.volume and book.gate(other.volume).is_closed)
+            and not any(book.gate(gate).is_closed for gate in (other.volume, *other.own) if gate is not None)
             for key, other in self._line
             if key not in self._away
         )
@@ -215,16 +222,18 @@ class Admission:
             return None
         through = self._running_through()
         book, limits = self._book(), self._limits.egress
-        times: dict[Route, datetime | None] = {}
+        times: dict[tuple[GateId, ...], datetime | None] = {}
         best: tuple[tuple[Key, Route], datetime] | None = None
         for place in self._line:
             key, route = place
             if key in self._away:
                 continue
-            if route not in times:
+            if route.shared not in times:
                 full = through[route.egress.name] >= limits.max_parallel
-                times[route] = None if full else book.start_at(route, limits, now)
-            at = times[route]
+                times[route.shared] = None if full else book.start_at(replace(route, own=()), limits, now)
+            at = times[route.shared]
+            if at is not None:
+                at = max(at, book.own_passable_at(route, now))
             if at is not None and (best is None or at < best[1]):
                 best = (place, at)
             if best is not None and best[1] <= now:

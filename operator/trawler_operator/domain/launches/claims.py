@@ -6,8 +6,8 @@ Crash windows, and why each closes:
 - The Job ended, the operator died before the ledger knew: the Job stays (it is deleted only once no Running entry needs
   it), so SETTLE happens in the next pass.
 - The Job was settled but not deleted: its entry is Running no more, so the history limits take it later.
-- The launch was given up or cancelled in the ledger, its Job still lives: whatever launch the ledger has settled, its
-  Job goes (`forgotten_jobs`).
+- The launch was settled in the ledger while its Job lives on (given up, cancelled, or its download has ended and an
+  injected container keeps the pod alive): whatever launch the ledger has settled, its Job goes (`forgotten_jobs`).
 - The Subscription was deleted and applied again while its pods still end: the old Job bears another owner's uid or a
   deletion timestamp, so WAIT until the name is free; then CREATE, and the downloader finds what was published.
 """
@@ -23,6 +23,7 @@ from typing import Any
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.cleanup import is_owned
+from trawler_operator.domain.jobs.manifest import annotated_number
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 
@@ -87,7 +88,7 @@ def busy_videos(jobs: Iterable[_Job]) -> set[str]:
 
 
 def forgotten_jobs(jobs: Iterable[_Job], entries: Mapping[str, LedgerEntry]) -> list[_Job]:
-    """Unfinished Jobs whose launch the ledger has settled: given up since they never start or end, or cancelled.
+    """Unfinished Jobs whose launch the ledger has settled: given up, cancelled, or ended in a pod that is kept alive.
 
     The ledger is written first and a launch's number is never used again, so such a Job can only be on its way out.
     One with a later number than the ledger knows is another matter: the ledger was lost or is an old copy.
@@ -102,7 +103,7 @@ def forgotten_jobs(jobs: Iterable[_Job], entries: Mapping[str, LedgerEntry]) -> 
 def _is_settled(job: _Job, entries: Mapping[str, LedgerEntry]) -> bool:
     annotations = job["metadata"].get("annotations") or {}
     entry = entries.get(annotations.get(labels.VIDEO_ANNOTATION, ""))
-    launch = annotations.get(labels.LAUNCH_ANNOTATION, "")
-    if entry is None or not launch.isdecimal():
+    launch = annotated_number(job, labels.LAUNCH_ANNOTATION)
+    if entry is None or launch is None:
         return False
-    return int(launch) < entry.launches or (int(launch) == entry.launches and entry.state is not LedgerState.RUNNING)
+    return launch < entry.launches or (launch == entry.launches and entry.state is not LedgerState.RUNNING)

@@ -21,16 +21,19 @@ from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.gates.codec import encode_epochs
 from trawler_operator.domain.gates.route import GateId
+from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.manifest import build_container, build_job, build_pod, library_mount, library_volume
 from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.domain.jobs.settings import (
     COOKIES_KEY,
     PROXY_KEYS,
+    AccessRules,
     JobDefaults,
     ca_bundle_config_map,
     claim_name,
     cookies_mode,
     cookies_secret,
+    is_proxy_trusted,
     proxy,
     proxy_secret,
 )
@@ -49,9 +52,11 @@ def build_download_job(
     launch: int,
     shard: int,
     defaults: JobDefaults,
+    access: AccessRules,
     gates: Mapping[GateId, int],
     source_title: str | None = None,
     volume_id: str | None = None,
+    one_node: bool = False,
 ) -> dict[str, Any]:
     """The manifest of launch `launch` of a video.
 
@@ -62,9 +67,11 @@ def build_download_job(
         launch: number of the launch, from 1.
         shard: number of the ledger's shard that holds the entry.
         defaults: the operator's settings.
+        access: how sites may be reached.
         gates: that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
         volume_id: marker that the claim must bear; None: not known yet.
+        one_node: the claim's volume is attached to one node at a time.
 
     Raises:
         ValueError: no claim is named; the caller reports that instead of creating Jobs.
@@ -73,25 +80,24 @@ def build_download_job(
     claim = claim_name(spec, defaults)
     if not claim:
         raise ValueError("no claim is named")
-    request = _request(subscription, key, entry, launch, defaults, source_title, volume_id)
-    pod_labels = labels.download_labels(subscription.name, launch)
+    request = _request(subscription, key, entry, launch, defaults, access, source_title, volume_id)
     annotations = {
         labels.VIDEO_ANNOTATION: key,
         labels.SHARD_ANNOTATION: str(shard),
         labels.LAUNCH_ANNOTATION: str(launch),
-        labels.GENERATION_ANNOTATION: str(subscription.generation),
-        labels.GATES_ANNOTATION: encode_epochs(gates),
+        labels.SPEC_ANNOTATION: download_digest(spec, defaults),
     }
-    job = build_job(
+    return build_job(
         subscription,
         name=job_name(subscription.namespace, subscription.name, key, launch),
-        pod_labels=pod_labels,
+        own_labels=labels.download_labels(subscription.name, launch),
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
         pod=_pod_spec(spec, request, claim, defaults),
+        claim=claim,
+        one_node=one_node,
+        pod_annotations={labels.VIDEO_ANNOTATION: key, labels.GATES_ANNOTATION: encode_epochs(gates)},
     )
-    job["spec"]["template"]["metadata"]["annotations"] = {labels.VIDEO_ANNOTATION: key}
-    return job
 
 
 def _request(
@@ -100,6 +106,7 @@ def _request(
     entry: LedgerEntry,
     launch: int,
     defaults: JobDefaults,
+    access: AccessRules,
     source_title: str | None,
     volume_id: str | None,
 ) -> DownloadRequest:
@@ -125,16 +132,17 @@ def _request(
         ),
         library=LibraryPlace(path=spec.library.path, layout=spec.library.layout, folder=spec.library.folder),
         volume_id=volume_id,
-        min_free_bytes=spec.library.min_free_bytes,
+        min_free_bytes=spec.library.min_free,
         proxy=proxy(spec, defaults) or None,
+        proxy_trusted=is_proxy_trusted(spec, defaults, access),
         ca_bundle=bool(ca_bundle_config_map(spec, defaults)),
         cookies=cookies_mode(spec) if cookies_secret(spec) else None,
         cookies_secret=cookies_secret(spec) or None,
         proxy_credentials=bool(proxy_secret(spec)),
         proxy_secret=proxy_secret(spec) or None,
-        rate_limit_bytes_per_second=spec.access.rate_limit_bytes_per_second,
+        rate_limit_bytes_per_second=spec.access.rate_limit,
         allow_generic=spec.access.allow_generic,
-        allowed_cidrs=defaults.allowed_cidrs,
+        allowed_cidrs=access.allowed_cidrs,
         umask=spec.job.umask,
         stall_timeout_seconds=spec.job.stall_timeout_seconds,
     )

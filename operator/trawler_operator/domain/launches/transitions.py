@@ -8,10 +8,10 @@
 | Transient, of a probe of its site's closed gate, or that closed it | Pending | the same | no |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
-| RateLimited, Environment of a volume | Pending | when its gate lets it (see `gates`) | no |
-| Environment otherwise | Pending | 1 min, doubling up to 1 h | no |
+| RateLimited; Environment, but for one video's own | Pending | when its gate lets it (see `gates`) | no |
+| Environment of one video (its size, its name) | Pending | 1 min, doubling up to 1 h | no |
 | Terminated | Pending | 10 s, doubling up to 1 h | no |
-| Configuration | DeadLetter | when the spec has a new generation | no |
+| Configuration | DeadLetter | when what downloads are made from changes | no |
 
 Each pause is up to a fifth longer, and grows with the endings of the same class in a row (`deferrals`); any other
 ending begins anew. An ending that is about the video and whose message holds one of `spec.retry.fatalErrors` makes it a
@@ -24,7 +24,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from trawler_downloader.contract.download import StepTimes
-from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VOLUME_REASONS, LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, LedgerState, OutcomeClass
 from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.times import from_unix
@@ -49,7 +49,7 @@ def settle(
     observed: ObservedOutcome,
     *,
     retry: Retry,
-    generation: int,
+    built_from: str,
     now: datetime,
     blames_site: bool = False,
 ) -> LedgerEntry:
@@ -60,7 +60,7 @@ def settle(
         entry: as it stands, Running.
         observed: how the launch ended.
         retry: `spec.retry`.
-        generation: of the spec that the Job was built from; with Configuration a newer one tries again.
+        built_from: digest of the spec that the Job was built from; with Configuration another one tries again.
         now: the present.
         blames_site: it went through a closed gate of its site, or closed it. What is unclear there is more likely the
             site's trouble than the video's: one that lasts many probes must not use up the tries of a whole queue.
@@ -76,7 +76,7 @@ def settle(
         case OutcomeClass.TERMINAL:
             return replace(entry, state=LedgerState.DEAD_LETTER)
         case OutcomeClass.CONFIGURATION:
-            return replace(entry, state=LedgerState.DEAD_LETTER, generation=generation)
+            return replace(entry, state=LedgerState.DEAD_LETTER, built_from=built_from)
         case OutcomeClass.TRANSIENT if blames_site:
             return _unjudged(key, entry, retry, now)
         case OutcomeClass.TRANSIENT:
@@ -99,14 +99,14 @@ def queue_anew(entry: LedgerEntry) -> LedgerEntry:
         outcome=None,
         reason=None,
         message=None,
-        generation=None,
+        built_from=None,
     )
 
 
 def is_held_by_a_gate(observed: ObservedOutcome) -> bool:
-    """Whether the trouble is one that a gate keeps all Subscriptions from: a site's limit, or a volume's failure."""
+    """Whether the trouble is one that a gate covers: a site's limit, a volume's failure, or this Subscription's own."""
     if observed.outcome is OutcomeClass.ENVIRONMENT:
-        return observed.reason in VOLUME_REASONS
+        return observed.reason not in VIDEO_REASONS
     return observed.outcome is OutcomeClass.RATE_LIMITED
 
 
@@ -134,7 +134,7 @@ def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -
         reason=observed.reason,
         message=observed.message or None,
         retry_at=None,
-        generation=None,
+        built_from=None,
         deferrals=in_a_row,
         times=_times(entry.times, result.times if result else StepTimes(), observed.finished_at or now),
     )

@@ -1,15 +1,15 @@
 """What waits for a launch, and whose turn it is. Pure: the clock is passed in.
 
-An entry may be claimed when it is queued, when its time has come, or when a new generation of the spec revives it. The
+An entry may be claimed when it is queued, when its time has come, or when a changed spec revives it. The
 order is kept as entries come and go, so that a pass with 100,000 of them looks at the few that it may launch:
 
 - *ready* ones by site, in the order of their turn: as discovered, oldest first, second looks last;
 - *timed* ones by their time: ready since then, and also if it lies further ahead than anything is put off: that is of a
   clock that ran ahead. Which of two clocks was wrong cannot be told, so the time itself stays as it was written: once
   the clock is set right, what it counted as past by mistake waits on;
-- *bound* ones by the generation of the spec that gave them up: ready under any other.
+- *bound* ones by the digest of the spec that gave them up: ready under any other.
 
-Time and generation are those of the last question. The next one moves what became ready since; a clock that was set
+Time and digest are those of the last question. The next one moves what became ready since; a clock that was set
 back, or a Subscription that was made anew, moves it back.
 """
 
@@ -43,10 +43,10 @@ class _Place(NamedTuple):
     site: str
 
 
-def is_eligible(entry: LedgerEntry, generation: int | None, now: datetime | None) -> bool:
+def is_eligible(entry: LedgerEntry, digest: str | None, now: datetime | None) -> bool:
     """Whether the entry may be claimed for a launch now; while no time is known, nothing's time has come."""
     if entry.waits_for_new_spec:
-        return entry.generation != generation
+        return entry.built_from != digest
     if entry.state not in _WAITING or entry.retry_at is None:
         return entry.state in _WAITING
     return now is not None and not now < entry.retry_at <= now + LONGEST_WAIT
@@ -60,9 +60,9 @@ class Backlog:
         """By site, ascending; no list is empty."""
         self._timed: list[tuple[datetime, _Place]] = []
         """Ascending."""
-        self._bound: dict[int | None, dict[str, _Place]] = {}
-        """By generation and key."""
-        self._generation: int | None = None
+        self._bound: dict[str | None, dict[str, _Place]] = {}
+        """By digest and key."""
+        self._digest: str | None = None
         self._now: datetime | None = None
         """Of the last question."""
 
@@ -70,32 +70,32 @@ class Backlog:
         """Add an entry whose key is not here; one that waits for nothing is passed over."""
         place = _place(key, entry)
         if entry.waits_for_new_spec:
-            self._bound.setdefault(entry.generation, {})[key] = place
+            self._bound.setdefault(entry.built_from, {})[key] = place
         elif entry.state in _WAITING and entry.retry_at is not None:
             insort(self._timed, (entry.retry_at, place))
-        if is_eligible(entry, self._generation, self._now):
+        if is_eligible(entry, self._digest, self._now):
             self._enter(place)
 
     def remove(self, key: str, entry: LedgerEntry) -> None:
         """Take an entry out, as it was put in."""
         place = _place(key, entry)
         if entry.waits_for_new_spec:
-            del self._bound[entry.generation][key]
+            del self._bound[entry.built_from][key]
         elif entry.state in _WAITING and entry.retry_at is not None:
             del self._timed[bisect_left(self._timed, (entry.retry_at, place))]
-        if is_eligible(entry, self._generation, self._now):
+        if is_eligible(entry, self._digest, self._now):
             self._leave(place)
 
-    def turns(self, generation: int, now: datetime, limit: int, busy: Collection[str] = ()) -> dict[str, list[str]]:
+    def turns(self, digest: str, now: datetime, limit: int, busy: Collection[str] = ()) -> dict[str, list[str]]:
         """Keys that may be claimed, by site, in the order of their turn; the sites in the order of their first.
 
         Args:
-            generation: of the spec.
+            digest: of what downloads are made from.
             now: the time.
             limit: of keys per site.
             busy: keys that a live Job works on although the ledger does not know (it was deleted by hand).
         """
-        self._move_to(generation, now)
+        self._move_to(digest, now)
         found = {
             site: list(islice((place for place in places if place.key not in busy), limit))
             for site, places in self._ready.items()
@@ -112,24 +112,24 @@ class Backlog:
         free = (place for place in self._ready.get(site, ()) if place.key not in busy)
         return [place.key for place in heapq.nsmallest(limit, free, key=lambda place: (place.last_tried, place.seq))]
 
-    def next_retry(self, generation: int, now: datetime) -> datetime | None:
+    def next_retry(self, digest: str, now: datetime) -> datetime | None:
         """When the next entry that waits for its time may be claimed."""
-        self._move_to(generation, now)
+        self._move_to(digest, now)
         ahead, beyond = self._put_off(now)
         return self._timed[ahead][0] if ahead < beyond else None
 
-    def _move_to(self, generation: int, now: datetime) -> None:
+    def _move_to(self, digest: str, now: datetime) -> None:
         before, after = self._put_off(self._now), self._put_off(now)
         for _, place in self._timed_within(before, but=after):
             self._enter(place)
         for _, place in self._timed_within(after, but=before):
             self._leave(place)
-        if generation != self._generation:
-            for place in self._bound.get(self._generation, {}).values():
+        if digest != self._digest:
+            for place in self._bound.get(self._digest, {}).values():
                 self._enter(place)
-            for place in self._bound.get(generation, {}).values():
+            for place in self._bound.get(digest, {}).values():
                 self._leave(place)
-        self._generation, self._now = generation, now
+        self._digest, self._now = digest, now
 
     def _put_off(self, now: datetime | None) -> tuple[int, int]:
         """Where those that are not ready begin and end among the timed ones; before the first question all are."""

@@ -63,7 +63,7 @@ class _Value(BaseModel):
     outcome: OutcomeClass | None = None
     reason: str | None = None
     message: str | None = None
-    generation: int | None = None
+    built_from: str | None = None
     path: str | None = None
     bytes: int | None = Field(default=None, ge=0)
     engine: str | None = None

@@ -58,7 +58,8 @@ class LedgerEntry:
         outcome: how the last launch ended.
         reason: CamelCase; for Skipped the rule.
         message: for people; for Skipped the value that the rule saw.
-        generation: of the Subscription's spec, with a Configuration ending: a newer one tries again.
+        built_from: digest of the spec that its last Job was built from, with a Configuration ending: under another
+            one it is tried again.
         path: media file relative to the claim's root, with Succeeded.
         bytes: of the media file.
         engine: yt-dlp's version of the last launch.
@@ -84,12 +85,16 @@ class LedgerEntry:
     outcome: OutcomeClass | None = None
     reason: str | None = None
     message: str | None = None
-    generation: int | None = None
+    built_from: str | None = None
     path: str | None = None
     bytes: int | None = None
     engine: str | None = None
     back_catalogue: bool = False
     times: LaunchTimes = NEVER_LAUNCHED
+
+    def shown(self, key: str) -> str:
+        """The video for people: its title, where one is known, and its key, by which it can be asked for."""
+        return f"{self.title} ({key})" if self.title else key
 
     @property
     def is_active(self) -> bool:
@@ -98,5 +103,5 @@ class LedgerEntry:
 
     @property
     def waits_for_new_spec(self) -> bool:
-        """A dead letter that a new generation of the spec revives."""
+        """A dead letter that a changed spec revives."""
         return self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.CONFIGURATION

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
@@ -30,6 +30,7 @@ from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.launches.transitions import queue_anew
 from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.pauses import FOREVER
 
 MAX_VALUE_BYTES = 16_384
 """Of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
@@ -169,7 +170,7 @@ def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
         retry_at=None,
         reason=reason.value,
         message=text,
-        generation=None,
+        built_from=None,
     )
 
 
@@ -209,10 +210,42 @@ def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) 
 
     The annotation stays on the object for ever: that it is there says nothing.
     """
-    wish = annotations.get(labels.CHECK_ANNOTATION)
+    return _asked(annotations.get(labels.CHECK_ANNOTATION), handled)
+
+
+def asked_probe(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
+    """Value of the annotation that asks for a probe; None: none does, or that was done."""
+    return _asked(annotations.get(labels.PROBE_ANNOTATION), handled)
+
+
+def _asked(wish: str | None, handled: HandledRequest | None) -> str | None:
     return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
 
 
-def last_handled(previous: LastHandled, handled: Mapping[Verb, HandledRequest]) -> LastHandled:
-    """What the status remembers of the requests."""
-    return previous.model_copy(update={verb.value: request for verb, request in handled.items()})
+def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
+    """Until when a person wants no download to begin; None: nobody does.
+
+    Raises:
+        InvalidRequestError: the annotation's value is neither a time nor one of the words.
+    """
+    value = annotations.get(labels.PAUSE_ANNOTATION, "none").strip()
+    match value:
+        case "none":
+            return None
+        case "forever":
+            return FOREVER
+    try:
+        until = datetime.fromisoformat(value)
+    except ValueError:
+        until = None
+    if until is None or until.tzinfo is None:
+        raise InvalidRequestError(
+            f"annotation {labels.PAUSE_ANNOTATION} is {value[:60]!r}: understood are a time with its zone, such as "
+            "2026-12-24T18:00:00Z, and the words forever and none"
+        )
+    return until.astimezone(UTC)
+
+
+def last_handled(previous: LastHandled, handled: Mapping[str, HandledRequest]) -> LastHandled:
+    """What the status remembers of the requests, by the last part of their annotation's name."""
+    return previous.model_copy(update=dict(handled))

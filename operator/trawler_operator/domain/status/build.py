@@ -21,8 +21,8 @@ from trawler_operator.api.status import (
     MAX_KEY,
     MAX_RECENT,
     MAX_TEXT,
-    Backoff,
     Counts,
+    GateStatus,
     HandledRequest,
     LedgerStatus,
     LibraryStatus,
@@ -34,7 +34,6 @@ from trawler_operator.api.status import (
 from trawler_operator.api.subscription import Identity, InvalidSpecError, Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.jobs.settings import cookies_secret
-from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
@@ -63,6 +62,19 @@ class LedgerFacts:
     broken: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What the spec amounts to (see `jobs.digests`).
+
+    Args:
+        listing: of what a listing is made from.
+        download: of what downloads are made from.
+    """
+
+    listing: str
+    download: str
+
+
 def build_status(
     subscription: Subscription,
     ledger: LedgerFacts,
@@ -70,9 +82,10 @@ def build_status(
     library: LibraryStatus | None,
     check: CheckReport | None,
     blocker: Blocker | None,
-    backoff: Backoff | None,
+    gate: GateStatus | None,
     next_check: datetime | None,
     now: datetime,
+    digests: Digests,
     cookies: CookiesVerdict | None = None,
 ) -> SubscriptionStatus:
     """The status of a Subscription with a valid spec.
@@ -83,33 +96,36 @@ def build_status(
         library: where new files go, defaults filled in; None: no claim is named.
         check: the check that this pass made; None: none was due.
         blocker: what keeps Jobs from being created.
-        backoff: the pause of downloads, over or not.
+        gate: the Subscription's own, while it is closed.
         next_check: None while suspended.
         now: the present.
+        digests: of the spec.
         cookies: what this pass found out about them.
     """
     previous = subscription.status
-    status = _after_check(previous, check, subscription.generation)
+    status = _after_check(previous, check, digests.listing)
     status = status.model_copy(
         update={
             "observed_generation": subscription.generation,
+            "download_digest": digests.download,
             "counts": _counts(ledger.counts),
             "bytes": ledger.total_bytes,
             "library": _standing_library(previous.library, library, ledger.counts),
             "next_check_time": next_check,
-            "backoff": None if backoff is None or _is_moot(backoff, ledger.counts, now) else backoff,
+            "gate": None if gate is None or _is_moot(gate, ledger.counts, now) else gate,
             "recent_videos": tuple(_recent_video(*pair) for pair in ledger.recent_successes[:MAX_RECENT]),
             "recent_failures": tuple(_recent_failure(*pair) for pair in ledger.recent_failures[:MAX_RECENT]),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
         }
     )
-    judge = Judge(previous.conditions, subscription.generation, now)
+    stale = status.last_check_digest != digests.listing
+    judge = Judge(previous.conditions, subscription.generation, now, is_stale=stale)
     conditions = (
         judge.ready(subscription, status, check, blocker),
         judge.source_reachable(status, check),
         judge.up_to_date(status),
         judge.library_changed(status.library, library),
-        judge.ledger_intact(ledger.broken),
+        judge.ledger_intact(subscription, ledger.broken),
     )
     about_cookies = cookies_condition(
         previous.conditions,
@@ -139,11 +155,11 @@ def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) ->
     return identity.status.model_copy(update={"conditions": (ready, *others)})
 
 
-def _after_check(previous: SubscriptionStatus, check: CheckReport | None, generation: int) -> SubscriptionStatus:
+def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest: str) -> SubscriptionStatus:
     """What is remembered of checks."""
     if check is None:
         return previous
-    update: dict[str, Any] = {"last_check_time": check.at, "last_check_generation": generation}
+    update: dict[str, Any] = {"last_check_time": check.at, "last_check_digest": digest}
     if check.requested is not None:
         handled = HandledRequest(id=check.requested[:MAX_KEY], time=check.at)
         update["last_handled"] = previous.last_handled.model_copy(update={"check": handled})
@@ -153,7 +169,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
         outcome = OutcomeClass.ENVIRONMENT if check.end is None else check.outcome or OutcomeClass.TRANSIENT
         update |= {"last_check_outcome": outcome, "failed_checks": previous.failed_checks + 1}
     if check.end is not None:
-        in_a_row = previous.gone_checks if previous.last_check_generation == generation else 0
+        in_a_row = previous.gone_checks if previous.last_check_digest == digest else 0
         update["gone_checks"] = in_a_row + 1 if check.found_no_source else 0
     if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
@@ -163,9 +179,9 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, genera
     return previous.model_copy(update=update)
 
 
-def _is_moot(backoff: Backoff, counts: Mapping[LedgerState, int], now: datetime) -> bool:
+def _is_moot(gate: GateStatus, counts: Mapping[LedgerState, int], now: datetime) -> bool:
     """A pause is over and no download is left that could prove it right or wrong."""
-    return paused_until(backoff, now) is None and not any(counts.get(state) for state in UNFINISHED_STATES)
+    return gate.until_time <= now and not any(counts.get(state) for state in UNFINISHED_STATES)
 
 
 def _counts(states: Mapping[LedgerState, int]) -> Counts:

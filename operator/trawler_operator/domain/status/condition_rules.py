@@ -11,10 +11,10 @@ from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.api.conditions import REASON_PATTERN, Condition, ConditionStatus, ConditionType, make_condition
+from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.status import LibraryStatus, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
-from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.schedule import GONE_AFTER
 
@@ -70,10 +70,14 @@ class Judge:
         previous: the conditions as they stand; one that does not change keeps its transition time.
         generation: of the spec that is judged.
         now: the clock.
+        is_stale: nobody has looked at the source since what a listing is made from changed.
     """
 
-    def __init__(self, previous: Iterable[Condition], generation: int, now: datetime) -> None:
+    def __init__(
+        self, previous: Iterable[Condition], generation: int, now: datetime, *, is_stale: bool = False
+    ) -> None:
         self._previous = tuple(previous)
+        self._is_stale = is_stale
         self._generation = generation
         self._now = now
 
@@ -90,17 +94,12 @@ class Judge:
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.SUSPENDED, message(ConditionReason.SUSPENDED))
         if blocker is not None:
             return self.blocked(blocker)
-        if status.backoff is not None:
-            reason = ConditionReason.VOLUME_UNAVAILABLE
-            until = format_time(status.backoff.until_time)
-            text = message(reason, until=until, detail=f"{status.backoff.reason}: {status.backoff.message}")
-            return self._set(kind, ConditionStatus.FALSE, reason, text)
-        if status.gone_checks >= GONE_AFTER:
+        if status.gone_checks >= GONE_AFTER and not self._is_stale:
             text = message(ConditionReason.SOURCE_GONE, checks=status.gone_checks)
             return self._set(kind, ConditionStatus.FALSE, ConditionReason.SOURCE_GONE, text)
         if check is not None:
             return self._after(kind, check)
-        if status.last_check_time is None:
+        if status.last_check_time is None or self._is_stale:
             return self.unknown(kind)
         return self._since_last_check(kind, status)
 
@@ -108,7 +107,7 @@ class Judge:
         """The last listing was complete."""
         kind = ConditionType.SOURCE_REACHABLE
         if check is None or check.end is None:
-            return self._kept(kind) or self.unknown(kind)
+            return (None if self._is_stale else self._kept(kind)) or self.unknown(kind)
         if check.end is ListingEnd.ERROR:
             said = check.reason if check.reason and _REASON.match(check.reason) else ConditionReason.CHECK_FAILED
             reason = ConditionReason.SOURCE_GONE if status.gone_checks >= GONE_AFTER else said
@@ -126,7 +125,7 @@ class Judge:
                 ConditionReason.DOWNLOADS_PENDING, queued=counts.queued, running=counts.running, retrying=retrying
             )
             return self._set(kind, ConditionStatus.FALSE, ConditionReason.DOWNLOADS_PENDING, text)
-        if status.last_successful_check_time is None:
+        if status.last_successful_check_time is None or self._is_stale:
             return self.unknown(kind)
         return self._set(
             kind, ConditionStatus.TRUE, ConditionReason.ALL_DOWNLOADED, message(ConditionReason.ALL_DOWNLOADED)
@@ -141,14 +140,20 @@ class Judge:
         text = message(ConditionReason.LIBRARY_CHANGED, new=_describe(wanted), old=_describe(standing))
         return self._set(kind, ConditionStatus.TRUE, ConditionReason.LIBRARY_CHANGED, text)
 
-    def ledger_intact(self, broken: Sequence[str]) -> Condition:
+    def ledger_intact(self, subscription: Subscription, broken: Sequence[str]) -> Condition:
         """Every value of the ledger can be read."""
         kind = ConditionType.LEDGER_INTACT
         if not broken:
             text = message(ConditionReason.ENTRIES_READABLE)
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.ENTRIES_READABLE, text)
         names = ", ".join(broken[:MAX_BROKEN_NAMED]) + (", …" if len(broken) > MAX_BROKEN_NAMED else "")
-        text = message(ConditionReason.ENTRIES_BROKEN, count=len(broken), names=names)
+        text = message(
+            ConditionReason.ENTRIES_BROKEN,
+            count=len(broken),
+            names=names,
+            namespace=subscription.namespace,
+            selector=ledger_selector(subscription.name),
+        )
         return self._set(kind, ConditionStatus.FALSE, ConditionReason.ENTRIES_BROKEN, text)
 
     def blocked(self, blocker: Blocker) -> Condition:

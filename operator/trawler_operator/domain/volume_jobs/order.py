@@ -64,7 +64,8 @@ class VolumeJobOrder(Generic[R]):
         title: what its Jobs' names begin with.
         identity: tells this work from other work of its kind in the namespace; its Jobs' names follow from it, from
             the request's cursor and from the try.
-        labels: those that the Jobs of this work bear, and no others.
+        labels: those that the Jobs of this work bear, and those of no other work.
+        one_node: the volume is attached to one node at a time.
         owned: its Jobs go with the Subscription.
         asked_by: annotations: another value of any makes the next try come at once.
         at_once: the next try comes at once.
@@ -77,6 +78,7 @@ class VolumeJobOrder(Generic[R]):
     title: str
     identity: tuple[str, ...]
     labels: Mapping[str, str]
+    one_node: bool = False
     owned: bool = True
     asked_by: Mapping[str, str] = field(default_factory=dict)
     at_once: bool = False
@@ -107,10 +109,12 @@ def build_volume_job(order: VolumeJobOrder[Any], attempt: int, defaults: JobDefa
     job = build_job(
         order.subscription,
         name=order.job_name(attempt),
-        pod_labels=dict(order.labels),
+        own_labels=order.labels,
         annotations={labels.LAUNCH_ANNOTATION: str(attempt), **order.asked_by},
         deadline_seconds=DEADLINE_SECONDS,
         pod=build_volume_pod(order.kind, order.subscription, order.claim, {REQUEST_ENV: request}, defaults),
+        claim=order.claim,
+        one_node=order.one_node,
         owned=order.owned,
     )
     job["spec"]["ttlSecondsAfterFinished"] = KEPT_SECONDS

@@ -14,6 +14,7 @@ from typing import Any
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.domain.jobs.cleanup import is_owned
+from trawler_operator.domain.jobs.manifest import annotated_number
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.pauses import backoff
 from trawler_operator.domain.volume_jobs.order import DEADLINE_SECONDS, VolumeJobOrder
@@ -49,8 +50,7 @@ def sort_jobs(jobs: Iterable[_Job], order: VolumeJobOrder[Any]) -> Tries:
     for job in jobs:
         if not is_owned(job, order.subscription.uid):
             continue
-        number = str((job["metadata"].get("annotations") or {}).get(labels.LAUNCH_ANNOTATION, ""))
-        tried = int(number) if number.isdecimal() else 0
+        tried = annotated_number(job, labels.LAUNCH_ANNOTATION) or 0
         leaving = bool(job["metadata"].get("deletionTimestamp"))
         if job["metadata"]["name"] != order.job_name(tried) or tried < attempt:
             if not leaving:

@@ -21,7 +21,7 @@ from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_o
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import NewEntry, new_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
-from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, proxy
+from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -189,7 +189,7 @@ class Checker:
                 last_audit=subscription.status.last_audit_time,
                 created_at=subscription.creation_timestamp,
                 uid=subscription.uid,
-                interval=timedelta(seconds=policy.audit_interval_seconds),
+                interval=policy.checks.audit_interval,
                 now=subject.now,
             )
         )
@@ -200,14 +200,15 @@ class Checker:
             audit=audit,
             known=ledger.known_by_source(MAX_KNOWN_PER_SOURCE),
             proxy=proxy(spec, policy.defaults) or None,
+            proxy_trusted=is_proxy_trusted(spec, policy.defaults, policy.access),
             ca_bundle=needs.ca_bundle,
             cookies=needs.secrets.cookies,
             cookies_mode=cookies_mode(spec),
             proxy_username=needs.secrets.proxy_username,
             proxy_password=needs.secrets.proxy_password,
             allow_generic=spec.access.allow_generic,
-            allowed_cidrs=policy.defaults.allowed_cidrs,
-            deadline_seconds=policy.listing_deadline_seconds,
+            allowed_cidrs=policy.access.allowed_cidrs,
+            deadline_seconds=policy.checks.listing_deadline_seconds,
         )
 
     async def _record(self, subject: Subject, ledger: Ledger, listing: RawListing) -> tuple[Event, ...]:

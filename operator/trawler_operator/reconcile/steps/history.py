@@ -34,7 +34,7 @@ from trawler_operator.domain.history.inventory import (
 from trawler_operator.domain.history.survey import may_be_new
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.reconcile.ports import Event, KubernetesApi
-from trawler_operator.reconcile.steps.settle import JobWatcher
+from trawler_operator.reconcile.steps.settle import JobWatcher, unless_said
 from trawler_operator.reconcile.steps.surveyor import Awaited, Surveyor
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
@@ -93,7 +93,7 @@ class Historian:
     ) -> None:
         self._store = store
         self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults)
-        self.surveyor = Surveyor(self._runner, wake, lambda: api.clock_ahead)
+        self.surveyor = Surveyor(self._runner, gatekeeper, wake, lambda: api.clock_ahead)
         self._wake = wake
         self._found: dict[Key, tuple[str, str]] = {}
         """Uid and claim of those of which a survey said that they have a history: it need not be asked again."""
@@ -120,7 +120,7 @@ class Historian:
         if may_be_new(subject.subscription, ledger) and not self._is_found(subject):
             survey = await self.surveyor.ask(subject)
             if isinstance(survey, Awaited):
-                return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at)
+                return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at, events=survey.events)
             if subject.key[1] in survey.names:
                 self._found[subject.key] = (subject.subscription.uid, subject.claim)
             else:
@@ -130,13 +130,15 @@ class Historian:
     async def _read_back(self, subject: Subject, ledger: Ledger) -> Restored:
         """One chunk after the other, as far as they have come."""
         subscription, party = subject.subscription, self._party(subject.key)
+        defaults, one_node = subject.policy.defaults, subject.one_node
         events: tuple[Event, ...] = ()
         while (progress := find_progress(ledger, subject.claim)) is not None:
             believe = partial(check_mounted, subscription=subscription, claim=progress.claim)
-            order = order_inventory(subscription, progress)
+            order = order_inventory(subscription, progress, defaults, one_node=one_node)
             found = await self._runner.advance(order, party, subject.now, believe)
             if isinstance(found, Unfinished):
                 blocker = found.gate or _blocker(found, f"{len(ledger)} videos so far")
+                events += unless_said(subject, found.event, found.detail)
                 return Restored(complete=False, blocker=blocker, look_at=found.look_at, events=events)
             events += await self._write(subject, ledger, progress, found.chunk)
             await self._runner.delete(found.job)

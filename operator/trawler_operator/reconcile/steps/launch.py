@@ -15,14 +15,13 @@ from datetime import datetime
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
-from trawler_operator.api.status import Backoff
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
+from trawler_operator.domain.jobs.start_trouble import LOOK_AT_STARTING
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.claims import LaunchAction, claim, give_back, judge_launch
 from trawler_operator.domain.launches.download_job import build_download_job
-from trawler_operator.domain.launches.subscription_pause import paused_until
 from trawler_operator.domain.ledger.backlog import is_eligible
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -49,7 +48,6 @@ class Launched:
     Args:
         routes: of the videos that might be downloaded now.
         missing: videos whose launch is claimed and whose Job is not there.
-        backoff: the pause of downloads, as it stands afterwards.
         trouble: why a claimed launch cannot begin.
         look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
         events: about the Subscription.
@@ -59,7 +57,6 @@ class Launched:
 
     routes: AbstractSet[Route] = frozenset()
     missing: tuple[str, ...] = ()
-    backoff: Backoff | None = None
     trouble: str | None = None
     look_at: tuple[datetime, ...] = ()
     events: tuple[Event, ...] = ()
@@ -74,13 +71,11 @@ class Wish:
     Args:
         missing: videos whose launch is claimed and whose Job is not there.
         busy: videos that a live Job works on although the ledger does not know.
-        backoff: the pause of downloads.
         source_title: the channel's or playlist's title.
     """
 
     missing: tuple[str, ...] = ()
     busy: frozenset[str] = frozenset()
-    backoff: Backoff | None = None
     source_title: str | None = None
 
 
@@ -138,7 +133,6 @@ class _Launching:
         self._wish = wish
         self._routes: AbstractSet[Route] = frozenset()
         self._missing = list(wish.missing)
-        self._backoff = wish.backoff
         self._trouble: str | None = None
         self._look_at: list[datetime] = []
         self._events: list[Event] = []
@@ -149,7 +143,6 @@ class _Launching:
         return Launched(
             routes=self._routes,
             missing=tuple(self._missing),
-            backoff=self._backoff,
             trouble=self._trouble,
             look_at=tuple(self._look_at),
             events=tuple(self._events),
@@ -160,13 +153,9 @@ class _Launching:
     async def start_next(self) -> None:
         """Claim and create what admission grants."""
         subject, key, ledger = self._subject, self._subject.key, self._ledger
-        if paused_until(self._backoff, subject.now) is not None:
-            self._admission.withdraw(key)
-            return
-        # After a pause one launch goes first: it shows whether the trouble is over before others meet it, too.
-        parallelism = 1 if self._backoff is not None else subject.subscription.spec.job.parallelism
+        parallelism = subject.subscription.spec.job.parallelism
         # A listing may name videos of several sites. More of one than can run at a time are nothing to admission.
-        turns = ledger.backlog.turns(subject.subscription.generation, subject.now, parallelism, self._wish.busy)
+        turns = ledger.backlog.turns(subject.download_digest, subject.now, parallelism, self._wish.busy)
         routes = {site: subject.download_route(ledger.active[videos[0]].url) for site, videos in turns.items()}
         self._routes = frozenset(routes.values())
         self._admission.stand_only_for(key, self._routes)
@@ -240,8 +229,8 @@ class _Launching:
 
         def compute(ledger: Ledger) -> Changes:
             present = {video: ledger.active[video] for video in launches if video in ledger.active}
-            generation, now = subject.subscription.generation, subject.now
-            return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, generation, now)})
+            digest, now = subject.download_digest, subject.now
+            return Changes({v: claim(e, now) for v, e in present.items() if is_eligible(e, digest, now)})
 
         try:
             written = await self._store.commit(subject.subscription, ledger, compute)
@@ -268,8 +257,10 @@ class _Launching:
             launch=entry.launches,
             shard=row.shard if row else 0,
             defaults=subject.policy.defaults,
+            access=subject.policy.access,
             gates=gates,
             source_title=self._wish.source_title,
+            one_node=subject.one_node,
             volume_id=self._ledger.volumes.get(subject.claim),
         )
         namespace, name = subject.key[0], manifest["metadata"]["name"]
@@ -282,9 +273,9 @@ class _Launching:
         else:
             self._admission.created(subject.key, route)
             logger.info("created Job %s/%s for %s, launch %d", namespace, name, video, entry.launches)
-            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=video, launch=entry.launches)
+            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=entry.shown(video), launch=entry.launches)
             self._events.append(Event(EventReason.DOWNLOAD_CREATED, text))
-            self._look_at.append(subject.now + subject.policy.patience.unasked)
+            self._look_at.append(subject.now + LOOK_AT_STARTING)
 
     async def _meet(self, name: str, route: Route) -> None:
         """A Job of that name is there: from an attempt whose answer was lost, or from an earlier Subscription."""
@@ -321,15 +312,15 @@ class _Launching:
         refused = ObservedOutcome(
             OutcomeClass.ENVIRONMENT,
             ConditionReason.JOB_REJECTED,
-            message(ConditionReason.JOB_REJECTED, detail=error),
+            str(error),
             subject.now,
         )
-        ending = Ending(entry.launches, refused, subject.subscription.generation, gates)
-        settled = await self._settler.settle(subject, self._ledger, {video: ending}, self._backoff)
+        ending = Ending(entry.launches, refused, subject.download_digest, gates)
+        settled = await self._settler.settle(subject, self._ledger, {video: ending})
+        self._admission.wait(subject.key, route)
         self._note(settled)
 
     def _note(self, settled: Settled) -> None:
-        self._backoff = settled.backoff
         self._events += settled.events
         self._gate_events += settled.gate_events
 

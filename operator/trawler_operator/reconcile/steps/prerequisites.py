@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.blocker import Blocker
+from trawler_operator.domain.jobs.claim_modes import is_for_one_pod, is_on_one_node
 from trawler_operator.domain.jobs.settings import ca_bundle_config_map
-from trawler_operator.reconcile.ports import KubernetesApi
+from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 from trawler_operator.reconcile.steps.secrets import ListingSecrets, read_secrets
 from trawler_operator.reconcile.subject import Policy, Subject
 
@@ -51,17 +52,38 @@ async def look_at_listing_needs(api: KubernetesApi, subscription: Subscription, 
     return ListingNeeds(ca_bundle=ca_bundle, secrets=secrets)
 
 
-async def look_at_claim(api: KubernetesApi, subject: Subject) -> Blocker | None:
-    """What is wrong with the claim that downloads go to; None: nothing."""
+@dataclass(frozen=True, slots=True)
+class ClaimState:
+    """The claim that downloads go to.
+
+    Args:
+        blocker: what is wrong with it; None: nothing.
+        one_node: its volume is attached to one node at a time, so that all Jobs with it must run there.
+    """
+
+    blocker: Blocker | None = None
+    one_node: bool = False
+
+
+async def look_at_claim(api: KubernetesApi, subject: Subject) -> ClaimState:
+    """Read the claim that downloads go to."""
     namespace, name = subject.key[0], subject.claim
+    claim = await api.get_claim(namespace, name) if name else None
+    return ClaimState(_blocker_of(claim, name, namespace), claim is not None and is_on_one_node(claim))
+
+
+def _blocker_of(claim: Manifest | None, name: str, namespace: str) -> Blocker | None:
+    """What keeps Jobs from using the claim of that name; None: nothing."""
     if not name:
         reason = ConditionReason.CLAIM_NOT_CONFIGURED
         return Blocker(reason, message(reason, namespace=namespace))
-    claim = await api.get_claim(namespace, name)
     if claim is None or claim["metadata"].get("deletionTimestamp"):
         reason = ConditionReason.CLAIM_NOT_FOUND
         return Blocker(reason, message(reason, claim=name, namespace=namespace))
     # Pending is fine: a claim that waits for its first consumer is bound by the first Job.
     if (claim.get("status") or {}).get("phase") == "Lost":
         return Blocker(ConditionReason.CLAIM_LOST, message(ConditionReason.CLAIM_LOST, claim=name))
+    if is_for_one_pod(claim):
+        reason = ConditionReason.CLAIM_FOR_ONE_POD
+        return Blocker(reason, message(reason, claim=name, namespace=namespace))
     return None

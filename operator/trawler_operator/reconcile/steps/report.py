@@ -12,12 +12,19 @@ from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.api.subscription import Identity, InvalidSpecError, Key, Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.schedule import PollDecision
+from trawler_operator.domain.gates.own import show_own_gate
 from trawler_operator.domain.history.inventory import keep_recent, remembered_facts
 from trawler_operator.domain.jobs.naming import ledger_name
 from trawler_operator.domain.jobs.settings import place
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.domain.requests.grammar import last_handled
-from trawler_operator.domain.status.build import LedgerFacts, build_blocked_status, build_invalid_status, build_status
+from trawler_operator.domain.status.build import (
+    Digests,
+    LedgerFacts,
+    build_blocked_status,
+    build_invalid_status,
+    build_status,
+)
 from trawler_operator.domain.status.patch import status_patch
 from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.next_pass import decide_check
@@ -92,7 +99,7 @@ class Reporter:
         if ledger is None:
             return await self._report_failure(body, found), ()
         self._gatekeeper.note_gates(subject.key, found.gates)
-        gate, over_at = self._gatekeeper.held_back(found.gates, found.wanted_gates, subject.now)
+        gate, over_at = self._gatekeeper.held_back(subject.key, found.gates, found.wanted_gates, subject.now)
         blocker = found.shown_blocker(gate)
         status = build_status(
             subject.subscription,
@@ -100,12 +107,13 @@ class Reporter:
             library=place(subject.subscription.spec, subject.policy.defaults) if subject.claim else None,
             check=found.check,
             blocker=blocker,
-            backoff=found.backoff,
+            gate=show_own_gate(self._gatekeeper.own_gate(subject.key)),
             next_check=None,
             now=subject.now,
+            digests=Digests(subject.listing_digest, subject.download_digest),
             cookies=found.cookies,
         )
-        upcoming = decide_check(subject.subscription, status, self._gatekeeper.open_since(subject), subject.now)
+        upcoming = decide_check(subject, status, self._gatekeeper.open_since(subject))
         update = {
             "next_check_time": _shown_next_check(subject.subscription, upcoming, subject.now),
             "last_handled": last_handled(status.last_handled, found.handled),

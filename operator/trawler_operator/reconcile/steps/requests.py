@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.labels import PAUSE_ANNOTATION
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.status import HandledRequest
+from trawler_operator.api.status import MAX_KEY, HandledRequest
 from trawler_operator.domain.jobs.cleanup import may_delete
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -21,14 +22,17 @@ from trawler_operator.domain.requests.grammar import (
     InvalidRequestError,
     Request,
     Verb,
+    asked_probe,
     carry_out,
     decode_mark,
     encode_mark,
     is_handled,
+    parse_pause,
     parse_request,
     refused,
 )
 from trawler_operator.reconcile.ports import Event, KubernetesApi
+from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
 from trawler_operator.reconcile.subject import Subject
 
@@ -40,17 +44,19 @@ class Handled:
     """What became of the requests.
 
     Args:
-        requests: those that were carried out or refused.
+        requests: those that were carried out or refused, by the last part of their annotation's name.
         deleted: names of the Jobs that were deleted for them.
         events: about the Subscription.
     """
 
-    requests: Mapping[Verb, HandledRequest] = field(default_factory=dict)
+    requests: Mapping[str, HandledRequest] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
     events: tuple[Event, ...] = ()
 
 
-async def handle_requests(subject: Subject, ledger: Ledger, api: KubernetesApi, store: LedgerStore) -> Handled:
+async def handle_requests(
+    subject: Subject, ledger: Ledger, api: KubernetesApi, store: LedgerStore, gatekeeper: Gatekeeper
+) -> Handled:
     """Carry out what is asked for and was not carried out yet.
 
     Args:
@@ -58,8 +64,9 @@ async def handle_requests(subject: Subject, ledger: Ledger, api: KubernetesApi, 
         ledger: as it is.
         api: the cluster.
         store: writes the ledger.
+        gatekeeper: is asked for probes.
     """
-    requests: dict[Verb, HandledRequest] = {}
+    requests: dict[str, HandledRequest] = {}
     deleted: set[str] = set()
     events: list[Event] = []
     for verb in Verb:
@@ -70,11 +77,11 @@ async def handle_requests(subject: Subject, ledger: Ledger, api: KubernetesApi, 
         try:
             request = parse_request(verb, value)
         except InvalidRequestError as error:
-            refusal = _refusal(subject, verb, value, error, known)
-            if refusal is not None:
+            before: HandledRequest | None = getattr(subject.subscription.status.last_handled, verb.value)
+            refusal = refused(value, error, subject.now)
+            if not is_handled(known, refusal.id) and not is_handled(before, refusal.id, refusal.message):
                 requests[verb] = refusal
-                text = message(EventReason.REQUEST_REFUSED, detail=error)
-                events.append(Event(EventReason.REQUEST_REFUSED, text, warning=True))
+                events.append(_refused(error))
             continue
         if not is_handled(known, request.id):
             known, cancelled = await _carry_out(subject, ledger, store, request)
@@ -84,17 +91,36 @@ async def handle_requests(subject: Subject, ledger: Ledger, api: KubernetesApi, 
             events.append(_event(subject, request, known))
         if known is not None:  # from the ledger if the status, or the Subscription, was lost since
             requests[verb] = known
-    return Handled(requests, frozenset(deleted), tuple(events))
+    about_gates, more = await _handle_gates(subject, ledger, gatekeeper)
+    return Handled({**requests, **about_gates}, frozenset(deleted), (*events, *more))
 
 
-def _refusal(
-    subject: Subject, verb: Verb, value: str, error: InvalidRequestError, known: HandledRequest | None
-) -> HandledRequest | None:
-    """What the status says of a value that cannot be understood; None: it says so already."""
-    refusal = refused(value, error, subject.now)
-    before: HandledRequest | None = getattr(subject.subscription.status.last_handled, verb.value)
-    said = is_handled(known, refusal.id) or is_handled(before, refusal.id, refusal.message)
-    return None if said else refusal
+async def _handle_gates(
+    subject: Subject, ledger: Ledger, gatekeeper: Gatekeeper
+) -> tuple[dict[str, HandledRequest], list[Event]]:
+    """Probes that are asked for, and a pause by hand that cannot be understood; one that can is a gate by itself."""
+    annotations, before = subject.subscription.annotations, subject.subscription.status.last_handled
+    requests: dict[str, HandledRequest] = {}
+    events: list[Event] = []
+    wish = asked_probe(annotations, before.probe)
+    if wish is not None:
+        sites = {subject.download_route(entry.url) for entry in ledger.active.values()}
+        gates = subject.own_gates | {gate for route in sites for gate in route.gates}
+        await gatekeeper.probe(subject.key, gates, subject.now)
+        requests["probe"] = HandledRequest(id=wish[:MAX_KEY], time=subject.now)
+    try:
+        parse_pause(annotations)
+    except InvalidRequestError as error:
+        refusal = refused(annotations[PAUSE_ANNOTATION], error, subject.now)
+        if not is_handled(before.pause, refusal.id, refusal.message):
+            requests["pause"] = refusal
+            events.append(_refused(error))
+    return requests, events
+
+
+def _refused(error: InvalidRequestError) -> Event:
+    text = message(EventReason.REQUEST_REFUSED, detail=error)
+    return Event(EventReason.REQUEST_REFUSED, text, warning=True)
 
 
 async def _carry_out(

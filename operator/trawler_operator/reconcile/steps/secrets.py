@@ -48,9 +48,9 @@ async def read_secrets(api: KubernetesApi, subscription: Subscription, policy: P
     login, cookies = proxy_secret(spec), cookies_secret(spec)
     if login and not proxy(spec, policy.defaults).startswith(("http", "socks5")):
         return _blocked(ConditionReason.PROXY_NOT_CONFIGURED)
-    if login and not policy.read_secrets:
+    if login and not policy.access.read_secrets:
         return _blocked(ConditionReason.PROXY_SECRET_NOT_READABLE, secret=login)
-    if not policy.read_secrets:
+    if not policy.access.read_secrets:
         return ListingSecrets()
     try:
         username, password = await _values(api, namespace, login, PROXY_KEYS)

@@ -1,6 +1,7 @@
 """First step of a pass: what became of the launches, written to the ledger; only then are Jobs deleted.
 
-A launch that does not start, or does not end, is settled in the ledger before its Job is deleted. Killed in between,
+A launch that does not start, or does not end, or whose pod an injected container keeps alive after the download has
+ended, is settled in the ledger before its Job is deleted. Killed in between,
 the next process finds a Job whose launch the ledger has settled, and deletes that; the other way round it would find a
 launch without a Job, and create the same again. Jobs are deleted in the background: in the foreground one would stay
 for as long as its pod does, on a node that is away for ever.
@@ -17,15 +18,17 @@ from datetime import datetime
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
-from trawler_operator.api.status import Backoff
 from trawler_operator.api.times import format_time
-from trawler_operator.domain.gates.codec import decode_epochs, egress_name
 from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
+from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
+from trawler_operator.domain.jobs.containers import is_kept_alive, may_be_kept_alive
+from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
 from trawler_operator.domain.jobs.manifest import claim_of
-from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_outcome
+from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.jobs.start_trouble import (
+    LOOK_AT_STARTING,
     Patience,
     Trouble,
     find_other_owner,
@@ -35,7 +38,6 @@ from trawler_operator.domain.jobs.start_trouble import (
     look_again,
 )
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
-from trawler_operator.domain.launches.subscription_pause import next_backoff
 from trawler_operator.domain.launches.transitions import is_held_by_a_gate, settle
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -55,14 +57,14 @@ class Ending:
     Args:
         launch: number of the launch.
         observed: the ending.
-        generation: of the spec that the Job was built from.
-        gates: that it passed, each with its epoch at that time.
+        built_from: digest of the spec that the Job was built from.
+        gates: that it passed and may move, each with its epoch at that time.
         claim: that it wrote to.
     """
 
     launch: int
     observed: ObservedOutcome
-    generation: int
+    built_from: str
     gates: Mapping[GateId, int]
     claim: str | None = None
 
@@ -77,6 +79,7 @@ class Seen:
         missing: videos whose launch is claimed and whose Job is not there.
         trouble: why a Job that should run does not.
         look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
+        events: of trouble that is seen for the first time.
     """
 
     jobs: Mapping[str, Manifest] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class Seen:
     missing: tuple[str, ...] = ()
     trouble: str | None = None
     look_at: tuple[datetime, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,11 @@ class Settled:
     """What endings told, once they are in the ledger.
 
     Args:
-        backoff: the pause of downloads, as it stands after them.
         cookies: what they say of the cookies.
         events: about the Subscription.
         gate_events: about gates that moved.
     """
 
-    backoff: Backoff | None = None
     cookies: CookiesVerdict | None = None
     events: tuple[Event, ...] = ()
     gate_events: tuple[AboutGate, ...] = ()
@@ -116,22 +118,28 @@ class Kept:
     busy: frozenset[str] = frozenset()
 
 
+def is_unfinished_download(job: Manifest) -> bool:
+    """Whether the Job is a download of ours that goes on."""
+    leaves = is_finished(job) or job["metadata"].get("deletionTimestamp")
+    return not leaves and find_other_owner(job) is None
+
+
 def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset()) -> Counter[str]:
     """Slots that Jobs hold: one each, through its egress, until it is finished or on its way out.
+
+    A Job of somebody else that merely bears the name of one of ours holds none.
 
     Args:
         jobs: by name.
         deleted: names of those that were deleted since they were read.
     """
     return Counter(
-        egress_name(job)
-        for name, job in jobs.items()
-        if name not in deleted and not is_finished(job) and not job["metadata"].get("deletionTimestamp")
+        egress_name(job) for name, job in jobs.items() if name not in deleted and is_unfinished_download(job)
     )
 
 
 class JobWatcher:
-    """Says what holds Jobs up, by our own clock.
+    """Looks at the pods of live Jobs: what holds a Job up, by our own clock, and whether its download has ended.
 
     Args:
         api: the cluster.
@@ -142,6 +150,13 @@ class JobWatcher:
         self._api = api
         self._patience = patience
 
+    async def find_kept_alive(self, job: Manifest) -> Manifest | None:
+        """The pod of a live Job whose download has ended while another container keeps it alive; None: it goes on."""
+        if not may_be_kept_alive(job):
+            return None
+        pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
+        return pod if pod is not None and is_kept_alive(pod) else None
+
     async def look(self, job: Manifest, now: datetime) -> tuple[Trouble | None, datetime | None]:
         """What holds a live Job up, if that is worth saying by now, and when to look at it again."""
         look = first_look(job, self._patience)
@@ -149,7 +164,7 @@ class JobWatcher:
             return None, None
         look += self._api.clock_ahead
         if now < look:
-            return None, look
+            return None, min(look, now + LOOK_AT_STARTING)
         metadata = job["metadata"]
         pod = await self._api.find_pod(metadata["namespace"], metadata["name"])
         trouble = self._by_our_clock(find_trouble(job, pod, self._patience))
@@ -212,6 +227,7 @@ class Settler:
         missing: list[str] = []
         troubles: list[str] = []
         look_at: list[datetime] = []
+        events: list[Event] = []
         for video, entry in running.items():
             name = subject.job_name(video, entry)
             # A missing label hides a Job from the list, not from a direct read.
@@ -232,6 +248,10 @@ class Settler:
                     trouble = self._watcher.stuck_deletion(job)
                     shown = False
                 case _:
+                    kept_alive = await self._watcher.find_kept_alive(job)
+                    if kept_alive is not None:
+                        endings[video] = _ending(subject, entry, job, observe_container(kept_alive))
+                        continue
                     trouble, again = await self._watcher.look(job, subject.now)
                     look_at += [again] if again else []
                     shown = True
@@ -239,8 +259,9 @@ class Settler:
                 endings[video] = _ending(subject, entry, job, trouble.ending(subject.now))
             elif trouble is not None and shown:
                 troubles.append(trouble.message)
+                events += unless_said(subject, job_not_starting(name, trouble), trouble.message)
         still_missing = await self._still_missing(subject, ledger, missing) if missing else ()
-        return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at))
+        return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at), tuple(events[:1]))
 
     async def _still_missing(self, subject: Subject, ledger: Ledger, missing: list[str]) -> tuple[str, ...]:
         """Those whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
@@ -253,9 +274,7 @@ class Settler:
         running = ledger.running()
         return tuple(v for v, launch in claimed.items() if v in running and running[v].launches == launch)
 
-    async def settle(
-        self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending], backoff: Backoff | None
-    ) -> Settled:
+    async def settle(self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending]) -> Settled:
         """Tell the gates, then settle launches in the ledger. An entry that is no longer Running that launch stays.
 
         In this order: after a crash in between the endings are told again, and say nothing new; the other way round a
@@ -265,7 +284,6 @@ class Settler:
             subject: the Subscription.
             ledger: as it is.
             endings: by video.
-            backoff: the pause of downloads so far.
         """
         gate_events = await self._gatekeeper.settle(subject, [_evidence(v, ending) for v, ending in endings.items()])
         # An unclear ending that was told before moves no gate again; one that closed a gate is remembered there.
@@ -285,7 +303,7 @@ class Settler:
                     entry,
                     ending.observed,
                     retry=subject.subscription.spec.retry,
-                    generation=ending.generation,
+                    built_from=ending.built_from,
                     now=subject.now,
                     blames_site=video in blameless,
                 )
@@ -301,10 +319,11 @@ class Settler:
         for video, entry in settled.items():
             observed = endings[video].observed
             cookies = cookies_verdict(observed.result) or cookies
-            backoff = next_backoff(backoff, observed, subject.now)
             self._measurements.launch_finished(observed.outcome)
-            if not is_held_by_a_gate(observed):  # said once, of the gate
-                events.append(_event(video, entry))
+            own = self._gatekeeper.own_gate(subject.key).closing
+            if not is_held_by_a_gate(observed) or (own is not None and own.reason == observed.reason):
+                # What a shared gate covers is said once, of the gate.
+                events.append(_event(video, entry, own.until if own else None))
             logger.info(
                 "launch %d of %s in %s/%s ended: %s (%s), now %s",
                 entry.launches,
@@ -314,7 +333,7 @@ class Settler:
                 observed.reason,
                 entry.state,
             )
-        return Settled(backoff, cookies, tuple(events), gate_events)
+        return Settled(cookies, tuple(events), gate_events)
 
     async def clean_up(self, subject: Subject, ledger: Ledger, jobs: Mapping[str, Manifest]) -> Kept:
         """Delete Jobs whose launch is settled while they live on, and those beyond the history limits."""
@@ -329,6 +348,26 @@ class Settler:
         alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
         gone = frozenset(job["metadata"]["name"] for job in forgotten)
         return Kept(held_slots(jobs, gone), frozenset(busy_videos(alive)))
+
+
+def job_not_starting(job: str, trouble: Trouble) -> Event | None:
+    """The Event of a Job that does not come to run; None for other trouble."""
+    if trouble.reason not in NEVER_STARTED:
+        return None
+    text = message(EventReason.JOB_NOT_STARTING, job=job, detail=trouble.message)
+    return Event(EventReason.JOB_NOT_STARTING, text, warning=True)
+
+
+def unless_said(subject: Subject, event: Event | None, detail: str) -> tuple[Event, ...]:
+    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does.
+
+    Args:
+        subject: the Subscription.
+        event: None: there is nothing to say.
+        detail: what the status says of it.
+    """
+    said = any(detail in condition.message for condition in subject.subscription.status.conditions)
+    return () if event is None or said else (event,)
 
 
 def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:
@@ -346,23 +385,20 @@ def _evidence(video: str, ending: Ending) -> tuple[str, Mapping[GateId, int], Fi
 
 
 def _ending(subject: Subject, entry: LedgerEntry, job: Manifest, observed: ObservedOutcome) -> Ending:
-    annotations = job["metadata"].get("annotations") or {}
-    generation = str(annotations.get(labels.GENERATION_ANNOTATION, ""))
-    gates = decode_epochs(annotations.get(labels.GATES_ANNOTATION))
-    if gates is None:  # edited by hand: as if it had begun before any of them moved
-        gates = dict.fromkeys(subject.download_route(entry.url).gates, 0)
+    built_from = str((job["metadata"].get("annotations") or {}).get(labels.SPEC_ANNOTATION, ""))
     return Ending(
         launch=entry.launches,
         observed=observed,
-        generation=int(generation) if generation.isdecimal() else 0,
-        gates=gates,
+        built_from=built_from[:DIGEST_LENGTH],
+        gates=passed_gates(job, subject.download_route(entry.url)),
         claim=claim_of(job),
     )
 
 
-def _event(video: str, entry: LedgerEntry) -> Event:
-    shown = f"{entry.title} ({video})" if entry.title else video
-    until = format_time(entry.retry_at) if entry.retry_at else "asked for"
+def _event(video: str, entry: LedgerEntry, held_until: datetime | None) -> Event:
+    shown = entry.shown(video)
+    again = max((at for at in (entry.retry_at, held_until) if at is not None), default=None)
+    until = format_time(again) if again is not None else "asked for"
     detail = f"{entry.reason}: {entry.message}" if entry.message else str(entry.reason)
     match entry.state:
         case LedgerState.SUCCEEDED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from trawler_downloader.contract.survey import HistoryLine
@@ -19,7 +19,9 @@ from trawler_operator.api.subscription import Key
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.history.inventory import asked_by
 from trawler_operator.domain.history.survey import LONGEST_AGE, Survey, SurveyId, order_survey, survey_id
-from trawler_operator.reconcile.ports import ApiError
+from trawler_operator.reconcile.ports import ApiError, Event
+from trawler_operator.reconcile.steps.settle import unless_said
+from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.subject import Subject
 from trawler_operator.reconcile.volume_job_runner import Delivery, Standing, Unfinished, VolumeJobRunner
 
@@ -38,10 +40,12 @@ class Awaited:
     Args:
         blocker: what Ready says.
         look_at: when to look again, where nothing wakes the Subscription.
+        events: about the Subscription.
     """
 
     blocker: Blocker
-    look_at: tuple[datetime, ...] = ()
+    look_at: tuple[datetime, ...]
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class _Inquiry:
     """What is known of one survey, and who waits for it."""
 
     waiting: dict[Key, _Waiter] = field(default_factory=dict)
-    shown: Awaited = field(default_factory=lambda: _awaited(ConditionReason.REBUILDING_HISTORY, _LOOKS))
+    found: Unfinished = field(default_factory=lambda: Unfinished(Standing.RUNS))
+    """What the last look found, for all that wait."""
     look_at: datetime | None = None
     """Until then a look would find nothing new; None: it may find something."""
     poked: bool = True
@@ -99,14 +104,20 @@ class Surveyor:
 
     Args:
         runner: makes the Jobs.
+        gatekeeper: says of a closed gate what each Subscription shows.
         wake: asks for a pass over a Subscription.
         clock_ahead: how far our clock is ahead of the API server's.
     """
 
     def __init__(
-        self, runner: VolumeJobRunner, wake: Callable[[Key], None], clock_ahead: Callable[[], timedelta]
+        self,
+        runner: VolumeJobRunner,
+        gatekeeper: Gatekeeper,
+        wake: Callable[[Key], None],
+        clock_ahead: Callable[[], timedelta],
     ) -> None:
         self._runner = runner
+        self._gatekeeper = gatekeeper
         self._wake = wake
         self._clock_ahead = clock_ahead
         self._inquiries: dict[SurveyId, _Inquiry] = {}
@@ -119,7 +130,7 @@ class Surveyor:
         if self._waits_for.get(key, survey) != survey:
             self.leave(key)
         inquiry = self._inquiry(survey, subject.now)
-        waiter = _Waiter(subscription.uid, asked_by(subscription))
+        waiter = _Waiter(subscription.uid, asked_by(subscription, subject.policy.defaults))
         at_once = inquiry.waiting.setdefault(key, waiter).wish != waiter.wish
         self._waits_for[key] = survey
         wants_look = inquiry.answer_for(subject) is None and (at_once or inquiry.is_worth_a_look(subject.now))
@@ -128,9 +139,19 @@ class Surveyor:
             await self._look(inquiry, subject, survey, at_once=at_once)
         answer = inquiry.answer_for(subject)
         if answer is None:
-            return inquiry.shown
+            return self._awaited(inquiry.found, subject)
         self.leave(key)
         return answer
+
+    def _awaited(self, found: Unfinished, subject: Subject) -> Awaited:
+        """What one of those that wait shows: a closed gate tells each how it opens it."""
+        if found.standing is Standing.HELD:
+            held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
+            if held is not None:
+                return Awaited(held[0], (held[1],))
+        # A time that is over: somebody looks just now, and wakes the others if there is something new.
+        again = min((at for at in found.look_at if at > subject.now), default=subject.now + LOOK_AGAIN)
+        return Awaited(_blocker(found), (again,), unless_said(subject, found.event, found.detail))
 
     def leave(self, key: Key) -> None:
         """It does not wait any more; whom it would have woken is woken by others."""
@@ -164,23 +185,24 @@ class Surveyor:
 
     async def _look(self, inquiry: _Inquiry, subject: Subject, survey: SurveyId, *, at_once: bool) -> None:
         """One look for all that wait."""
-        shown, answer = inquiry.shown, inquiry.answer
+        before, answer = inquiry.found, inquiry.answer
         inquiry.busy, inquiry.poked, inquiry.look_at = True, False, None
         try:
             found = await self._advance(inquiry, subject, survey, at_once=at_once)
         except ApiError as error:
             # Whoever looked tells it as the failure of its pass. The others need not meet it one by one.
-            inquiry.shown = _awaited(ConditionReason.INVENTORY_FAILED, f"its survey: {error}", subject.now + LOOK_AGAIN)
             inquiry.look_at = subject.now + LOOK_AGAIN
+            inquiry.found = Unfinished(Standing.FAILED, str(error), (inquiry.look_at,))
             raise
         else:
-            inquiry.shown = _shown(found, subject.now)
+            again = _look_again_at(found, subject.now)
+            inquiry.found = replace(found, look_at=(again,))
             # Who asks too late for an answer needs another Job, and a gate may open at any time.
             looks_again = inquiry.answer_for(subject) is not None or found.standing is Standing.HELD
-            inquiry.look_at = None if looks_again else min(inquiry.shown.look_at)
+            inquiry.look_at = None if looks_again else again
         finally:
             inquiry.busy = False
-            if inquiry.answer is not answer or inquiry.shown.blocker != shown.blocker:
+            if inquiry.answer is not answer or _said(inquiry.found) != _said(before):
                 for key in [*inquiry.waiting]:
                     if key != subject.key:
                         self._wake(key)
@@ -191,7 +213,14 @@ class Surveyor:
         """Read all parts that are there, and see that the next one is made."""
         while True:
             asked = frozenset(waiter.uid for waiter in inquiry.waiting.values())
-            order = order_survey(subject.subscription, subject.claim, survey, inquiry.so_far, at_once=at_once)
+            order = order_survey(
+                subject.subscription,
+                subject.claim,
+                survey,
+                inquiry.so_far,
+                at_once=at_once,
+                one_node=subject.one_node,
+            )
             found = await self._runner.advance(order, None, subject.now, _believe)
             if isinstance(found, Unfinished):
                 if found.created and inquiry.so_far is None:
@@ -219,19 +248,25 @@ def _believe(_: Chunk[HistoryLine]) -> None:
     """Who has downloaded to the volume before asks for no survey, so one without a marker may be empty."""
 
 
-def _shown(found: Unfinished, now: datetime) -> Awaited:
+def _look_again_at(found: Unfinished, now: datetime) -> datetime:
+    """When a look may find something new, if nothing tells of it sooner."""
     again = now + LOOK_AGAIN
-    if found.gate is not None:
-        return Awaited(found.gate, found.look_at)
-    look_at = min(found.look_at, default=again)
+    if found.standing is Standing.RUNS:
+        return min((*found.look_at, again))
+    return min(found.look_at, default=again)
+
+
+def _said(found: Unfinished) -> tuple[Standing, str]:
+    """Another value is worth a pass of all that wait. What a gate says differs from one to the other."""
+    return found.standing, found.detail
+
+
+def _blocker(found: Unfinished) -> Blocker:
     match found.standing:
         case Standing.FAILED:
-            return _awaited(ConditionReason.INVENTORY_FAILED, f"its survey: {found.detail}", look_at)
+            reason, detail = ConditionReason.INVENTORY_FAILED, f"its survey: {found.detail}"
         case Standing.REJECTED:
-            return _awaited(ConditionReason.JOB_REJECTED, found.detail, look_at)
+            reason, detail = ConditionReason.JOB_REJECTED, found.detail
         case _:
-            return _awaited(ConditionReason.REBUILDING_HISTORY, found.detail or _LOOKS, min(look_at, again))
-
-
-def _awaited(reason: ConditionReason, detail: str, *look_at: datetime) -> Awaited:
-    return Awaited(Blocker(reason, message(reason, detail=detail)), look_at)
+            reason, detail = ConditionReason.REBUILDING_HISTORY, found.detail or _LOOKS
+    return Blocker(reason, message(reason, detail=detail))

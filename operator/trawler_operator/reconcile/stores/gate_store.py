@@ -1,8 +1,9 @@
 """The gates in their ConfigMap: read once, then kept in step by compare-and-swap.
 
-One ConfigMap in the operator's namespace, one key per gate. Whoever changes something gives a function from the book to
-the changes: after a conflict the ConfigMap is read again and the function asked again, so of two operators that overlap
-one gets a probe and the other sees that it is taken.
+One ConfigMap in the operator's namespace, one key per shared gate. Gates of one Subscription alone are kept in its
+status, which the reports write. Here they stand beside the others, so that who asks to pass finds all in one book.
+Whoever changes something gives a function from the book to the changes: after a conflict the ConfigMap is read again
+and the function asked again, so of two operators that overlap one gets a probe and the other sees that it is taken.
 
 Nobody may pass gates that cannot be kept: once a write was refused, one has to go through before the next launch or
 listing. Otherwise a site that asks to slow down would be listed by each Subscription, none of which could say so.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from trawler_operator.api import labels
 from trawler_operator.domain.gates.book import GateBook, GateChanges
 from trawler_operator.domain.gates.codec import InvalidGateError, decode_gate, encode_gate
 from trawler_operator.domain.gates.gate import Gate
+from trawler_operator.domain.gates.route import GateId
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     ApiError,
@@ -58,7 +60,8 @@ class GateStore:
         self.namespace = namespace
         self.name = name
         self.book = GateBook()
-        """As it was read or written last."""
+        """The shared gates as they were read or written last, and all Subscriptions' own."""
+        self._own: dict[str, Gate] = {}
         self._version: str | None = None
         self._loaded = False
         self._refused = False
@@ -102,23 +105,44 @@ class GateStore:
                 await self._read()
             for _ in range(MAX_CONFLICTS):
                 changes = compute(self.book)
-                if not changes.gates and not self._refused:
+                shared = {name: gate for name, gate in changes.gates.items() if gate.id.is_shared}
+                own = {name: gate for name, gate in changes.gates.items() if not gate.id.is_shared}
+                if not shared and not self._refused:
+                    self._show(own=own)
                     return changes
-                forgotten = self.book.forgettable(now) - changes.gates.keys()
+                forgotten = self.book.forgettable(now) - changes.gates.keys() - self._own.keys()
                 try:
-                    await self._write(changes, forgotten)
+                    await self._write(shared, forgotten)
                 except (ConflictError, AlreadyExistsError, NotFoundError) as error:
                     logger.info("the gates changed meanwhile: %s", error)
                     await self._read()
                 else:
+                    self._show(own=own)
                     return changes
         raise ConflictError(f"ConfigMap {self.name} is being changed by somebody else over and over")
+
+    def keep_own(self, gates: Iterable[Gate]) -> None:
+        """Take gates of one Subscription alone as its status, or an annotation, has them."""
+        self._show(own={gate.id.name: gate for gate in gates})
+
+    def forget_own(self, identities: Iterable[GateId]) -> None:
+        """The Subscription is gone, and its gates with it."""
+        for identity in identities:
+            self._own.pop(identity.name, None)
+        self._show()
+
+    def _show(self, *, shared: Mapping[str, Gate] | None = None, own: Mapping[str, Gate] | None = None) -> None:
+        """Make a new book: with other shared gates, or with some of the others changed."""
+        if shared is None:
+            shared = {name: gate for name, gate in self.book.gates.items() if gate.id.is_shared}
+        self._own.update(own or {})
+        self.book = GateBook({**shared, **self._own})
 
     async def _read(self) -> None:
         body = await self._reach(self._api.get_config_map(self.namespace, self.name))
         version = body["metadata"]["resourceVersion"] if body is not None else None
         if not self._loaded or version != self._version:
-            self.book = GateBook(self._decode((body or {}).get("data") or {}))
+            self._show(shared=self._decode((body or {}).get("data") or {}))
         self._version, self._loaded = version, True
 
     def _decode(self, data: dict[str, str]) -> dict[str, Gate]:
@@ -149,18 +173,18 @@ class GateStore:
         except ApiError as error:
             raise GatesUnavailableError(f"ConfigMap {self.name} of namespace {self.namespace}: {error}") from error
 
-    async def _write(self, changes: GateChanges, forgotten: set[str]) -> None:
+    async def _write(self, gates: Mapping[str, Gate], forgotten: set[str]) -> None:
         try:
-            body = await self._reach(self._put(changes, forgotten))
+            body = await self._reach(self._put(gates, forgotten))
         except (GatesUnavailableError, asyncio.CancelledError):
             self._refused = True  # or done, and nobody heard: the pass's time was over
             raise
         self._refused, self._version = False, body["metadata"]["resourceVersion"]
-        kept = {name: gate for name, gate in self.book.gates.items() if name not in forgotten}
-        self.book = GateBook({**kept, **changes.gates})
+        kept = {n: gate for n, gate in self.book.gates.items() if gate.id.is_shared and n not in forgotten}
+        self._show(shared={**kept, **gates})
 
-    def _put(self, changes: GateChanges, forgotten: set[str]) -> Awaitable[Manifest]:
-        data: dict[str, str | None] = {name: encode_gate(gate) for name, gate in changes.gates.items()}
+    def _put(self, gates: Mapping[str, Gate], forgotten: set[str]) -> Awaitable[Manifest]:
+        data: dict[str, str | None] = {name: encode_gate(gate) for name, gate in gates.items()}
         if self._version is None:
             manifest: Manifest = {
                 "apiVersion": "v1",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.gates.book import Evidence, GateBook, GateChanges
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.gate import LISTING, Finding, Gate, GatePolicy
-from trawler_operator.domain.gates.route import GateId, Route
+from trawler_operator.domain.gates.gate import LISTING, Finding, Gate, GatePolicy, paused_by_hand, reopen
+from trawler_operator.domain.gates.own import read_own_gate
+from trawler_operator.domain.gates.route import GateId, Route, own_gates
 from trawler_operator.domain.gates.texts import event_text, held_back
 from trawler_operator.domain.launches.admission import Admission
+from trawler_operator.domain.requests.grammar import InvalidRequestError, parse_pause
 from trawler_operator.reconcile.ports import Clock, Event, Measurements
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.subject import Subject
@@ -86,13 +89,42 @@ class Gatekeeper:
 
     async def enter(self, subject: Subject) -> None:
         """Begin a pass: closed gates are looked at again, since a person may have opened them by hand."""
+        self._store.keep_own(self._own_gates(subject))
         await self._store.load()
         # Of which other sites it wants videos is known at the pass's end: those of the last one count until then.
         names = {gate.name for gate in subject.own_gates} | self._used.get(subject.key, set())
-        if not names.isdisjoint(self.book.pauses):
+        if any(self.book.gates[name].id.is_shared for name in names & self.book.pauses.keys()):
             before = self.book
             await self._store.refresh()
             self._wake_for(before, but=None)
+
+    def _own_gates(self, subject: Subject) -> tuple[Gate, Gate]:
+        """The gates of the Subscription alone, as its status and its annotation have them.
+
+        A changed spec opens the first: it may be what mends the trouble.
+        """
+        subscription, holder = subject.subscription, _name(subject.key)
+        trouble = read_own_gate(holder, subscription.status.gate)
+        known = self.book.gate(trouble.id)
+        if not trouble.is_closed:
+            trouble = replace(known, closing=None, probe=None)
+        elif subscription.status.download_digest != subject.download_digest:
+            trouble = reopen(trouble, subject.now)
+        hand = Gate(own_gates(holder)[1])
+        with contextlib.suppress(InvalidRequestError):  # said by the step that carries requests out
+            until = parse_pause(subscription.annotations)
+            if until is not None and until > subject.now:
+                hand = paused_by_hand(holder, until, subject.now)
+        return trouble, hand
+
+    def own_gate(self, key: Key) -> Gate:
+        """The gate for the Subscription's own trouble."""
+        return self.book.gate(own_gates(_name(key))[0])
+
+    async def probe(self, key: Key, gates: Iterable[GateId], now: datetime) -> None:
+        """Let the next probe of closed gates go as soon as it may: somebody asks for it."""
+        identities = tuple(gates)
+        await self._commit(lambda book: book.bring_forward(identities, now), now, but=key)
 
     def note_gates(self, key: Key, gates: Iterable[GateId]) -> None:
         """Say which gates a Subscription is behind: it is woken when one of them moves."""
@@ -109,10 +141,11 @@ class Gatekeeper:
         """The Subscription is gone: nobody waits for its probes."""
         self.note_gates(key, ())
         self._used.pop(key, None)
+        self._store.forget_own(own_gates(_name(key)))
         await self.release(key, None, now)
 
     def held_back(
-        self, gates: AbstractSet[GateId], wanted: AbstractSet[GateId], now: datetime
+        self, key: Key, gates: AbstractSet[GateId], wanted: AbstractSet[GateId], now: datetime
     ) -> tuple[Blocker | None, datetime | None]:
         """Why a Subscription is not Ready, if one of its gates is closed: of several, the one that opens last.
 
@@ -120,7 +153,8 @@ class Gatekeeper:
         probed next depends on Subscriptions that want to.
 
         Args:
-            gates: all that the Subscription is behind.
+            key: of the Subscription.
+            gates: all that it is behind.
             wanted: those of them that it passes now, or would pass.
             now: the present.
 
@@ -129,18 +163,14 @@ class Gatekeeper:
         """
         for gate in self.book.closed(gates):
             if gate.id in wanted:
-                return self._shown(gate), None
+                return _shown(gate, key), None
             if gate.is_pausing(now):
-                return self._shown(gate), gate.passable_at(now)
+                return _shown(gate, key), gate.passable_at(now)
         return None, None
-
-    def _shown(self, gate: Gate) -> Blocker:
-        assert gate.closing is not None, "asked of closed gates only"
-        return held_back(gate, gate.closing, self._store.namespace, self._store.name)
 
     # -- inventories ---------------------------------------------------------------------------------------------
 
-    def holds_inventory(self, volume: GateId, now: datetime) -> tuple[Blocker, datetime] | None:
+    def holds_inventory(self, key: Key, volume: GateId, now: datetime) -> tuple[Blocker, datetime] | None:
         """Why the volume must not be read now, and until when; None: it may.
 
         Once a pause is over an inventory goes beside the probe, and claims none: where no download waits, it is what
@@ -148,7 +178,7 @@ class Gatekeeper:
         """
         gate = self.book.gate(volume)
         at = gate.readable_at(now)
-        return None if at <= now else (self._shown(gate), at)
+        return None if at <= now else (_shown(gate, key), at)
 
     # -- launches ------------------------------------------------------------------------------------------------
 
@@ -290,3 +320,8 @@ class Gatekeeper:
 
 def _name(key: Key) -> str:
     return f"{key[0]}/{key[1]}"
+
+
+def _shown(gate: Gate, key: Key) -> Blocker:
+    assert gate.closing is not None, "asked of closed gates only"
+    return held_back(gate, gate.closing, key)

@@ -1,0 +1,54 @@
+"""A Subscription's own gate in its status: a gate like the shared ones, kept by whom it belongs to. Pure."""
+
+from __future__ import annotations
+
+from trawler_operator.api.status import GateStatus, ProbeStatus
+from trawler_operator.domain.gates.gate import Closing, Gate, Probe
+from trawler_operator.domain.gates.route import own_gates
+
+
+def read_own_gate(subscription: str, status: GateStatus | None) -> Gate:
+    """The gate for its own trouble, as its status has it; an open one where it says nothing.
+
+    Args:
+        subscription: `namespace/name`.
+        status: `status.gate`.
+    """
+    identity, _ = own_gates(subscription)
+    if status is None:
+        return Gate(identity)
+    probe = status.probe
+    return Gate(
+        identity,
+        epoch=status.epoch,
+        changed=status.paused_time,
+        closing=Closing(
+            since=status.since_time,
+            paused_at=status.paused_time,
+            until=status.until_time,
+            step=status.step,
+            reason=status.reason,
+            message=status.message,
+            by=subscription,
+            unclear=status.unclear,
+        ),
+        probe=Probe(subscription, probe.task, probe.since_time, probe.until_time) if probe else None,
+    )
+
+
+def show_own_gate(gate: Gate) -> GateStatus | None:
+    """What the status says of the gate; nothing while it is open."""
+    closing, probe = gate.closing, gate.probe
+    if closing is None:
+        return None
+    return GateStatus(
+        epoch=gate.epoch,
+        since_time=closing.since,
+        paused_time=closing.paused_at,
+        until_time=closing.until,
+        step=closing.step,
+        reason=closing.reason,
+        message=closing.message,
+        unclear=closing.unclear,
+        probe=ProbeStatus(task=probe.task, since_time=probe.since, until_time=probe.until) if probe else None,
+    )
