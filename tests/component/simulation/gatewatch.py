@@ -115,7 +115,8 @@ class GateWatch:
         annotations = job["metadata"]["annotations"]
         passed = self._passed(job)
         claim = f"media/{self.nas.claims[name]}"
-        expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim)}
+        own = GateId(GateKind.SUBSCRIPTION, subscription=f"media/{name}")
+        expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim), own}
         assert passed.keys() == expected, f"{name}: gates {passed.keys()}, and not {expected}"
         steady = self._is_steady()
         task = launch_task(annotations[labels.VIDEO_ANNOTATION], int(annotations[labels.LAUNCH_ANNOTATION]))
@@ -192,8 +193,9 @@ class GateWatch:
 
     def _passed(self, job: Object) -> dict[GateId, int]:
         """The gates that the Job's ending may move, with their epochs."""
-        claim = f"media/{self.nas.claims[subscription_of(job)]}"
-        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim))
+        name = subscription_of(job)
+        claim = f"media/{self.nas.claims[name]}"
+        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim, f"media/{name}"))
 
     def _site(self, job: Object) -> str:
         return self.internet.sites[subscription_of(job)]
