@@ -28,7 +28,7 @@ LONGEST_WATCHED = timedelta(days=3)
 """Longer than any first pause, and than what the stand-in announces."""
 _SHORTEST_STEP = timedelta(seconds=1)
 _SHOWN = ("Ready", "SourceReachable", "CookiesValid")
-"""UpToDate follows from the ledger's states, and LibraryChanged and LedgerIntact from no ending."""
+"""UpToDate follows from the ledger's states, and LibraryInPlace and LedgerIntact from no ending."""
 _VIDEO = "youtube.v0"
 
 

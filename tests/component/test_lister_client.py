@@ -13,6 +13,7 @@ from aiohttp import web
 
 from builders import entry_line, source_line
 from trawler_downloader.contract.listing import LIST_PATH, ListingEnd, ListRequest, TrailerLine
+from trawler_operator.adapters import lister_client
 from trawler_operator.adapters.lister_client import MAX_LINE_BYTES, ListerClient
 from trawler_operator.reconcile.ports import ListerError
 
@@ -81,15 +82,38 @@ async def test_listing(lister: FakeLister) -> None:
         pytest.param([SOURCE, ENTRY], "cut off", id="no trailer"),
         pytest.param([SOURCE, ENTRY[:40]], "line 2", id="cut in a line"),
         pytest.param([SOURCE, "{}", TRAILER], "line 2", id="no type"),
-        pytest.param([ENTRY, TRAILER], "line 1.*no source", id="an entry before its source"),
+        pytest.param([ENTRY, TRAILER], "youtube.a belongs to no source", id="an entry before its source"),
         pytest.param([SOURCE, ENTRY.replace("UCnumber", "UCwrong"), TRAILER], "no source", id="another's entry"),
         pytest.param([SOURCE, "x" * (MAX_LINE_BYTES * 5)], "more than", id="a line without an end"),
         pytest.param([SOURCE, ENTRY[:-1] + ',"extra":1}', TRAILER], "line 2", id="a field that the contract lacks"),
+        pytest.param([SOURCE, ENTRY.replace("youtube.a", "..a"), TRAILER], "line 2", id="a key that no ledger takes"),
+        pytest.param([SOURCE, ENTRY[:-1] + ',"timestamp":1e40}', TRAILER], "line 2", id="a time that no clock shows"),
+        pytest.param([SOURCE, ENTRY[:-1] + ',"title":"\\ud800"}', TRAILER], "line 2", id="half a character"),
+        pytest.param([SOURCE, TRAILER[:-1] + ',"reason":"no word"}'], "line 2", id="a reason that is no word"),
+        pytest.param([SOURCE] * 17, "more than 16 sources", id="sources without an end"),
     ],
 )
 async def test_broken_streams(lister: FakeLister, lines: list[str], said: str) -> None:
     """Nothing of a stream that breaks the protocol is used."""
     lister.lines = lines
+    with pytest.raises(ListerError, match=said):
+        await ListerClient(lister.address).list(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        pytest.param({"MAX_ENTRIES": 3}, "more than 3 entries", id="entries without an end"),
+        pytest.param({"MAX_STREAM_BYTES": 1000}, "more than 1000 bytes", id="bytes without an end"),
+    ],
+)
+async def test_a_stream_that_goes_on_and_on(
+    lister: FakeLister, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int], said: str
+) -> None:
+    """Each line is in order; their number and their sum are bounded as well."""
+    for name, value in limit.items():
+        monkeypatch.setattr(lister_client, name, value)
+    lister.lines = [SOURCE, *[ENTRY] * 10, TRAILER]
     with pytest.raises(ListerError, match=said):
         await ListerClient(lister.address).list(REQUEST)
 
@@ -130,8 +154,9 @@ async def test_a_lister_that_still_starts_is_waited_for(tmp_path: Path) -> None:
     ],
 )
 async def test_entry_that_fits_in_no_ledger(lister: FakeLister, change: dict[str, str]) -> None:
-    """Left out; the others stay. An entry that the ledger refuses would fail every pass of its Subscription."""
+    """Left out, counted and named; the others stay."""
     long = entry_line("b").model_copy(update=change).to_json()
     lister.lines = [SOURCE, long, ENTRY, TRAILER]
     listing = await ListerClient(lister.address).list(REQUEST)
     assert [entry.key for entry in listing.sources[0][1]] == ["youtube.a"]
+    assert (listing.trailer.omitted, listing.trailer.omitted_example) == (1, "Video b")

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trawler_downloader.contract.listing import CookiesMode, Kind
-from trawler_downloader.contract.message import Message
+from trawler_downloader.contract.message import LARGEST, Message
 from trawler_downloader.contract.outcomes import OutcomeClass
 
 REQUEST_ENV = "TRAWLER_REQUEST"
@@ -25,6 +25,8 @@ COOKIES_FILE = "/etc/trawler/cookies/cookies.txt"
 PROXY_CREDENTIALS = "/etc/trawler/proxy"
 """Folder in which the files `username` and `password` of a Secret are mounted when `proxy_credentials` is set."""
 MAX_RESULT_BYTES = 3584
+MAX_VOLUME_ID = 128
+"""Characters of a volume's marker; ours have 36."""
 DEFAULT_STALL_TIMEOUT_SECONDS = 600
 """Longer than a NAS takes to fail over, and than ffmpeg or a site is ever silent."""
 
@@ -154,15 +156,15 @@ class DownloadResult(Message):
     """For people; cut to fit MAX_RESULT_BYTES."""
     path: str | None = None
     """Media file, relative to the claim's root. Set with Published."""
-    bytes: Annotated[int, Field(ge=0)] | None = None
+    bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     """Of the media file."""
     title: str | None = None
     published_date: str | None = None
     """When the site published the video, YYYY-MM-DD."""
-    duration_seconds: Annotated[int, Field(ge=0)] | None = None
+    duration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     retry_at: int | None = None
     """Unix seconds; with NotYet, when the site says it will be ready; with RateLimited, when it may be asked again."""
-    volume_id: str | None = None
+    volume_id: Annotated[str, Field(max_length=MAX_VOLUME_ID)] | None = None
     """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
     cookies_used: bool = False
     """Cookies were sent to the site."""

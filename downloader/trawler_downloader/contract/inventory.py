@@ -10,7 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from trawler_downloader.contract.download import SubscriptionRef
+from trawler_downloader.contract.keys import KEY_PATTERN
 from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.volume_job import VolumeRecord, VolumeRequest
 
 MAX_TITLE_BYTES = 240
@@ -34,26 +36,26 @@ class RecordLine(VolumeRecord):
     What it holds fits a ledger entry (4 KiB).
     """
 
-    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
+    key: Annotated[str, Field(pattern=KEY_PATTERN)]
     """`video_key(...)`."""
     extractor: str
     id: str
     url: Annotated[str, Field(min_length=1)]
     kind: Kind = Kind.VIDEO
-    source: str | None = None
+    source: Annotated[str, Field(pattern=KEY_PATTERN)] | None = None
     """`source_key(...)` of the listing that told of it; None in manifests of releases that did not note it."""
     title: str
     """Cut to MAX_TITLE_BYTES."""
     published_date: str | None = None
     """YYYY-MM-DD."""
-    duration_seconds: Annotated[int, Field(ge=0)] | None = None
-    launch: Annotated[int, Field(ge=0)]
+    duration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    launch: Annotated[int, Field(ge=0, le=LARGEST)]
     """Number of the launch that landed it."""
     path: Annotated[str, Field(min_length=1)]
     """Media file, relative to the claim's root."""
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0, le=LARGEST)]
     """Of the media file, as it landed."""
-    present_bytes: Annotated[int, Field(ge=0)] | None = None
+    present_bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     """Of the media file, as it stands there now. None: it is gone."""
     engine: str
     landed_at: int

@@ -9,15 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 
+MAX_KEY_LENGTH = 253
+"""Of a ConfigMap's key; the parts below stay under it together."""
 MAX_ID_LENGTH = 150
 """Longer ids are hashed: a key must leave room for a file suffix in 255 bytes."""
+MAX_EXTRACTOR_LENGTH = 64
+"""Twice as long as the longest of yt-dlp 2026.10.26."""
+_MAX_TAB_LENGTH = 32
+KEY_PATTERN = rf"^[-_a-zA-Z0-9][-._a-zA-Z0-9]{{0,{MAX_KEY_LENGTH - 1}}}$"
+"""Of all keys. Kubernetes takes none that begins with two dots (IsConfigMapKey), a file system hides one."""
 
-_PLAIN_ID = re.compile(rf"[-._a-zA-Z0-9]{{1,{MAX_ID_LENGTH}}}")
+_PLAIN = re.compile(r"[-._a-zA-Z0-9]+")
 
 
-def _plain_or_hashed(text: str) -> str:
-    if _PLAIN_ID.fullmatch(text) and text not in {".", ".."}:
+def _plain_or_hashed(text: str, longest: int = MAX_ID_LENGTH) -> str:
+    if _PLAIN.fullmatch(text) and len(text) <= longest and text not in {".", ".."}:
         return text
+    return _hashed(text)
+
+
+def _hashed(text: str) -> str:
     return "sha256-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
@@ -28,7 +39,7 @@ def video_key(extractor: str, video_id: str) -> str:
         extractor: yt-dlp's `ie_key` or `extractor_key` in any case, e.g. `Youtube`.
         video_id: the id as the extractor gives it; one with other characters than `[-._a-zA-Z0-9]` is hashed.
     """
-    return f"{_plain_or_hashed(extractor.lower())}.{_plain_or_hashed(video_id)}"
+    return f"{_extractor(extractor)}.{_plain_or_hashed(video_id)}"
 
 
 def source_key(extractor: str, source_id: str, tab: str = "") -> str:
@@ -36,7 +47,13 @@ def source_key(extractor: str, source_id: str, tab: str = "") -> str:
 
     Built from the canonical id, never from a handle or URL: a renamed channel is the same source.
     """
-    parts = [_plain_or_hashed(extractor.lower()), _plain_or_hashed(source_id)]
+    parts = [_extractor(extractor), _plain_or_hashed(source_id)]
     if tab:
-        parts.append(_plain_or_hashed(tab))
+        parts.append(_plain_or_hashed(tab, _MAX_TAB_LENGTH))
     return ".".join(parts)
+
+
+def _extractor(name: str) -> str:
+    """The first part of a key."""
+    lowered = name.lower()
+    return _hashed(lowered) if lowered.startswith(".") else _plain_or_hashed(lowered, MAX_EXTRACTOR_LENGTH)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+LARGEST = 2**53
+"""No count, size or time is more: beyond it readers of JSON differ, and nothing that a site tells makes sense."""
+
 
 class Message(BaseModel):
     """A frozen value with camelCase names on the wire; unknown fields are refused, so that a drift is seen at once."""

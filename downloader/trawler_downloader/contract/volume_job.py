@@ -14,6 +14,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from trawler_downloader.contract.download import MAX_VOLUME_ID
 from trawler_downloader.contract.message import Message
 
 MAX_REQUEST_BYTES = 2**16
@@ -71,7 +72,7 @@ class HeaderLine(Message):
     """As in the request."""
     after: str
     """As in the request."""
-    volume_id: str | None = None
+    volume_id: Annotated[str, Field(max_length=MAX_VOLUME_ID)] | None = None
     """The volume's marker. None: it has none, no launch has been there yet."""
 
 

@@ -10,6 +10,7 @@ import json
 import uuid
 from pathlib import Path
 
+from trawler_downloader.contract.download import MAX_VOLUME_ID
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
@@ -66,7 +67,7 @@ def _read(marker: Path) -> str | None:
         volume_id = json.loads(text)["id"]
     except (ValueError, KeyError, TypeError):
         volume_id = None
-    if not isinstance(volume_id, str) or not volume_id:
+    if not isinstance(volume_id, str) or not 0 < len(volume_id) <= MAX_VOLUME_ID:
         raise LaunchError(Reason.VOLUME_MARKER_UNREADABLE, f"{marker} holds no id: restore it from a backup")
     return volume_id
 

@@ -11,7 +11,7 @@ from trawler_downloader.access.proxy import plain_value, with_credentials
 from trawler_downloader.access.redaction import Redactor
 from trawler_downloader.contract.listing import CookiesMode, EntryLine, ListingEnd, ListRequest, SourceLine
 from trawler_downloader.lister.engine import Engine
-from trawler_downloader.lister.walk import Emit, walk
+from trawler_downloader.lister.walk import Emit, Progress, walk
 from trawler_downloader.outcomes import classify
 
 
@@ -30,6 +30,8 @@ class Attempts:
         self.cookies_used = False
         self.unreadable_cookies: AccessError | None = None
         """Why cookies that were not needed so far cannot be used."""
+        self.progress = Progress()
+        """Of the last attempt."""
         self._request = request
         self._emit = emit
         self._before_request = before_request
@@ -76,7 +78,8 @@ class Attempts:
     def _attempt(self, proxy: str | None, cookies: CookieJar | None) -> ListingEnd:
         self.cookies_used = cookies is not None
         self._engines.append(Engine(self._request, before_request=self._before_request, proxy=proxy, cookies=cookies))
-        return walk(self._request, self._engines[-1], self._count)
+        self.progress = Progress()
+        return walk(self._request, self._engines[-1], self._count, self.progress)
 
     def _count(self, line: SourceLine | EntryLine) -> None:
         self._lines += 1

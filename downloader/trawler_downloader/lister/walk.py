@@ -15,29 +15,29 @@ from urllib.parse import urlsplit
 from yt_dlp.extractor.youtube import YoutubeIE, YoutubeTabIE
 from yt_dlp.utils import PagedList, unsmuggle_url
 
-from trawler_downloader.contract.keys import source_key, video_key
+from trawler_downloader.contract.keys import MAX_EXTRACTOR_LENGTH, source_key, video_key
 from trawler_downloader.contract.listing import (
     CONSECUTIVE_KNOWN_TO_STOP,
     MAX_ENTRIES,
+    MAX_ID,
+    MAX_TITLE,
+    MAX_URL,
+    MAX_WORD,
     EntryLine,
     Kind,
     ListingEnd,
     ListRequest,
     SourceLine,
 )
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.lister.engine import Engine, Extractor, PageEndError
+from trawler_downloader.lister.placeholders import told_by_title
 from trawler_downloader.lister.sources import NotAListingError, Planned, plan_listings, web_address
 from trawler_downloader.outcomes import Classified, classify
 
 MAX_REDIRECTS = 5
-MAX_TITLE = 500
-"""Characters: a line must not grow with what a site sends."""
-MAX_URL = 2_000
-
-_LARGEST = 2**53
-"""Beyond it a number of a site is nonsense; NaN and infinity are as well."""
 _UPLOADS_PREFIX = "UU"
 _UPLOADS_KINDS: Mapping[str, Kind] = {"UULF": Kind.VIDEO, "UUSH": Kind.SHORT, "UULV": Kind.STREAM}
 _STREAM_STATUSES = frozenset({"is_live", "was_live", "post_live"})
@@ -54,18 +54,28 @@ class Progress:
 
     entries: int = 0
     stopped: bool = False
+    omitted: int = 0
+    """Entries that fit in no ledger."""
+    omitted_example: str | None = None
+
+    def omit(self, entry: Mapping[str, Any]) -> None:
+        """Count an entry that is left out."""
+        self.omitted += 1
+        names = (_text(entry.get(name)) for name in ("title", "id", "url"))
+        self.omitted_example = self.omitted_example or next((name for name in names if name), None)
 
 
 Emit = Callable[[SourceLine | EntryLine], None]
 
 
-def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
+def walk(request: ListRequest, engine: Engine, emit: Emit, progress: Progress) -> ListingEnd:
     """List everything that a request means.
 
     Args:
         request: what to list, and where to stop.
         engine: makes the requests.
         emit: takes each line as soon as it is known.
+        progress: a new one; tells how far the walk came, whatever its end.
 
     Returns:
         COMPLETE, STOPPED or LIMIT.
@@ -77,7 +87,6 @@ def walk(request: ListRequest, engine: Engine, emit: Emit) -> ListingEnd:
     web_address(request.url)  # before yt-dlp's extractors look at it
     extractor = engine.extractor_for(request.url)
     is_channel = extractor is not None and extractor.ie_key() == YoutubeTabIE.ie_key()
-    progress = Progress()
     planned_listings = plan_listings(request.url, request.kinds, is_channel=is_channel)
     if extractor is not None and not is_channel and _known_video(request, extractor, emit):
         return ListingEnd.STOPPED
@@ -135,6 +144,9 @@ def _walk_one(
             line = _entry(source, planned, result, entry)
             if line is None or line.key in seen:
                 continue
+            if not line.fits:
+                progress.omit(entry)
+                continue
             seen.add(line.key)
             emit(line)
             progress.entries += 1
@@ -155,16 +167,16 @@ def _source(planned: Planned, result: dict[str, Any]) -> SourceLine:
     extractor = _text(result.get("extractor_key")) or "Generic"
     url = _text(result.get("webpage_url"), MAX_URL) or planned.url
     if planned.tab:
-        source_id = _text(result.get("channel_id")) or _text(result.get("id")) or url
+        source_id = _text(result.get("channel_id"), None) or _text(result.get("id"), None) or url
         title = _text(result.get("channel")) or _text(result.get("title"))
     else:
-        source_id = _text(result.get("id")) or url
+        source_id = _text(result.get("id"), None) or url
         title = _text(result.get("title"))
     is_uploads = extractor == YoutubeTabIE.ie_key() and source_id.startswith(_UPLOADS_PREFIX)
     return SourceLine(
         key=source_key(extractor, source_id, planned.tab),
         title=title,
-        id=source_id,
+        id=source_id[:MAX_ID],
         url=url,
         newest_first=bool(planned.tab) or is_uploads,
     )
@@ -182,35 +194,36 @@ def _flattened(entries: object) -> Iterator[dict[str, Any]]:
 
 
 def _entry(source: SourceLine, planned: Planned, result: dict[str, Any], entry: dict[str, Any]) -> EntryLine | None:
-    raw_url = _text(entry.get("url") or entry.get("webpage_url"), MAX_URL) or ""
-    extractor = _text(entry.get("ie_key") or entry.get("extractor_key")) or ""
+    raw_url = _text(entry.get("url") or entry.get("webpage_url"), None) or ""
+    extractor = _text(entry.get("ie_key") or entry.get("extractor_key"), MAX_EXTRACTOR_LENGTH) or ""
     url, smuggled = unsmuggle_url(raw_url, {})
-    video_id = _text(entry.get("id")) or _text(smuggled.get("force_videoid"))
+    video_id = _text(entry.get("id"), None) or _text(smuggled.get("force_videoid"), None)
     if extractor == YoutubeIE.ie_key() and video_id and not _is_web(url):
         url = f"https://www.youtube.com/watch?v={video_id}"
     if not _is_web(url):
         return None
     video_id = video_id or hashlib.sha256(url.encode()).hexdigest()[:40]
     live_status = _live_status(entry)
+    in_words = told_by_title(entry) if extractor == YoutubeIE.ie_key() else None
     return EntryLine(
         source=source.key,
         key=video_key(extractor or _text(result.get("extractor_key")) or "Generic", video_id),
         extractor=extractor,
         id=video_id,
         url=url,
-        title=_text(entry.get("title")),
+        title=None if in_words else _text(entry.get("title")),
         kind=planned.kind or _kind(source.id, url, live_status),
         duration_seconds=_whole(entry.get("duration"), at_least=0),
         timestamp=_whole(entry.get("timestamp")),
         live_status=live_status,
         release_at=_whole(entry.get("release_timestamp")) if live_status == "is_upcoming" else None,
-        availability=_text(entry.get("availability")),
+        availability=in_words or _text(entry.get("availability"), MAX_WORD),
     )
 
 
 def _live_status(entry: dict[str, Any]) -> str | None:
     """As yt-dlp fills it in where an extractor leaves it open (YoutubeDL.process_video_result)."""
-    told = _text(entry.get("live_status"))
+    told = _text(entry.get("live_status"), MAX_WORD)
     if told is not None or entry.get("is_live"):
         return told or "is_live"
     if entry.get("was_live"):
@@ -277,11 +290,11 @@ def _announced(engine: Engine, url: str) -> dict[str, Any] | None:
 def _emit_video(result: dict[str, Any], url: str, emit: Emit) -> None:
     extractor = _text(result.get("extractor_key")) or "Generic"
     web_url = _text(result.get("webpage_url"), MAX_URL) or url
-    video_id = _text(result.get("id")) or hashlib.sha256(web_url.encode()).hexdigest()[:40]
+    video_id = _text(result.get("id"), None) or hashlib.sha256(web_url.encode()).hexdigest()[:40]
     source = SourceLine(
         key=source_key(extractor, video_id),
         title=_text(result.get("title")),
-        id=video_id,
+        id=video_id[:MAX_ID],
         url=web_url,
         newest_first=False,
     )
@@ -289,6 +302,9 @@ def _emit_video(result: dict[str, Any], url: str, emit: Emit) -> None:
     entry = _entry(source, Planned(url), result, {**result, "id": video_id, "url": web_url})
     if entry is None:
         msg = f"{web_url} is no web address"
+        raise NotAListingError(msg)
+    if not entry.fits:
+        msg = "its URL and id are too long to be kept"
         raise NotAListingError(msg)
     emit(entry)
 
@@ -300,7 +316,7 @@ def _is_web(url: str) -> bool:
     return url.startswith(("https://", "http://"))
 
 
-def _text(value: object, limit: int = MAX_TITLE) -> str | None:
+def _text(value: object, limit: int | None = MAX_TITLE) -> str | None:
     """Text without lone surrogates, which no JSON writer takes; None for everything else and for nothing."""
     if not isinstance(value, str) or not value:
         return None
@@ -308,7 +324,7 @@ def _text(value: object, limit: int = MAX_TITLE) -> str | None:
 
 
 def _whole(value: object, at_least: int | None = None) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
         return None
     number = int(value)
     return number if at_least is None or number >= at_least else None

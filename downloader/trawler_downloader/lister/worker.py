@@ -77,6 +77,8 @@ def _listing(request: ListRequest, out: BinaryIO, engine_version: str) -> Traile
         requests=attempts.requests,
         cookies_used=attempts.cookies_used,
         cookies_invalid=attempts.cookies_refused,
+        omitted=attempts.progress.omitted,
+        omitted_example=attempts.progress.omitted_example,
         engine=engine_version,
     )
 

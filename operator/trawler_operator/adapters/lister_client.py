@@ -1,14 +1,13 @@
 """The lister over HTTP, on a Unix socket or a TCP address (implements `ports.Lister`).
 
 What it sends was parsed from the internet by yt-dlp, so every line is validated and everything has a bound: bytes per
-line, lines, time. A stream that ends without its trailer is not a listing.
+line, bytes in all, sources, entries, time. A stream that goes over one of them or ends without its trailer is not a
+listing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import time
 from urllib.parse import urlsplit
 
@@ -20,6 +19,8 @@ from trawler_downloader.contract.listing import (
     LIST_PATH,
     LISTING_LINE,
     MAX_ENTRIES,
+    MAX_SOURCES,
+    MAX_TITLE,
     EntryLine,
     ListRequest,
     SourceLine,
@@ -27,13 +28,9 @@ from trawler_downloader.contract.listing import (
 )
 from trawler_operator.reconcile.ports import ListerError, RawListing
 
-logger = logging.getLogger(__name__)
-
 MAX_LINE_BYTES = 64 * 1024
-MAX_LINES = 2 * MAX_ENTRIES
-"""Entries may come once per tab; more than this is no listing any more."""
-MAX_IDENTITY_BYTES = 2048
-"""Of what the ledger never cuts (URL, id, source), as it writes it: the path of the file must fit beside it."""
+MAX_STREAM_BYTES = 64 * 2**20
+"""MAX_ENTRIES entries of 1 KiB each, and some: a line has 400 bytes (measured)."""
 GRACE_SECONDS = 15
 """Beyond the request's own deadline, at which the lister ends the listing with a trailer."""
 CONNECT_SECONDS = 5
@@ -102,8 +99,8 @@ class ListerClient:
 
 
 async def _read(stream: aiohttp.StreamReader) -> RawListing:
-    sources: list[tuple[SourceLine, list[EntryLine]]] = []
-    lines = 0
+    listing = _Listing()
+    lines = size = 0
     while True:
         try:
             raw = await stream.readline()
@@ -112,8 +109,9 @@ async def _read(stream: aiohttp.StreamReader) -> RawListing:
         if not raw:
             raise ListerError("the listing was cut off before its trailer")
         lines += 1
-        if lines > MAX_LINES:
-            raise ListerError(f"more than {MAX_LINES} lines")
+        size += len(raw)
+        if size > MAX_STREAM_BYTES:
+            raise ListerError(f"more than {MAX_STREAM_BYTES} bytes in all")
         try:
             line = LISTING_LINE.validate_json(raw)
         except ValidationError as error:
@@ -121,18 +119,44 @@ async def _read(stream: aiohttp.StreamReader) -> RawListing:
             raise ListerError(f"line {lines} of the listing is invalid: {first['loc']}: {first['msg']}") from None
         match line:
             case TrailerLine():
-                return RawListing(tuple((source, tuple(entries)) for source, entries in sources), line)
+                return listing.ended(line)
             case SourceLine():
-                sources.append((line, []))
+                listing.begin(line)
             case EntryLine():
-                if not sources or sources[-1][0].key != line.source:
-                    raise ListerError(f"line {lines} of the listing belongs to no source that was announced")
-                if _identity_bytes(line) > MAX_IDENTITY_BYTES:
-                    logger.warning("left out an entry of %s: its URL or id is too long to keep", line.source)
-                    continue
-                sources[-1][1].append(line)
+                listing.add(line)
 
 
-def _identity_bytes(line: EntryLine) -> int:
-    text = json.dumps([line.url, line.id, line.source, line.extractor], ensure_ascii=False)
-    return len(text.encode("utf-8", "replace"))
+class _Listing:
+    """What came so far."""
+
+    def __init__(self) -> None:
+        self._sources: list[tuple[SourceLine, list[EntryLine]]] = []
+        self._entries = 0
+        self._omitted: list[EntryLine] = []
+
+    def begin(self, source: SourceLine) -> None:
+        if len(self._sources) == MAX_SOURCES:
+            raise ListerError(f"more than {MAX_SOURCES} sources")
+        self._sources.append((source, []))
+
+    def add(self, entry: EntryLine) -> None:
+        if not self._sources or self._sources[-1][0].key != entry.source:
+            raise ListerError(f"entry {entry.key} belongs to no source that was announced")
+        self._entries += 1
+        if self._entries > MAX_ENTRIES:
+            raise ListerError(f"more than {MAX_ENTRIES} entries")
+        if entry.fits:
+            self._sources[-1][1].append(entry)
+        else:
+            self._omitted.append(entry)
+
+    def ended(self, trailer: TrailerLine) -> RawListing:
+        """All of it; the trailer counts what a lister of another release sent although it fits in no ledger."""
+        if self._omitted:
+            first = self._omitted[0]
+            update = {
+                "omitted": trailer.omitted + len(self._omitted),
+                "omitted_example": trailer.omitted_example or first.title or first.id[:MAX_TITLE],
+            }
+            trailer = trailer.model_copy(update=update)
+        return RawListing(tuple((source, tuple(entries)) for source, entries in self._sources), trailer)

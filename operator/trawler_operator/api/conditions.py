@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.model import StatusModel
 from trawler_operator.api.times import Time
 
@@ -28,8 +29,8 @@ class ConditionType(StrEnum):
 
     Videos that cannot be had yet (Waiting) or that were given up (DeadLetter) do not count.
     """
-    LIBRARY_CHANGED = "LibraryChanged"
-    """True while earlier downloads stand elsewhere than `spec.library` says."""
+    LIBRARY_IN_PLACE = "LibraryInPlace"
+    """Every video that was downloaded stands where `spec.library` says."""
     LEDGER_INTACT = "LedgerIntact"
     """False while a value of the ledger cannot be read; it is left alone, its video counts as known."""
     COOKIES_VALID = "CookiesValid"
@@ -88,13 +89,11 @@ def make_condition(
         now: the present.
     """
     since = next((c.last_transition_time for c in previous if c.type == kind and c.status is status), now)
-    if len(message) > MAX_MESSAGE_LENGTH:
-        message = message[: MAX_MESSAGE_LENGTH - 1] + "…"
     return Condition(
         type=kind.value,
         status=status,
         observed_generation=generation,
         last_transition_time=since,
         reason=str(reason),
-        message=message,
+        message=cut_characters(message, MAX_MESSAGE_LENGTH),
     )

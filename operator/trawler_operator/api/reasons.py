@@ -59,7 +59,7 @@ class ConditionReason(StrEnum):
     ALL_DOWNLOADED = "AllDownloaded"
     DOWNLOADS_PENDING = "DownloadsPending"
 
-    LIBRARY_UNCHANGED = "LibraryUnchanged"
+    IN_PLACE = "InPlace"
     LIBRARY_CHANGED = "LibraryChanged"
 
     ENTRIES_READABLE = "EntriesReadable"
@@ -75,6 +75,8 @@ class EventReason(StrEnum):
     """Reasons of Events: high-level happenings only, the rest is logged."""
 
     VIDEOS_FOUND = "VideosFound"
+    VIDEOS_OMITTED = "VideosOmitted"
+    """Listed, and never to be downloaded: their URLs or ids fit in no ledger."""
     DOWNLOAD_CREATED = "DownloadCreated"
     VIDEO_PUBLISHED = "VideoPublished"
     DOWNLOAD_FAILED = "DownloadFailed"
@@ -253,7 +255,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
             ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
             ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-            ConditionReason.LIBRARY_UNCHANGED: "all videos stand where spec.library says",
+            ConditionReason.IN_PLACE: "all videos stand where spec.library says",
             ConditionReason.LIBRARY_CHANGED: (
                 "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
             ),
@@ -275,6 +277,10 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
         },
         EventReason: {
             EventReason.VIDEOS_FOUND: "{selected} new videos selected, {skipped} skipped",
+            EventReason.VIDEOS_OMITTED: (
+                "{count} listed videos are left out, since their URL and id together take more than {limit} bytes and "
+                "fit in no ledger; the first of them: {example}"
+            ),
             EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",

@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import Condition
+from trawler_operator.api.conditions import MAX_REASON, Condition
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.model import StatusModel
 from trawler_operator.api.times import Time
 
-MAX_RECENT = 20
+MAX_RECENT = 10
+"""Of videos and of failures each: a status is read by people and rewritten with every download."""
 MAX_TEXT = 512
 MAX_KEY = 253
+MAX_PATH = 1024
+
+
+def _fitted(limit: int) -> BeforeValidator:
+    """A text that is too long is cut, whoever wrote it: a status that cannot be built would fail every pass."""
+    return BeforeValidator(lambda value: cut_characters(value, limit) if isinstance(value, str) else value)
+
+
+Identifier = Annotated[str, _fitted(MAX_KEY), Field(max_length=MAX_KEY)]
+Text = Annotated[str, _fitted(MAX_TEXT), Field(max_length=MAX_TEXT)]
+Word = Annotated[str, _fitted(MAX_REASON), Field(max_length=MAX_REASON)]
+MediaPath = Annotated[str, _fitted(MAX_PATH), Field(max_length=MAX_PATH)]
+Number = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class Counts(StatusModel):
@@ -41,9 +57,9 @@ class Counts(StatusModel):
 class SourceStatus(StatusModel):
     """The source as its site names it."""
 
-    id: Annotated[str, Field(max_length=MAX_KEY)]
+    id: Identifier
     """Canonical id; stays when a channel changes its handle."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """Of the channel or playlist."""
 
 
@@ -63,13 +79,15 @@ class LibraryStatus(StatusModel):
 class RecentVideo(StatusModel):
     """A video that was downloaded lately."""
 
-    key: Annotated[str, Field(max_length=MAX_KEY)]
+    key: Identifier
     """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """As the site has it."""
-    path: Annotated[str, Field(max_length=1024)] | None = None
+    path: MediaPath | None = None
     """The media file, relative to the claim's root."""
-    bytes: Annotated[int, Field(ge=0)] | None = None
+    claim_name: Identifier | None = None
+    """The PersistentVolumeClaim that it is on."""
+    bytes: Number | None = None
     """Size of the media file."""
     finished_time: Time | None = None
     """When it was done."""
@@ -78,15 +96,15 @@ class RecentVideo(StatusModel):
 class RecentFailure(StatusModel):
     """A video whose last download ended in an error, or that cannot be had yet."""
 
-    key: Annotated[str, Field(max_length=MAX_KEY)]
+    key: Identifier
     """Its key in the ledger."""
-    title: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    title: Text | None = None
     """As the site has it."""
     state: LedgerState
     """Failed, Waiting or DeadLetter."""
-    reason: Annotated[str, Field(max_length=64)] | None = None
+    reason: Word | None = None
     """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    message: Text | None = None
     """Why, for people."""
     failures: Annotated[int, Field(ge=0)] = 0
     """Tries used up."""
@@ -119,7 +137,7 @@ class ProbeStatus(StatusModel):
 class GateStatus(StatusModel):
     """The Subscription's own gate, while it is closed: trouble that its downloads meet, and nobody else's."""
 
-    epoch: Annotated[int, Field(ge=0)]
+    epoch: Number
     """Of its last move."""
     since_time: Time
     """When it closed."""
@@ -127,13 +145,13 @@ class GateStatus(StatusModel):
     """When the present pause began."""
     until_time: Time
     """No download begins before this time; then one goes first."""
-    step: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1, le=LARGEST)]
     """How many times in a row."""
-    reason: Annotated[str, Field(max_length=64)]
+    reason: Word
     """Why, in one word."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    message: Text = ""
     """Why, for people."""
-    unclear: Annotated[int, Field(ge=0)] = 0
+    unclear: Number = 0
     """Downloads that went first since then, and from which nothing could be told."""
     probe: ProbeStatus | None = None
     """The download that goes first."""
@@ -142,15 +160,15 @@ class GateStatus(StatusModel):
 class HandledRequest(StatusModel):
     """A request by annotation that was carried out, or refused."""
 
-    id: Annotated[str, Field(max_length=MAX_KEY)]
+    id: Identifier
     """What the annotation's value begins with, up to the first semicolon; of check, the whole value."""
     time: Time
     """When."""
-    accepted: Annotated[int, Field(ge=0)] | None = None
+    accepted: Number | None = None
     """How many videos it changed; absent with check."""
-    unknown: Annotated[int, Field(ge=0)] | None = None
+    unknown: Number | None = None
     """How many of the keys it names are in no ledger entry; absent with check."""
-    message: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    message: Text | None = None
     """Why it was refused; absent where it was carried out."""
 
 
@@ -177,10 +195,10 @@ class SubscriptionStatus(StatusModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """Generation of the spec that this status was made for."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready, SourceReachable, UpToDate, LibraryChanged, LedgerIntact and, with cookies, CookiesValid."""
+    """Ready, SourceReachable, UpToDate, LibraryInPlace, LedgerIntact and, with cookies, CookiesValid."""
     counts: Counts = Counts()
     """How many videos stand where."""
-    bytes: Annotated[int, Field(ge=0)] = 0
+    bytes: Number = 0
     """Of all media files downloaded."""
     source: SourceStatus | None = None
     """The source as its site names it."""

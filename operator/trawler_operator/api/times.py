@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, GetPydanticSchema, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, GetPydanticSchema, PlainSerializer
 from pydantic_core import core_schema
 
 _LATEST_UNIX_SECONDS = 1e11
 """The year 5138: what lies beyond is no time, but a mangled number."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime.fromtimestamp(_LATEST_UNIX_SECONDS, UTC)
+"""Times beyond cannot be converted between zones, or not be written in four digits of a year."""
 
 
 def format_time(time: datetime) -> str:
@@ -29,6 +31,17 @@ def from_unix(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
+def in_range(time: datetime) -> datetime:
+    """An aware time, made UTC.
+
+    Raises:
+        ValueError: it is too far from the present to be one.
+    """
+    if not EARLIEST <= time <= LATEST:
+        raise ValueError("it is no time between 1970 and 5138")
+    return time.astimezone(UTC)
+
+
 def seconds(least: int, most: int) -> GetPydanticSchema:
     """How a configuration gives a `timedelta`: as a whole number of seconds, within bounds.
 
@@ -41,5 +54,7 @@ def seconds(least: int, most: int) -> GetPydanticSchema:
     return GetPydanticSchema(lambda _source, _handler: span)
 
 
-Time = Annotated[AwareDatetime, PlainSerializer(format_time, return_type=str)]
+StoredTime = Annotated[AwareDatetime, AfterValidator(in_range)]
+"""An aware datetime as somebody may have written it by hand, made UTC."""
+Time = Annotated[StoredTime, PlainSerializer(format_time, return_type=str)]
 """An aware datetime that is written as `2026-11-21T10:00:00Z`."""

@@ -4,13 +4,18 @@ import asyncio
 
 import pytest
 
-from component.lister_harness import YOUTUBE, Lister, Standin
+from builders import NOON
+from component.lister_harness import YOUTUBE, Lister, Listing, Standin
 from trawler_downloader.contract.keys import source_key
 from trawler_downloader.contract.listing import Kind
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.spec import Select
+from trawler_operator.domain.checks.selection import new_entries, seen_entries, select_new
+from trawler_operator.domain.ledger.ledger import Changes, Ledger
 
 SEA = {"handle": "@sea", "title": "The Sea", "videos": 120}
 SEA_VIDEOS = f"{YOUTUBE}/@sea/videos"
+PLAYLIST = {"name": "p", "title": "Best of", "owner": "@sea", "from": "@sea", "order": "shuffled"}
 
 
 async def test_a_check_with_nothing_new_costs_one_request(lister: Lister, standin: Standin) -> None:
@@ -190,6 +195,23 @@ async def test_a_playlist_is_walked_whole(lister: Lister, standin: Standin) -> N
     assert (len(later.entries), later.end) == (120, "complete")
 
 
+async def test_a_playlist_tells_what_nobody_can_see_any_more(lister: Lister, standin: Standin) -> None:
+    """YouTube says so in the place of the title, and tells no title; a video that is really called so is one."""
+    published = [
+        {"id": "aaaaaaaaaaa", "state": "private"},
+        {"id": "bbbbbbbbbbb", "state": "removed"},
+        {"id": "ccccccccccc", "title": "[Deleted video]"},
+    ]
+    standin.load({**SEA, "videos": 0, "published": published}, playlists=({**PLAYLIST, "order": "newest_first"},))
+    playlist = standin.site.catalogue.playlists()[0]
+    listing = await lister.list(f"{YOUTUBE}/playlist?list={playlist.id}")
+    assert {entry.id: (entry.title, entry.availability) for entry in listing.entries} == {
+        "aaaaaaaaaaa": (None, "private"),
+        "bbbbbbbbbbb": (None, "removed"),
+        "ccccccccccc": ("[Deleted video]", None),
+    }
+
+
 async def test_a_channels_uploads_playlist_is_newest_first(lister: Lister, standin: Standin) -> None:
     """Its window and its stop work as on a tab, and its prefix tells the kind."""
     standin.load({**SEA, "shorts": 120})
@@ -324,3 +346,42 @@ async def test_a_feed_when_the_generic_extractor_is_allowed(lister: Lister, stan
     assert listing.entries[0].key == f"generic.{newest.id}"
     assert listing.entries[0].url == f"{standin.proxy}/files/{newest.id}.mp4"
     assert (listing.sources[0].title, listing.sources[0].newest_first) == ("The Sea", False)
+
+
+def write_down(ledger: Ledger, listing: Listing, newest: int) -> list[LedgerState]:
+    """What the operator does with a listing; the states of the new videos."""
+    sources = [
+        (source, [entry for entry in listing.entries if entry.source == source.key]) for source in listing.sources
+    ]
+    found = select_new(sources, Select(newest=newest), ledger)
+    started = {source.key: "now" for source in listing.sources}
+    for changes in (
+        lambda: Changes(new_entries(found.new, ledger.next_seq, NOON)),
+        lambda: Changes(seen_entries(found.seen, ledger.active, ledger.next_seq), started),
+    ):
+        for place, write in enumerate(ledger.plan_writes(changes())):
+            ledger.applied(write, f"{len(ledger)}.{place}")
+    return [entry.state for entry in found.new]
+
+
+async def test_videos_known_from_a_playlist_stop_the_walk_of_their_channel(lister: Lister, standin: Standin) -> None:
+    """Once the channel's own first run has met them: a check with nothing new is one page again."""
+    standin.load(SEA, playlists=(PLAYLIST,))
+    playlist = standin.site.catalogue.playlists()[0]
+    ledger = Ledger()
+    write_down(ledger, await lister.list(f"{YOUTUBE}/playlist?list={playlist.id}", newest=120), 120)
+    first = await lister.list(SEA_VIDEOS, newest=5, known=ledger.known_by_source(500))
+    assert (write_down(ledger, first, 5), first.requests) == ([], 1)
+    again = await lister.list(SEA_VIDEOS, newest=5, known=ledger.known_by_source(500))
+    assert (len(again.entries), again.requests) == (5, 1)
+
+
+async def test_an_old_video_of_a_playlist_does_not_open_its_channels_past(lister: Lister, standin: Standin) -> None:
+    """The audit of the channel records its back catalogue; nothing of it is queued."""
+    standin.load(SEA, playlists=({**PLAYLIST, "count": 1},))
+    playlist = standin.site.catalogue.playlists()[0]
+    ledger = Ledger()
+    write_down(ledger, await lister.list(f"{YOUTUBE}/playlist?list={playlist.id}", newest=5), 5)
+    write_down(ledger, await lister.list(SEA_VIDEOS, newest=5, known=ledger.known_by_source(500)), 5)
+    audit = await lister.list(SEA_VIDEOS, newest=5, known=ledger.known_by_source(500), audit=True)
+    assert set(write_down(ledger, audit, 5)) == {LedgerState.SKIPPED}

@@ -205,3 +205,26 @@ async def test_stopping(world: World) -> None:
     assert (len(world.cluster.created), len(world.site.requests)) == (1, 1)
     assert world.cluster.subscription()["status"]["counts"]["downloaded"] == 1
     assert operator.woken == {}
+
+
+async def test_each_video_knows_its_claim(world: World) -> None:
+    """After a change of the claim too; the condition says that not everything stands where the spec says."""
+    world.cluster.claim("other")
+    world.cluster.subscribe({"select": {"newest": 2}})
+    operator = world.operator()
+    await operator.reconcile()
+    world.finish_jobs()
+    await operator.reconcile()
+    assert world.cluster.condition("LibraryInPlace") == ("True", "InPlace")
+    library = {"spec": {"library": {"claimName": "other"}}, "metadata": {"generation": 2}}
+    world.cluster.merge("Subscription", *KEY, library)
+    await world.settle(operator)
+    world.site.publish("v8")
+    world.clock.advance(timedelta(hours=2))
+    await world.settle(operator)
+    status = world.cluster.subscription()["status"]
+    assert {(video["key"], video["claimName"]) for video in status["recentVideos"]} >= {
+        ("youtube.v6", "library"),
+        ("youtube.v8", "other"),
+    }
+    assert world.cluster.condition("LibraryInPlace") == ("False", "LibraryChanged")

@@ -47,7 +47,8 @@ def annotate(world: World, **requests: str) -> None:
     world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": annotations}})
 
 
-async def test_a_probe_that_is_asked_for_goes_first_at_once(world: World) -> None:
+@pytest.mark.parametrize("wish", ["1", "now " * 100], ids=["a short value", "a value longer than what is remembered"])
+async def test_a_probe_that_is_asked_for_goes_first_at_once(world: World, wish: str) -> None:
     """One, and once per value: what it meets then makes the pause longer."""
     operator = await paused(world)
     world.downloader = lambda request: DENIED
@@ -60,11 +61,13 @@ async def test_a_probe_that_is_asked_for_goes_first_at_once(world: World) -> Non
     world.clock.advance(timedelta(seconds=61))
     await operator.reconcile()
     assert world.cluster.running_jobs() == []
-    annotate(world, probe="1")
+    annotate(world, probe=wish)
     await operator.reconcile()
     assert len(world.cluster.running_jobs()) == 1
-    assert world.cluster.subscription()["status"]["lastHandled"]["probe"]["id"] == "1"
+    assert world.cluster.subscription()["status"]["lastHandled"]["probe"]["id"][:50] == wish[:50]
     world.finish_jobs()
+    await operator.reconcile()
+    world.clock.advance(timedelta(seconds=61))
     await operator.reconcile()
     assert world.cluster.running_jobs() == []
     assert world.cluster.subscription()["status"]["gate"]["step"] == step + 1
@@ -119,17 +122,20 @@ async def test_a_pause_by_hand_ends_by_its_time(world: World) -> None:
     assert len(world.cluster.created) == 1
 
 
-async def test_a_pause_that_cannot_be_understood_is_refused_once(world: World) -> None:
+@pytest.mark.parametrize(
+    "value", ["tomorrow", "\U000e0001" * 1000], ids=["a word", "characters that take ten each to be shown"]
+)
+async def test_a_pause_that_cannot_be_understood_is_refused_once(world: World, value: str) -> None:
     """With the annotation's name; nothing is held back."""
     world.cluster.subscribe({"select": {"newest": 1}})
-    annotate(world, pause="tomorrow")
+    annotate(world, pause=value)
     operator = world.operator()
     await operator.reconcile()
     await operator.reconcile()
     assert len(world.cluster.created) == 1
     refusals = [event for event in operator.silent.events if event.reason == "RequestRefused"]
     assert len(refusals) == 1
-    assert "trawler.dev/pause is 'tomorrow'" in refusals[0].message
+    assert f"trawler.dev/pause is {value[:8]!r}"[:-1] in refusals[0].message
     assert "trawler.dev/pause" in world.cluster.subscription()["status"]["lastHandled"]["pause"]["message"]
 
 

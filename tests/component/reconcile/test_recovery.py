@@ -89,10 +89,10 @@ async def test_job_unknown_to_the_ledger_holds_its_slot(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
     operator = world.operator()
     await operator.reconcile()
-    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v6": None}})
-    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v6", 1))
+    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v7": None}})
+    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v7", 1))
     await world.settle(operator)
-    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v6"]
 
 
 @pytest.mark.parametrize("cut_off", [False, True], ids=["ends as an error", "is cut off"])
@@ -203,3 +203,16 @@ async def test_source_that_was_gone(world: World) -> None:
     await operator.reconcile()
     assert len(world.site.requests) == asked + 1
     assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+async def test_listed_videos_that_fit_in_no_ledger(world: World) -> None:
+    """Left out, and said at each check: nothing else tells of them."""
+    world.site.trailer = world.site.trailer.model_copy(update={"omitted": 2, "omitted_example": "A very long one"})
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    (event,) = [event for event in operator.silent.events if event.reason == "VideosOmitted"]
+    assert event.warning
+    assert event.message.startswith("2 listed videos are left out")
+    assert event.message.endswith("A very long one")
+    assert world.cluster.condition("Ready")[0] == "True"

@@ -68,16 +68,19 @@ async def test_listing_is_wrong(world: World) -> None:
 
 
 async def test_members_only(world: World) -> None:
-    """No Job for a day, then one for each, once."""
+    """No Job while listings say so; one for each, once, where no listing reaches down to them any more."""
     world.site.facts = {f"v{number}": {"availability": "subscriber_only"} for number in (5, 6, 7)}
     world.cluster.subscribe({"select": {"newest": 3}})
     operator = world.operator()
-    await world.settle(operator)
+    for _ in range(12):
+        await world.settle(operator)
+        world.clock.advance(timedelta(hours=11))
     assert world.cluster.created == []
     assert {entry.reason for entry in world.cluster.ledger().values() if entry.state is LedgerState.WAITING} == {
         "MembersOnly"
     }
-    world.clock.advance(timedelta(days=2))
+    world.site.videos = []
+    world.clock.advance(timedelta(days=4))
     world.downloader = lambda request: DownloadResult(outcome=OutcomeClass.NEEDS_ACCESS, reason="MembersOnly")
     await world.settle(operator)
     assert sorted(world.launches) == [("youtube.v5", 1), ("youtube.v6", 1), ("youtube.v7", 1)]
@@ -93,3 +96,32 @@ async def test_cookies_come(world: World) -> None:
     world.cluster.merge("Subscription", *KEY, {"spec": {"access": {"cookiesSecretRef": {"name": "my-cookies"}}}})
     await world.settle(operator)
     assert world.cluster.states()[VIDEO] is LedgerState.SUCCEEDED
+
+
+async def test_private_and_deleted_ones_of_a_playlist(world: World) -> None:
+    """No Job for either while the listing says so, for weeks; one each as soon as they can be had."""
+    world.site.facts = {"v6": {"availability": "private"}, "v7": {"availability": "removed", "title": None}}
+    world.cluster.subscribe({"select": {"newest": 2}, "schedule": {"intervalSeconds": 3600}})
+    operator = world.operator()
+    for _ in range(40):
+        await world.settle(operator)
+        world.clock.advance(timedelta(hours=11))
+    assert world.launches == [("youtube.v5", 1)]
+    private, deleted = (world.cluster.ledger()[f"youtube.v{number}"] for number in (6, 7))
+    assert (private.state, private.outcome, private.reason) == (
+        LedgerState.WAITING,
+        OutcomeClass.NEEDS_ACCESS,
+        "Private",
+    )
+    assert (deleted.state, deleted.outcome, deleted.reason) == (
+        LedgerState.DEAD_LETTER,
+        OutcomeClass.TERMINAL,
+        "VideoRemoved",
+    )
+    world.site.facts.clear()
+    operator = world.operator()
+    for _ in range(8):
+        await world.settle(operator)
+        world.clock.advance(timedelta(hours=2))
+    assert sorted(world.launches) == [("youtube.v5", 1), ("youtube.v6", 1), ("youtube.v7", 1)]
+    assert world.cluster.ledger()[VIDEO].title is not None

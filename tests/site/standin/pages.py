@@ -195,8 +195,15 @@ def byline(channel: Channel) -> Json:
     }
 
 
+NOT_SHOWN = {"private": "[Private video]", "removed": "[Deleted video]"}
+"""What stands in a playlist in a video's place; YouTube tells no more of it."""
+
+
 def _playlist_video(catalogue: Catalogue, video: Video, index: int, now: datetime) -> Json:
     state = video.state_at(now)
+    if state in NOT_SHOWN:
+        title = {"runs": [{"text": NOT_SHOWN[state]}]}
+        return {"playlistVideoRenderer": {"videoId": video.id, "title": title, "index": {"simpleText": str(index)}}}
     info = [f"{video.views:,} views", " • ", ago(video.published, now)]
     renderer: Json = {
         "videoId": video.id,

@@ -67,21 +67,22 @@ def test_a_landed_video_has_succeeded():
         outcome=OutcomeClass.PUBLISHED,
         reason="AlreadyPublished",
         path="c/a.mp4",
+        claim="library",
         bytes=10,
         engine="2026.10.26",
         times=LaunchTimes(published=LANDED, finished=LANDED),
     )
-    assert rebuilt_entries([record()], lambda key: False, NOON) == {"youtube.a": expected}
+    assert rebuilt_entries([record()], lambda key: False, "library", NOON) == {"youtube.a": expected}
 
 
 def test_a_file_that_is_gone_is_not_wanted_again():
-    entry = rebuilt_entries([record(present_bytes=None)], lambda key: False, NOON)["youtube.a"]
+    entry = rebuilt_entries([record(present_bytes=None)], lambda key: False, "library", NOON)["youtube.a"]
     assert (entry.state, entry.reason, entry.bytes) == (LedgerState.SKIPPED, "RemovedByUser", None)
     assert entry.message == "the file is not at c/a.mp4 any more"
 
 
 def test_a_known_video_is_left_as_it_is():
-    assert rebuilt_entries([record()], lambda key: key == "youtube.a", NOON) == {}
+    assert rebuilt_entries([record()], lambda key: key == "youtube.a", "library", NOON) == {}
 
 
 @pytest.mark.parametrize(
@@ -94,14 +95,14 @@ def test_a_known_video_is_left_as_it_is():
     ],
 )
 def test_the_order_of_publication_is_the_order_of_discovery(fields: dict[str, Any], day: datetime):
-    entry = rebuilt_entries([record(**fields)], lambda key: False, NOON)["youtube.a"]
+    entry = rebuilt_entries([record(**fields)], lambda key: False, "library", NOON)["youtube.a"]
     assert entry.seq == day.toordinal()
 
 
 def test_sources_whose_videos_landed_have_had_their_first_run():
     records = [record(), record(source="b"), record(source=None)]
     assert started_sources(records, "since") == {"youtubetab.UCnumber.streams": "since", "b": "since"}
-    assert rebuilt_entries(records[2:], lambda key: False, NOON)["youtube.a"].source == UNKNOWN_SOURCE
+    assert rebuilt_entries(records[2:], lambda key: False, "library", NOON)["youtube.a"].source == UNKNOWN_SOURCE
 
 
 def test_the_longest_record_fits_the_ledger():
@@ -109,7 +110,7 @@ def test_the_longest_record_fits_the_ledger():
     room = MAX_RECORD_BYTES - len(record(title="ü" * 120, url="x", path="x").to_json().encode())
     longest = record(title="ü" * 120, url="u" * (room // 2 + 1), path="p" * (room - room // 2 + 1))
     assert len(longest.to_json().encode()) == MAX_RECORD_BYTES
-    entry = rebuilt_entries([longest], lambda key: False, NOON)["youtube.a"]
+    entry = rebuilt_entries([longest], lambda key: False, "library", NOON)["youtube.a"]
     assert len(encode_entry(replace(entry, message="m" * 300)).encode()) <= HARD_VALUE_BYTES
 
 

@@ -305,6 +305,16 @@ def test_the_report_goes_into_the_entry() -> None:
     )
 
 
+def test_the_claim_is_that_of_the_file() -> None:
+    """Of the Job that published; one that failed on another claim left nothing there."""
+    done, failed = (
+        settle("a", ledger_entry(), ended, retry=Retry(), built_from="d", now=NOON, claim="library")
+        for ended in (_ended(OutcomeClass.PUBLISHED, path="a"), _ended(OutcomeClass.TRANSIENT))
+    )
+
+    assert (done.claim, failed.claim) == ("library", None)
+
+
 def test_what_a_report_leaves_out_stays_as_listed() -> None:
     """A failed launch knows less than the listing did."""
     entry = ledger_entry(duration_seconds=61, engine="before", path="old", bytes=1)

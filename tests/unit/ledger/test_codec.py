@@ -21,7 +21,7 @@ from trawler_operator.domain.ledger.codec import (
     decode_entry,
     encode_entry,
 )
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LaunchTimes, LedgerEntry, Sighting
 
 FULL = ledger_entry(
     LedgerState.SUCCEEDED,
@@ -37,9 +37,11 @@ FULL = ledger_entry(
     message="as it should be",
     built_from="0f4c9d21a7b3e865",
     path="Numberline/Season 26/What is a number? (S26E1120).mp4",
+    claim="library",
     bytes=123_456_789_012,
     engine="2026.10.26",
-    back_catalogue=True,
+    found=Found.BACK_CATALOGUE,
+    also_in=(Sighting("youtubetab.UCnumber.streams", 9), Sighting("youtubetab.PLnumber", 12)),
     times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
 )
 
@@ -91,9 +93,28 @@ def test_long_url_is_kept() -> None:
 
 
 def test_too_long_at_all() -> None:
-    """An entry that fits in no value is refused, not truncated."""
+    """A value that a hand made longer than the operator ever does is not read: it is reported, and left alone."""
     with pytest.raises(InvalidEntryError, match="4096"):
-        encode_entry(ledger_entry(url="u" * 5000))
+        decode_entry(encode_entry(ledger_entry(url="u" * 5000)))
+
+
+def test_a_path_that_does_not_fit() -> None:
+    """Its end tells most; the manifest on the volume has it whole. What identifies the video stays."""
+    path = "/".join(f"{part:é>200}" for part in range(9)) + "/The end.mp4"
+    full = replace(FULL, url="u" * 1900, path=path)
+    decoded = decode_entry(encode_entry(full))
+    assert decoded.path is not None
+    assert decoded.path.startswith("…/")
+    assert path.endswith(decoded.path.removeprefix("…"))
+    assert len(decoded.path) > 500
+    assert (decoded.url, decoded.id) == (full.url, full.id)
+
+
+def test_a_path_of_one_long_name() -> None:
+    """Nothing to cut it at."""
+    decoded = decode_entry(encode_entry(replace(FULL, url="u" * 1900, path="x" * 3000)))
+    assert decoded.path is not None
+    assert set(decoded.path) == {"…", "/", "x"}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +125,9 @@ def test_too_long_at_all() -> None:
         pytest.param({"retryAt": "tomorrow"}, "retryAt", id="no time"),
         pytest.param({"retryAt": "2026-11-21T12:00:00"}, "retryAt", id="a time without a zone"),
         pytest.param({"url": None}, "url", id="no address"),
+        pytest.param({"seq": 10**30}, "seq", id="a number that no index holds"),
+        pytest.param({"addedAt": "0001-01-01T00:00:00+05:00"}, "addedAt", id="a time before all clocks"),
+        pytest.param({"retryAt": "9999-12-31T23:59:59-05:00"}, "retryAt", id="a time after all clocks"),
         pytest.param({"launches": 0, "state": "Running"}, "launches", id="running without a launch"),
     ],
 )

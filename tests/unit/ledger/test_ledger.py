@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
-from builders import NOON, ledger_entry
+from builders import ledger_entry
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
+from trawler_operator.domain.ledger.annotations import MAX_NAMES
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, Found, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
-from trawler_operator.domain.ledger.ledger import SEALED_ANNOTATION, SHARD_CAPACITY, Changes, Ledger, Shard, ShardWrite
-from trawler_operator.domain.ledger.recent import KEPT, RECENT_LIMIT, RecentEntries
+from trawler_operator.domain.ledger.ledger import (
+    MAX_STARTED_SOURCES,
+    SEALED_ANNOTATION,
+    SHARD_CAPACITY,
+    Changes,
+    Ledger,
+    Shard,
+    ShardWrite,
+)
 
 SOURCE = "youtubetab.UCnumber.videos"
 
@@ -147,6 +154,18 @@ def test_mangled_annotation() -> None:
     assert (ledger.sources, ledger.volumes) == ({}, {})
 
 
+def test_the_head_names_the_latest_sources_and_volumes() -> None:
+    """What a Subscription had long ago gives way; what a hand made too long is left out with the next write."""
+    ledger = Ledger()
+    ledger.load(Shard(0, "1", {}, {VOLUMES_ANNOTATION: json.dumps({"x" * 300: "v", "old": "v" * 600})}))
+    for number in range(MAX_NAMES + 2):
+        apply(ledger, Changes({}, {f"s{number}": "now"}, {f"claim-{number}": "v"}))
+    assert [*ledger.sources] == [f"s{MAX_NAMES + 2 - number}" for number in range(MAX_STARTED_SOURCES, 0, -1)]
+    assert [*ledger.volumes] == [f"claim-{number}" for number in range(2, MAX_NAMES + 2)]
+    apply(ledger, Changes({}, {f"s{MAX_NAMES}": "later"}, {"claim-2": "another"}))
+    assert (ledger.sources[f"s{MAX_NAMES}"], ledger.volumes["claim-2"]) == ("now", "another")
+
+
 def test_volume_is_written_to_the_head() -> None:
     """Learnt with a settled entry of another shard, in the head's annotation, beside those known before."""
     ledger = Ledger()
@@ -156,22 +175,6 @@ def test_volume_is_written_to_the_head() -> None:
     assert [write.number for write in writes] == [1, 0]
     assert ledger.volumes == {"old": "v-0", "library": "v-1"}
     assert ledger.total_bytes == 7
-
-
-def test_recent_ones() -> None:
-    """The newest twenty of each kind, newest first."""
-    ledger = Ledger()
-    done = {
-        f"youtube.v{n}": ledger_entry(
-            LedgerState.SUCCEEDED if n % 2 else LedgerState.WAITING,
-            seq=n,
-            times=LaunchTimes(finished=NOON + timedelta(minutes=n)),
-        )
-        for n in range(100)
-    }
-    apply(ledger, Changes(done))
-    assert [f"youtube.v{n}" for n in range(99, 59, -2)] == [key for key, _ in ledger.recent_successes()]
-    assert [f"youtube.v{n}" for n in range(98, 58, -2)] == [key for key, _ in ledger.recent_failures()]
 
 
 def test_known_by_source() -> None:
@@ -201,6 +204,36 @@ def test_newest_known_of_a_source_follow_what_changes() -> None:
     assert index.newest_by_source(2) == {"s": ("k1", "k499")}
 
 
+def test_video_that_a_second_source_lists() -> None:
+    """It is a mark of both, in the order in which each listed it; the first source's back catalogue may be one, too."""
+    other = "youtubetab.PLother"
+    old = replace(entries(1, 1)["youtube.v1"], state=LedgerState.SKIPPED, reason="BackCatalogue")
+    ledger = Ledger()
+    apply(ledger, Changes({**entries(2, 2), "youtube.v1": old}, {SOURCE: "now", other: "now"}))
+    assert [ledger.marks("youtube.v1", source) for source in (SOURCE, other, "unheard-of")] == [False] * 3
+    assert not ledger.marks("youtube.unknown", SOURCE)
+    seen = {
+        "youtube.v1": old.seen_in(other, ledger.next_seq + 1),
+        "youtube.v3": ledger.active["youtube.v3"].seen_in(other, ledger.next_seq),
+    }
+    apply(ledger, Changes(seen))
+    assert ledger.known_by_source(10) == {SOURCE: ("youtube.v3", "youtube.v2"), other: ("youtube.v1", "youtube.v3")}
+    assert (ledger.marks("youtube.v1", SOURCE), ledger.marks("youtube.v1", other)) == (False, True)
+    assert ledger.next_seq == 6
+    ledger.drop(0)
+    assert ledger.known_by_source(10) == {}
+    assert not ledger.marks("youtube.v1", other)
+
+
+def test_sightings_of_a_video_are_few() -> None:
+    """The latest ones: a source that lists it now is among them."""
+    entry = ledger_entry()
+    for seq, source in enumerate(("s0", "s1", "s2", "s1", "s3", "s4")):
+        entry = entry.seen_in(source, seq)
+    assert entry.also_in == (Sighting("s1", 3), Sighting("s3", 4), Sighting("s4", 5))
+    assert len(entry.also_in) == MAX_SIGHTINGS
+
+
 def test_key_that_somebody_copied_into_another_shard() -> None:
     """It counts once, as it stands in the shard that was read last, and goes with that shard."""
     text = encode_entry(ledger_entry(LedgerState.WAITING))
@@ -215,38 +248,6 @@ def test_key_that_somebody_copied_into_another_shard() -> None:
     )
     ledger.drop(1)
     assert (ledger.counts[LedgerState.WAITING], ledger.knows("youtube.a")) == (0, False)
-
-
-def ended(seq: int) -> LedgerEntry:
-    """A dead letter that ended at minute `seq`."""
-    times = LaunchTimes(finished=NOON + timedelta(minutes=seq))
-    return ledger_entry(LedgerState.DEAD_LETTER, seq=seq, times=times)
-
-
-def test_recent_ones_are_the_newest_whatever_goes() -> None:
-    """More are kept than are shown; what was dropped for want of room is asked for when too many have gone."""
-    recent = RecentEntries()
-    for seq in range(KEPT + 1):
-        recent.put(f"v{seq}", ended(seq))
-    assert [key for key, _ in recent.newest(2)] == [f"v{KEPT}", f"v{KEPT - 1}"]
-    for seq in range(KEPT, RECENT_LIMIT, -1):
-        recent.remove(f"v{seq}")
-    recent.remove("unknown")
-    assert not recent.is_starved
-    recent.put("older-than-what-was-dropped", ended(-1))
-    assert [key for key, _ in recent.newest()] == [f"v{seq}" for seq in range(RECENT_LIMIT, 0, -1)]
-    recent.remove("v1")
-    assert recent.is_starved
-
-
-def test_ledger_of_many_dead_letters_is_read_anew_when_the_newest_have_gone() -> None:
-    """They are tried again: older ones, which memory does not hold, are the newest now."""
-    ledger = Ledger()
-    apply(ledger, Changes({f"youtube.v{seq}": ended(seq) for seq in range(1, KEPT + 2)}))
-    assert not ledger.needs_reload
-    retried = {f"youtube.v{seq}": replace(ended(seq), state=LedgerState.PENDING) for seq in range(10, KEPT + 2)}
-    apply(ledger, Changes(retried))
-    assert ledger.needs_reload
 
 
 def test_active_entries() -> None:
@@ -343,7 +344,7 @@ def test_keys_in() -> None:
 def test_revived_back_catalogue_stays_old() -> None:
     """It is downloaded, and not taken for the newest that is known of its source."""
     ledger = Ledger()
-    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, back_catalogue=True)}
+    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, found=Found.BACK_CATALOGUE)}
     apply(ledger, Changes(entries(1, 1) | old, {SOURCE: "now"}))
     assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}
 

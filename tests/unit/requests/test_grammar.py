@@ -11,6 +11,7 @@ from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
+from trawler_operator.domain.ledger.entry import Found
 from trawler_operator.domain.pauses import FOREVER
 from trawler_operator.domain.requests.grammar import (
     STATES,
@@ -170,9 +171,10 @@ def test_retry_of_back_catalogue() -> None:
     revived = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BackCatalogue"))
     again = carry_out(request(Verb.RETRY), carry_out(request(Verb.SKIP), revived))
 
-    assert revived.back_catalogue
-    assert again.back_catalogue
-    assert not carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BeforeWindow")).back_catalogue
+    assert revived.found is Found.BACK_CATALOGUE
+    assert again.found is Found.BACK_CATALOGUE
+    before = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BeforeWindow"))
+    assert before.found is Found.WINDOW
 
 
 @pytest.mark.parametrize(
@@ -198,11 +200,42 @@ def test_mark() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "7", "yesterday 3 1 7", "2026-11-21T12:00:00Z -3 1 7", "2026-11-21T12:00:00Z 3 x 7"]
+    "text",
+    [
+        None,
+        "",
+        "7",
+        "yesterday 3 1 7",
+        "2026-11-21T12:00:00Z -3 1 7",
+        "2026-11-21T12:00:00Z 3 x 7",
+        "2026-11-21 3 1 7",
+        "0001-01-01T00:00:00+05:00 3 1 7",
+        f"2026-11-21T12:00:00Z {10**30} 1 7",
+    ],
 )
 def test_mark_that_cannot_be_read(text: str | None) -> None:
     """Counts as none."""
     assert decode_mark(text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("7;" + "\U000e0001" * 1000, id="a part of characters that take ten each to be shown"),
+        pytest.param("7;state=" + "\U000e0001" * 1000, id="a state"),
+        pytest.param("7;keys=" + "\U000e0001" * 1000, id="a key"),
+        pytest.param("\U000e0001" * 1000 + " 7", id="an id"),
+        pytest.param("7\x00\ud800", id="an id of what cannot be written"),
+    ],
+)
+def test_refusal_of_anything(value: str) -> None:
+    """It fits the status, and is known again there."""
+    with pytest.raises(InvalidRequestError) as refusal:
+        parse_request(Verb.SKIP, value)
+    handled = refused(value, refusal.value, NOON)
+
+    assert handled == HandledRequest.model_validate_json(handled.model_dump_json())
+    assert is_handled(handled, refused(value, refusal.value, NOON).id, str(refusal.value))
 
 
 def test_refusal() -> None:
@@ -253,12 +286,15 @@ def test_asked_check(value: str | None, expected: str | None) -> None:
     assert asked_check(annotations, DONE) == expected
 
 
-def test_asked_check_of_a_long_value() -> None:
+def test_a_wish_of_a_long_value() -> None:
     """The status remembers the beginning of it."""
     value = "now " * 500
-    assert asked_check({labels.CHECK_ANNOTATION: value}, None) == value
-    handled = HandledRequest(id=value[:MAX_KEY], time=NOON)
-    assert asked_check({labels.CHECK_ANNOTATION: value}, handled) is None
+    annotations = {labels.CHECK_ANNOTATION: value, labels.PROBE_ANNOTATION: value}
+    handled = HandledRequest(id=value, time=NOON)
+    assert len(handled.id) == MAX_KEY
+    for asked in (asked_check, asked_probe):
+        assert asked(annotations, None) == value
+        assert asked(annotations, handled) is None
 
 
 @pytest.mark.parametrize(
@@ -277,7 +313,19 @@ def test_a_pause_by_hand(value: str | None, until: datetime | None) -> None:
     assert parse_pause({} if value is None else {"trawler.dev/pause": value}) == until
 
 
-@pytest.mark.parametrize("value", ["", "tomorrow", "2026-12-24", "2026-12-24T18:00:00", "true", "99999-01-01T00:00Z"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "tomorrow",
+        "2026-12-24",
+        "2026-12-24T18:00:00",
+        "true",
+        "99999-01-01T00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_a_pause_that_cannot_be_understood(value: str) -> None:
     """The message names the annotation and what is understood."""
     with pytest.raises(InvalidRequestError, match=r"trawler\.dev/pause.*a time with its zone.*forever and none"):

@@ -12,6 +12,7 @@ from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.status import GateStatus, parse_status
 from trawler_operator.domain.ledger.entry import LaunchTimes
+from trawler_operator.domain.ledger.recent import ended
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
 
@@ -82,23 +83,29 @@ def test_a_request_is_recorded_whatever_came_of_it() -> None:
 
 
 def test_recent_videos_and_failures_are_shown_newest_first() -> None:
-    """Twenty of each at most, their texts cut to what the schema takes."""
+    """Ten of each at most, their texts cut to what the schema takes."""
     done = ledger_entry(
-        LedgerState.SUCCEEDED, path="p" * 2000, bytes=5, times=LaunchTimes(finished=NOON), title="t" * 999
+        LedgerState.SUCCEEDED,
+        path="p" * 2000,
+        claim="library",
+        bytes=5,
+        times=LaunchTimes(finished=NOON),
+        title="t" * 999,
     )
     dead = ledger_entry(LedgerState.DEAD_LETTER, reason="R" * 99, message="m" * 999, failures=3)
     bare = ledger_entry(LedgerState.FAILED, title=None, retry_at=NOON + timedelta(minutes=1))
     facts = LedgerFacts(
-        recent_successes=[("youtube.a", done), ("youtube.b", ledger_entry(LedgerState.SUCCEEDED))] * 20,
-        recent_failures=[("youtube.c", dead), ("youtube.d", bare)] * 20,
+        recent_successes=[ended("youtube.a", done), ended("youtube.b", ledger_entry(LedgerState.SUCCEEDED))] * 20,
+        recent_failures=[ended("youtube.c", dead), ended("youtube.d", bare)] * 20,
     )
     status = built_status(ledger=facts)
 
-    assert (len(status.recent_videos), len(status.recent_failures)) == (20, 20)
+    assert (len(status.recent_videos), len(status.recent_failures)) == (10, 10)
     assert status.to_dict()["recentVideos"][0] == {
         "key": "youtube.a",
-        "title": "t" * 512,
-        "path": "p" * 1024,
+        "title": "t" * 511 + "…",
+        "path": "p" * 1023 + "…",
+        "claimName": "library",
         "bytes": 5,
         "finishedTime": "2026-11-21T12:00:00Z",
     }
@@ -107,8 +114,8 @@ def test_recent_videos_and_failures_are_shown_newest_first() -> None:
             "key": "youtube.c",
             "title": "What is a number?",
             "state": "DeadLetter",
-            "reason": "R" * 64,
-            "message": "m" * 512,
+            "reason": "R" * 63 + "…",
+            "message": "m" * 511 + "…",
             "failures": 3,
         },
         {"key": "youtube.d", "state": "Failed", "failures": 0, "retryTime": "2026-11-21T12:01:00Z"},

@@ -181,22 +181,22 @@ DOWNLOADED = LedgerFacts(counts={LedgerState.SUCCEEDED: 1})
 @pytest.mark.parametrize(
     ("name", "before", "now", "ledger", "expected"),
     [
-        ("first visit", None, LIBRARY, LedgerFacts(), "False"),
-        ("no claim named", None, None, LedgerFacts(), "False"),
-        ("as it was", LIBRARY, LIBRARY, DOWNLOADED, "False"),
-        ("changed after a download", LIBRARY, ELSEWHERE, DOWNLOADED, "True"),
-        ("changed while one runs", LIBRARY, ELSEWHERE, LedgerFacts(counts={LedgerState.RUNNING: 1}), "True"),
-        ("changed before any download", LIBRARY, ELSEWHERE, PENDING, "False"),
-        ("claim taken away after a download", LIBRARY, None, DOWNLOADED, "False"),
+        ("first visit", None, LIBRARY, LedgerFacts(), "True"),
+        ("no claim named", None, None, LedgerFacts(), "True"),
+        ("as it was", LIBRARY, LIBRARY, DOWNLOADED, "True"),
+        ("changed after a download", LIBRARY, ELSEWHERE, DOWNLOADED, "False"),
+        ("changed while one runs", LIBRARY, ELSEWHERE, LedgerFacts(counts={LedgerState.RUNNING: 1}), "False"),
+        ("changed before any download", LIBRARY, ELSEWHERE, PENDING, "True"),
+        ("claim taken away after a download", LIBRARY, None, DOWNLOADED, "True"),
     ],
 )
-def test_library_changed(
+def test_library_in_place(
     name: str, before: LibraryStatus | None, now: LibraryStatus | None, ledger: LedgerFacts, expected: str
 ) -> None:
-    """True while earlier downloads stand elsewhere than new ones will."""
+    """True unless earlier downloads stand elsewhere than new ones will."""
     previous = SubscriptionStatus(library=before).to_dict()
 
-    assert _condition(built_status({}, previous, ledger, library=now), "LibraryChanged").status == expected
+    assert _condition(built_status({}, previous, ledger, library=now), "LibraryInPlace").status == expected
 
 
 def test_a_changed_library_names_both_places_until_it_is_changed_back() -> None:
@@ -206,11 +206,11 @@ def test_a_changed_library_names_both_places_until_it_is_changed_back() -> None:
     still = built_status({}, changed.to_dict(), DOWNLOADED, library=ELSEWHERE)
     back = built_status({}, still.to_dict(), DOWNLOADED)
 
-    assert _condition(still, "LibraryChanged").message == (
+    assert _condition(still, "LibraryInPlace").message == (
         "spec.library changed: new downloads go to claim library, path /tim, layout Flat, folder Numbers, "
         "videos downloaded earlier stay in claim library, path /, layout Show"
     )
-    assert _condition(back, "LibraryChanged").status == "False"
+    assert _condition(back, "LibraryInPlace").status == "True"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_all_conditions_stand_from_the_first_visit_on() -> None:
         "Ready": "Unknown",
         "SourceReachable": "Unknown",
         "UpToDate": "Unknown",
-        "LibraryChanged": "False",
+        "LibraryInPlace": "True",
         "LedgerIntact": "True",
     }
 

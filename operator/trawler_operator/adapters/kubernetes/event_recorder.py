@@ -17,7 +17,7 @@ from typing import Any
 
 from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.api import labels
-from trawler_operator.domain.ledger.codec import cut_bytes
+from trawler_operator.api.fitting import cut_bytes
 from trawler_operator.reconcile.ports import ApiError, Event, Manifest, UnavailableError
 
 logger = logging.getLogger(__name__)

@@ -1,16 +1,26 @@
-"""Videos that a listing already says cannot be had yet: they wait without a Job. Pure.
+"""Videos that a listing already says cannot be had: they wait, or are given up, without a Job. Pure.
 
-| the listing says | waits as | until |
+| the listing says | becomes | until |
 |---|---|---|
-| `live_status` is_upcoming | NotYet, Premiere; of a Stream LiveScheduled | its start, else the first pause of NotYet |
-| is_live | NotYet, Live | the first pause of NotYet |
-| post_live | NotYet, PostLive | the first pause of NotYet |
-| `availability` subscriber_only, and no cookies | NeedsAccess, MembersOnly | the first pause of NeedsAccess |
+| `live_status` is_upcoming | Waiting, NotYet, Premiere (a Stream: LiveScheduled) | its start, else the first pause |
+| is_live | Waiting, NotYet, Live | the first pause of NotYet |
+| post_live | Waiting, NotYet, PostLive | the first pause of NotYet |
+| `availability` removed | DeadLetter, Terminal, VideoRemoved | a listing shows the video again |
+| premium_only, and no cookies | DeadLetter, Terminal, Payment | a listing says otherwise, or cookies come |
+| private, and no cookies | Waiting, NeedsAccess, Private | the first pause of NeedsAccess |
+| subscriber_only, and no cookies | Waiting, NeedsAccess, MembersOnly | the first pause of NeedsAccess |
+| needs_auth, and no cookies | Waiting, NeedsAccess, LoginRequired | the first pause of NeedsAccess |
 
-When its time comes a Job looks at it, and from then on Jobs' endings alone decide. As long as none has, a later listing
-that shows it ready sends it to the queue at once, and one that announces another time moves it there. A start further
-ahead than MAX_SITE_WAIT is put off again and again, without a Job: every time half of that has passed, and not at each
-listing.
+Reason and class are those with which a Job would come back. `unlisted` and `public` are no obstacle. What no listing
+tells (age, country) is a Job's to find out. With cookies a Job is the only way to know whether they do.
+
+When the time of one that waits comes, a Job looks at it, and from then on Jobs' endings alone decide. Until then:
+
+- a listing that shows the video ready sends it to the queue at once;
+- a listing that gives another reason is believed;
+- a premiere that is announced for another time moves there. A start further ahead than MAX_SITE_WAIT is put off again
+  and again: every time half of that has passed, and not at each listing;
+- a video that still needs access is put off again, for longer each time, shortly before a Job would look at it in vain.
 """
 
 from __future__ import annotations
@@ -19,68 +29,75 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from trawler_downloader.contract.listing import EntryLine, Kind
-from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.listing import REMOVED, EntryLine, Kind
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_downloader.contract.reasons import Reason
 from trawler_operator.domain.launches.transitions import announced_time, first_deferral, queue_anew
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.domain.pauses import MAX_SITE_WAIT
+from trawler_operator.domain.pauses import DEFERRED_PAUSES, MAX_SITE_WAIT, backoff, spread
 
 SEEN_BY_LISTING = "the listing says so; no download was tried"
 _BY_LIVE_STATUS = {"is_upcoming": Reason.PREMIERE, "is_live": Reason.LIVE, "post_live": Reason.POST_LIVE}
-_MEMBERS_ONLY = "subscriber_only"
+_WITHOUT_COOKIES = {
+    "private": Reason.PRIVATE,
+    "subscriber_only": Reason.MEMBERS_ONLY,
+    "needs_auth": Reason.LOGIN_REQUIRED,
+    "premium_only": Reason.PAYMENT,
+}
+"""yt-dlp's availabilities (`InfoExtractor._availability`) that nobody without an account gets past."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Verdict:
     """Why a listed video cannot be had, and when it is looked at.
 
     Args:
         reason: the downloader's word for the same.
-        until: when a Job looks at it.
+        until: when a Job looks at it; None: never, it is given up.
         announced: the site says so.
     """
 
     reason: Reason
-    until: datetime
+    until: datetime | None
     announced: bool = False
 
 
-def wait_of(line: EntryLine, now: datetime, *, has_cookies: bool) -> Wait | None:
-    """What a listed video waits for; None: nothing that the listing tells of.
+def judge(line: EntryLine, now: datetime, *, has_cookies: bool) -> Verdict | None:
+    """Why a listed video cannot be had; None: nothing that the listing tells of.
 
     Args:
         line: as listed.
         now: the present.
-        has_cookies: the spec brings some: whether they do for members-only videos, a Job finds out.
+        has_cookies: the spec brings some.
     """
-    reason = _BY_LIVE_STATUS.get(line.live_status or "")
-    if reason is Reason.PREMIERE and line.kind is Kind.STREAM:
-        reason = Reason.LIVE_SCHEDULED
+    reason = _reason(line, has_cookies=has_cookies)
+    if reason is None:
+        return None
+    if reason.outcome is OutcomeClass.TERMINAL:
+        return Verdict(reason, None)
     if reason in {Reason.PREMIERE, Reason.LIVE_SCHEDULED} and (at := announced_time(line.release_at, now)):
-        return Wait(reason, at, announced=True)
-    if reason is None and line.availability == _MEMBERS_ONLY and not has_cookies:
-        reason = Reason.MEMBERS_ONLY
-    return None if reason is None else Wait(reason, first_deferral(line.key, reason.outcome, now))
+        return Verdict(reason, at, announced=True)
+    return Verdict(reason, first_deferral(line.key, reason.outcome, now))
 
 
-def make_wait(entry: LedgerEntry, wait: Wait) -> LedgerEntry:
-    """A new entry that was to be queued, as one that waits."""
+def apply_verdict(entry: LedgerEntry, verdict: Verdict) -> LedgerEntry:
+    """An entry that no Job has looked at, as one that waits or is given up."""
+    given_up = verdict.until is None
     return replace(
         entry,
-        state=LedgerState.WAITING,
-        outcome=wait.reason.outcome,
-        reason=wait.reason.value,
+        state=LedgerState.DEAD_LETTER if given_up else LedgerState.WAITING,
+        outcome=verdict.reason.outcome,
+        reason=verdict.reason.value,
         message=SEEN_BY_LISTING,
-        deferrals=1,
-        retry_at=wait.until,
+        deferrals=0 if given_up else 1,
+        retry_at=verdict.until,
     )
 
 
 def relisted(
     lines: Iterable[EntryLine], active: Mapping[str, LedgerEntry], now: datetime, *, has_cookies: bool
 ) -> dict[str, LedgerEntry]:
-    """Entries that wait on the word of a listing, and that a new listing has another word for.
+    """Entries on which a listing alone has spoken, and of which a new listing says something else.
 
     Args:
         lines: all that was listed.
@@ -91,18 +108,53 @@ def relisted(
     changed: dict[str, LedgerEntry] = {}
     for line in lines:
         entry = active.get(line.key)
-        if entry is None or entry.state is not LedgerState.WAITING or entry.launches:
+        if entry is None or entry.launches or not (entry.state is LedgerState.WAITING or entry.was_listed_as_gone):
             continue
-        wait = wait_of(line, now, has_cookies=has_cookies)
-        if wait is None:
-            changed[line.key] = queue_anew(entry)
-        elif wait.announced and not _waits_long_enough(entry, wait, now):
-            changed[line.key] = replace(entry, reason=wait.reason.value, retry_at=wait.until)
+        again = _judge_again(entry, line, judge(line, now, has_cookies=has_cookies), now)
+        if again != entry:
+            changed[line.key] = again
     return changed
 
 
-def _waits_long_enough(entry: LedgerEntry, wait: Wait, now: datetime) -> bool:
+def _reason(line: EntryLine, *, has_cookies: bool) -> Reason | None:
+    if line.availability == REMOVED:
+        return Reason.VIDEO_REMOVED
+    reason = _BY_LIVE_STATUS.get(line.live_status or "")
+    if reason is Reason.PREMIERE and line.kind is Kind.STREAM:
+        return Reason.LIVE_SCHEDULED
+    if reason is None and not has_cookies:
+        return _WITHOUT_COOKIES.get(line.availability or "")
+    return reason
+
+
+def _judge_again(entry: LedgerEntry, line: EntryLine, verdict: Verdict | None, now: datetime) -> LedgerEntry:
+    if verdict is None:
+        # What stood in the place of its title was none.
+        title, duration = line.title or entry.title, line.duration_seconds or entry.duration_seconds
+        return replace(queue_anew(entry), title=title, duration_seconds=duration)
+    if verdict.reason != entry.reason:
+        return apply_verdict(entry, verdict)
+    if verdict.announced and not _waits_long_enough(entry, verdict.until, now):
+        return replace(entry, retry_at=verdict.until)
+    if verdict.reason.outcome is OutcomeClass.NEEDS_ACCESS:
+        return _put_off(line.key, entry, now)
+    return entry
+
+
+def _put_off(key: str, entry: LedgerEntry, now: datetime) -> LedgerEntry:
+    pause = DEFERRED_PAUSES[OutcomeClass.NEEDS_ACCESS]
+    if entry.retry_at is not None and entry.retry_at > now + pause.first / 2:
+        return entry
+    deferrals = entry.deferrals + 1
+    return replace(
+        entry,
+        deferrals=deferrals,
+        retry_at=now + spread(backoff(pause.first, pause.longest, deferrals), key, 0),
+    )
+
+
+def _waits_long_enough(entry: LedgerEntry, until: datetime | None, now: datetime) -> bool:
     """Whether the time at which it is looked at suits an announced start."""
-    if wait.until < now + MAX_SITE_WAIT or entry.retry_at is None:
-        return wait.until == entry.retry_at
+    if until is None or entry.retry_at is None or until < now + MAX_SITE_WAIT:
+        return until == entry.retry_at
     return MAX_SITE_WAIT / 2 < entry.retry_at - now <= MAX_SITE_WAIT

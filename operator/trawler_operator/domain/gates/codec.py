@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from trawler_operator.api.times import format_time
+from trawler_downloader.contract.message import LARGEST
+from trawler_operator.api.times import StoredTime, format_time
 from trawler_operator.domain.gates.budget import Budget
 from trawler_operator.domain.gates.gate import Closing, Gate, Probe
 from trawler_operator.domain.gates.route import GateId, GateKind
@@ -45,34 +46,34 @@ class _Id(_Model):
 
 
 class _Closing(_Model):
-    since: AwareDatetime
-    paused_at: AwareDatetime
-    until: AwareDatetime
-    step: Annotated[int, Field(ge=1)]
+    since: StoredTime
+    paused_at: StoredTime
+    until: StoredTime
+    step: Annotated[int, Field(ge=1, le=LARGEST)]
     reason: str
     message: str = ""
     by: _Key
-    unclear: Annotated[int, Field(ge=0)] = 0
+    unclear: Annotated[int, Field(ge=0, le=LARGEST)] = 0
 
 
 class _Probe(_Model):
     holder: _Key
     task: str
-    since: AwareDatetime
-    until: AwareDatetime
+    since: StoredTime
+    until: StoredTime
 
 
 class _Value(_Id):
-    epoch: Annotated[int, Field(ge=0)] = 0
-    changed: AwareDatetime | None = None
+    epoch: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    changed: StoredTime | None = None
     closing: _Closing | None = None
     probe: _Probe | None = None
-    starts: dict[AwareDatetime, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    last_start: AwareDatetime | None = None
+    starts: dict[StoredTime, Annotated[int, Field(ge=1, le=LARGEST)]] = Field(default_factory=dict)
+    last_start: StoredTime | None = None
     unreached: tuple[str, ...] = ()
 
 
-_EPOCHS = TypeAdapter(dict[GateKind, Annotated[int, Field(ge=0)]])
+_EPOCHS = TypeAdapter(dict[GateKind, Annotated[int, Field(ge=0, le=LARGEST)]])
 
 
 def decode_gate(name: str, text: str) -> Gate:

@@ -53,6 +53,7 @@ from trawler_downloader.contract.outcomes import (
     OutcomeClass,
 )
 from trawler_downloader.contract.reasons import Reason
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.reasons import NEVER_STARTED, ConditionReason, EndReason
 from trawler_operator.api.times import from_unix, seconds
 from trawler_operator.domain.gates.budget import Budget
@@ -370,7 +371,7 @@ def close(gate: Gate, finding: Finding, by: str, policy: GatePolicy, now: dateti
         until=until,
         step=step,
         reason=finding.reason,
-        message=finding.message[:MAX_TEXT],
+        message=cut_characters(finding.message, MAX_TEXT),
         by=gate.closing.by if gate.closing else by,
     )
     return replace(gate, epoch=epoch, changed=now, closing=closing, probe=None)

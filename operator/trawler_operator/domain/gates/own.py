@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trawler_downloader.contract.message import LARGEST
 from trawler_operator.api.status import GateStatus, ProbeStatus
 from trawler_operator.domain.gates.gate import Closing, Gate, Probe
 from trawler_operator.domain.gates.route import own_gates
@@ -42,13 +43,13 @@ def show_own_gate(gate: Gate) -> GateStatus | None:
     if closing is None:
         return None
     return GateStatus(
-        epoch=gate.epoch,
+        epoch=min(gate.epoch, LARGEST),
         since_time=closing.since,
         paused_time=closing.paused_at,
         until_time=closing.until,
-        step=closing.step,
+        step=min(closing.step, LARGEST),
         reason=closing.reason,
         message=closing.message,
-        unclear=closing.unclear,
+        unclear=min(closing.unclear, LARGEST),
         probe=ProbeStatus(task=probe.task, since_time=probe.since, until_time=probe.until) if probe else None,
     )

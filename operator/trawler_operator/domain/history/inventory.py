@@ -131,14 +131,14 @@ def mark_after(progress: Progress, chunk: Chunk[RecordLine]) -> str:
 
 
 def rebuilt_entries(
-    records: Iterable[RecordLine], is_known: Callable[[str], bool], now: datetime
+    records: Iterable[RecordLine], is_known: Callable[[str], bool], claim: str, now: datetime
 ) -> dict[str, LedgerEntry]:
-    """Entries of the videos that the ledger does not know.
+    """Entries of the videos that the ledger does not know, found on a claim.
 
     Chunks come in no order of time, so the day of publication stands in for the order of discovery: whatever is
     discovered later gets a higher number, and the newest known videos of a source are its newest.
     """
-    return {record.key: _entry(record, now) for record in records if not is_known(record.key)}
+    return {record.key: _entry(record, claim, now) for record in records if not is_known(record.key)}
 
 
 def started_sources(records: Iterable[RecordLine], since: str) -> dict[str, str]:
@@ -180,7 +180,7 @@ def keep_recent(previous: SubscriptionStatus, status: SubscriptionStatus) -> Sub
     return status.model_copy(update={name: getattr(previous, name) for name in names})
 
 
-def _entry(record: RecordLine, now: datetime) -> LedgerEntry:
+def _entry(record: RecordLine, claim: str, now: datetime) -> LedgerEntry:
     landed = datetime.fromtimestamp(min(max(record.landed_at, 0), int(now.timestamp())), UTC)
     gone = not record.present
     return LedgerEntry(
@@ -200,6 +200,7 @@ def _entry(record: RecordLine, now: datetime) -> LedgerEntry:
         reason=(SkipReason.REMOVED_BY_USER if gone else Reason.ALREADY_PUBLISHED).value,
         message=message(SkipReason.REMOVED_BY_USER, path=record.path) if gone else None,
         path=record.path,
+        claim=claim,
         bytes=record.present_bytes,
         engine=record.engine or None,
         times=LaunchTimes(published=landed, finished=landed),

@@ -16,7 +16,9 @@ from trawler_downloader.contract.download import (
     SubscriptionRef,
     VideoRef,
 )
+from trawler_downloader.contract.listing import MAX_TITLE
 from trawler_operator.api import labels
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.gates.codec import encode_epochs
@@ -118,12 +120,12 @@ def _request(
             extractor=entry.extractor,
             id=entry.id,
             url=entry.url,
-            title=entry.title,
+            title=cut_characters(entry.title, MAX_TITLE) if entry.title else None,
             kind=entry.kind,
             source=entry.source,
         ),
         launch=launch,
-        source_title=source_title,
+        source_title=cut_characters(source_title, MAX_TITLE) if source_title else None,
         media=MediaWish(
             type=spec.media.type,
             max_height=spec.media.max_height,

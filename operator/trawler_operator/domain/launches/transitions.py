@@ -51,6 +51,7 @@ def settle(
     retry: Retry,
     built_from: str,
     now: datetime,
+    claim: str | None = None,
     blames_site: bool = False,
 ) -> LedgerEntry:
     """The entry after its launch ended.
@@ -62,10 +63,11 @@ def settle(
         retry: `spec.retry`.
         built_from: digest of the spec that the Job was built from; with Configuration another one tries again.
         now: the present.
+        claim: that the Job wrote to.
         blames_site: it went through a closed gate of its site, or closed it. What is unclear there is more likely the
             site's trouble than the video's: one that lasts many probes must not use up the tries of a whole queue.
     """
-    entry = _with_report(entry, observed, now)
+    entry = _with_report(entry, observed, claim, now)
     fatal = _fatal_text(observed, retry)
     if fatal is not None:
         text = message(EndReason.FATAL_ERROR, text=fatal, detail=f"{observed.reason}: {observed.message}")
@@ -124,7 +126,7 @@ def first_deferral(key: str, outcome: OutcomeClass, now: datetime) -> datetime:
     return now + spread(DEFERRED_PAUSES[outcome].first, key, 0)
 
 
-def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -> LedgerEntry:
+def _with_report(entry: LedgerEntry, observed: ObservedOutcome, claim: str | None, now: datetime) -> LedgerEntry:
     """What was learnt of the video, whatever becomes of it."""
     result = observed.result
     in_a_row = entry.deferrals if observed.outcome is entry.outcome else 0
@@ -148,6 +150,7 @@ def _with_report(entry: LedgerEntry, observed: ObservedOutcome, now: datetime) -
         duration_seconds=entry.duration_seconds if result.duration_seconds is None else result.duration_seconds,
         engine=result.engine or entry.engine,
         path=result.path if published else entry.path,
+        claim=claim if published else entry.claim,
         bytes=result.bytes if published else entry.bytes,
     )
 

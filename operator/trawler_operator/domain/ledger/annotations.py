@@ -1,9 +1,18 @@
-"""What the annotations of a ledger's first shard say: names and their values, as one line of JSON each."""
+"""What the annotations of a ledger's first shard say: names and their values, as one line of JSON each.
+
+They grow with every source and claim that a Subscription ever had, and all annotations of an object share 256 KiB: the
+oldest names give way.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+
+MAX_NAMES = 64
+"""Of one annotation. Of a claim that was forgotten, any volume is taken for the right one."""
+MAX_NAME, MAX_VALUE = 253, 512
+"""Characters. Longer ones were made by hand: they are left out."""
 
 
 def read_names(text: str | None) -> dict[str, str]:
@@ -19,6 +28,14 @@ def read_names(text: str | None) -> dict[str, str]:
     return {str(name): str(value) for name, value in document.items()}
 
 
-def write_names(names: Mapping[str, str]) -> str:
-    """An annotation's value."""
-    return json.dumps(dict(sorted(names.items())), ensure_ascii=False, separators=(",", ":"))
+def write_names(names: Mapping[str, str], added: Mapping[str, str], limit: int = MAX_NAMES) -> str:
+    """An annotation's value: those that were there, then what is added, the newest last.
+
+    Args:
+        names: as they stand, the oldest first.
+        added: new names, and new values of old ones.
+        limit: how many there may be.
+    """
+    kept = [(name, value) for name, value in names.items() if name not in added]
+    fitting = [(n, v) for n, v in (*kept, *added.items()) if len(n) <= MAX_NAME and len(v) <= MAX_VALUE]
+    return json.dumps(dict(fitting[-limit:]), ensure_ascii=False, separators=(",", ":"))

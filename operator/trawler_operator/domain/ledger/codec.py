@@ -1,30 +1,48 @@
 """A ledger entry as the value of a ConfigMap key: one line of JSON that a person can read and mend.
 
 The value stays within MAX_VALUE_BYTES, so that a shard is bounded by its number of entries alone. Titles and messages
-give way first, cut by bytes at a character's border; what identifies a video or tells where its file is, is never cut.
+give way first, cut by bytes at a character's border. What identifies a video is never cut: a listed one that is too
+long is never written (`EntryLine.fits`), and a value that somebody made longer than HARD_VALUE_BYTES is not read. Where
+a path would take the value above that, its end is kept; the manifest on the volume has all of it.
 Not ASCII-escaped: a Japanese title would take twice the room and nobody could read it.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from trawler_downloader.contract.listing import Kind
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.times import format_time
-from trawler_operator.domain.ledger.entry import NEVER_LAUNCHED, LaunchTimes, LedgerEntry
+from trawler_operator.api.fitting import cut_bytes
+from trawler_operator.api.times import StoredTime, format_time
+from trawler_operator.domain.ledger.entry import (
+    MAX_SIGHTINGS,
+    NEVER_LAUNCHED,
+    Found,
+    LaunchTimes,
+    LedgerEntry,
+    Sighting,
+)
 
 MAX_VALUE_BYTES = 1024
-"""What a value may take; only an entry whose URL, id and path alone are longer goes above, up to HARD_VALUE_BYTES."""
+"""What a value takes; only an entry whose URL, id, sources and path alone are longer goes above."""
 HARD_VALUE_BYTES = 4096
-"""200 of these are 800 KiB: still under a ConfigMap's 1 MiB."""
+"""No value is longer: 200 of these are 800 KiB, under a ConfigMap's 1 MiB."""
 MAX_TITLE_BYTES = 240
 MAX_MESSAGE_BYTES = 300
+MAX_WORD_BYTES = 64
+"""Of reason, digest, date and version."""
+MAX_CLAIM_BYTES = 253
+"""Of an object's name."""
+_SHORTENED = "…/"
 
 
 class InvalidEntryError(ValueError):
@@ -33,12 +51,12 @@ class InvalidEntryError(ValueError):
 
 class _Times(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-    claimed: AwareDatetime | None = None
-    started: AwareDatetime | None = None
-    fetched: AwareDatetime | None = None
-    verified: AwareDatetime | None = None
-    published: AwareDatetime | None = None
-    finished: AwareDatetime | None = None
+    claimed: StoredTime | None = None
+    started: StoredTime | None = None
+    fetched: StoredTime | None = None
+    verified: StoredTime | None = None
+    published: StoredTime | None = None
+    finished: StoredTime | None = None
 
 
 class _Value(BaseModel):
@@ -46,34 +64,38 @@ class _Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
     state: LedgerState
-    seq: int = Field(ge=0)
+    seq: int = Field(ge=0, le=LARGEST)
     source: str = Field(min_length=1)
     url: str = Field(min_length=1)
     extractor: str = ""
     id: str
-    added_at: AwareDatetime
+    added_at: StoredTime
+    also_in: dict[str, Annotated[int, Field(ge=0, le=LARGEST)]] = Field(default_factory=dict)
     kind: Kind = Kind.VIDEO
     title: str | None = None
     published_date: str | None = None
-    duration_seconds: int | None = Field(default=None, ge=0)
-    launches: int = Field(default=0, ge=0)
-    failures: int = Field(default=0, ge=0)
-    deferrals: int = Field(default=0, ge=0)
-    retry_at: AwareDatetime | None = None
+    duration_seconds: int | None = Field(default=None, ge=0, le=LARGEST)
+    launches: int = Field(default=0, ge=0, le=LARGEST)
+    failures: int = Field(default=0, ge=0, le=LARGEST)
+    deferrals: int = Field(default=0, ge=0, le=LARGEST)
+    retry_at: StoredTime | None = None
     outcome: OutcomeClass | None = None
     reason: str | None = None
     message: str | None = None
     built_from: str | None = None
     path: str | None = None
-    bytes: int | None = Field(default=None, ge=0)
+    claim: str | None = None
+    bytes: int | None = Field(default=None, ge=0, le=LARGEST)
     engine: str | None = None
-    back_catalogue: bool = False
+    found: Found = Found.WINDOW
     times: _Times = _Times()
 
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
+_SHARED = ("source", "extractor", "reason", "built_from", "engine", "claim")
+"""Words that thousands of entries have in common: one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
-_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue"})
+_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "also_in"})
 
 
 def decode_entry(text: str) -> LedgerEntry:
@@ -82,6 +104,8 @@ def decode_entry(text: str) -> LedgerEntry:
     Raises:
         InvalidEntryError: says which field is wrong, without repeating the whole value.
     """
+    if len(text.encode()) > HARD_VALUE_BYTES:
+        raise InvalidEntryError(f"it is longer than {HARD_VALUE_BYTES} bytes")
     try:
         value = _Value.model_validate_json(text)
     except ValidationError as error:
@@ -91,45 +115,57 @@ def decode_entry(text: str) -> LedgerEntry:
     if value.state is LedgerState.RUNNING and value.launches < 1:
         raise InvalidEntryError("launches: a Running entry has had at least one launch")
     fields = {name: getattr(value, name) for name in _NAMES}
+    for name in _SHARED:
+        if fields[name] is not None:
+            fields[name] = sys.intern(fields[name])
+    fields["also_in"] = tuple(Sighting(source, seq) for source, seq in value.also_in.items())[-MAX_SIGHTINGS:]
     times = LaunchTimes(**{name: getattr(value.times, name) for name in _TIME_NAMES})
     return LedgerEntry(**fields, times=times if times != NEVER_LAUNCHED else NEVER_LAUNCHED)
 
 
 def encode_entry(entry: LedgerEntry) -> str:
-    """Write a value: compact JSON of at most MAX_VALUE_BYTES wherever the uncuttable parts leave room for that.
-
-    Raises:
-        InvalidEntryError: even without title and message it is longer than HARD_VALUE_BYTES.
-    """
-    title = cut_bytes(entry.title, MAX_TITLE_BYTES)
-    message = cut_bytes(entry.message, MAX_MESSAGE_BYTES)
-    text = _dump(entry, title, message)
-    excess = len(text.encode()) - MAX_VALUE_BYTES
-    if excess > 0 and message:
-        message = cut_bytes(message, max(0, len(message.encode()) - excess))
-        text = _dump(entry, title, message)
-        excess = len(text.encode()) - MAX_VALUE_BYTES
-    if excess > 0 and title:
-        title = cut_bytes(title, max(0, len(title.encode()) - excess))
-        text = _dump(entry, title, message)
-    if len(text.encode()) > HARD_VALUE_BYTES:
-        raise InvalidEntryError(f"the entry takes more than {HARD_VALUE_BYTES} bytes without title and message")
+    """Write a value: compact JSON of at most MAX_VALUE_BYTES wherever what is never cut leaves room for that."""
+    entry = replace(
+        entry,
+        title=cut_bytes(entry.title, MAX_TITLE_BYTES),
+        message=cut_bytes(entry.message, MAX_MESSAGE_BYTES),
+        reason=cut_bytes(entry.reason, MAX_WORD_BYTES),
+        built_from=cut_bytes(entry.built_from, MAX_WORD_BYTES),
+        claim=cut_bytes(entry.claim, MAX_CLAIM_BYTES),
+        published_date=cut_bytes(entry.published_date, MAX_WORD_BYTES),
+        engine=cut_bytes(entry.engine, MAX_WORD_BYTES),
+    )
+    text = _dump(entry)
+    if (excess := len(text.encode()) - MAX_VALUE_BYTES) > 0:
+        entry = replace(entry, message=_shorter(entry.message, excess))
+        text = _dump(entry)
+    if (excess := len(text.encode()) - MAX_VALUE_BYTES) > 0:
+        entry = replace(entry, title=_shorter(entry.title, excess))
+        text = _dump(entry)
+    if (excess := len(text.encode()) - HARD_VALUE_BYTES) > 0:
+        text = _dump(replace(entry, also_in=(), path=_end_of(entry.path, excess)))
     return text
 
 
-def cut_bytes(text: str | None, limit: int) -> str | None:
-    """The text, shortened to at most `limit` bytes of UTF-8 at a character's border; None if nothing is left."""
-    if text is None:
+def _shorter(text: str | None, excess: int) -> str | None:
+    return None if text is None else cut_bytes(text, max(0, len(text.encode()) - excess))
+
+
+def _end_of(path: str | None, excess: int) -> str | None:
+    """The last parts of a path, so that its JSON is shorter by so many bytes; at least a third of it goes."""
+    if path is None:
         return None
-    # Lone surrogates (broken site data) cannot be written as UTF-8 at all.
-    raw = text.encode("utf-8", "replace")
-    return raw[:limit].decode("utf-8", "ignore") or None
+    raw = path.encode("utf-8", "replace")
+    end = raw[max(len(raw) // 3, excess + len(_SHORTENED.encode())) :].decode("utf-8", "ignore")
+    return _SHORTENED + (end.partition("/")[2] or end)
 
 
-def _dump(entry: LedgerEntry, title: str | None, message: str | None) -> str:
+def _dump(entry: LedgerEntry) -> str:
     document: dict[str, Any] = {}
     for name in _NAMES:
-        value = title if name == "title" else message if name == "message" else getattr(entry, name)
+        value = getattr(entry, name)
+        if name == "also_in":
+            value = dict(entry.also_in)
         if value is None or (name in _ZERO_IS_ABSENT and not value):
             continue
         document[to_camel(name)] = format_time(value) if isinstance(value, datetime) else value

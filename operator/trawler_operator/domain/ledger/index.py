@@ -2,6 +2,7 @@
 
 A known video must never be taken for a new one, so the index of *all* keys is resident while the bodies are not. One
 dictionary from key to one packed integer: about 140 bytes per video (measured), a tenth of what a decoded entry takes.
+Few videos are listed by a second source; those stand in a dictionary of their own.
 
 What every pass asks for is kept as it changes and never computed from all keys: the newest ones of each source.
 """
@@ -9,11 +10,12 @@ What every pass asks for is kept as it changes and never computed from all keys:
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.domain.ledger.entry import Sighting
 
 _STATES: tuple[LedgerState | None, ...] = (None, *LedgerState)
 """Position 0: a value that could not be read."""
@@ -40,7 +42,7 @@ class IndexRow:
         state: None for a value that could not be read.
         seq: order of discovery.
         source: key of the listing it came from; None if unknown.
-        old: back catalogue, found below known entries: says nothing about where the newest videos are.
+        old: back catalogue, found below known entries of `source`: says nothing about where its newest videos are.
     """
 
     shard: int
@@ -55,6 +57,8 @@ class LedgerIndex:
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
+        self._also: dict[str, tuple[tuple[int, int], ...]] = {}
+        """Key → (number of another source, seq in it)."""
         self._sources: list[str] = []
         self._source_numbers: dict[str, int] = {}
         self._newest: dict[int, list[tuple[int, str]]] | None = {}
@@ -72,9 +76,15 @@ class LedgerIndex:
         packed = self._rows.get(key)
         return None if packed is None else self._unpack(packed)
 
-    def put(self, key: str, row: IndexRow) -> None:
-        """Add or replace a key."""
-        before = self._rows.get(key)
+    def put(self, key: str, row: IndexRow, also_in: Sequence[Sighting] = ()) -> None:
+        """Add or replace a key.
+
+        Args:
+            key: of the video.
+            row: what is known of it.
+            also_in: other sources that listed it.
+        """
+        before = (self._rows.get(key), self._also.pop(key, None))
         self._rows[key] = packed = (
             row.seq << _SEQ_SHIFT
             | self._source_number(row.source) << _SOURCE_SHIFT
@@ -82,12 +92,23 @@ class LedgerIndex:
             | int(row.old) << _OLD_SHIFT
             | _STATE_NUMBERS[row.state]
         )
-        self.next_seq = max(self.next_seq, row.seq + 1)
-        if before is None:
+        also = tuple((self._source_number(sighting.source), sighting.seq) for sighting in also_in)
+        if also:
+            self._also[key] = also
+        self.next_seq = max(self.next_seq, row.seq + 1, *(seq + 1 for _, seq in also))
+        if before == (None, None):
             if self._newest is not None:
-                _rank(self._newest, key, packed)
-        elif (before ^ packed) & _RANKED_BY:
+                _rank(self._newest, key, _places(packed, also))
+        elif before[0] is None or (before[0] ^ packed) & _RANKED_BY or before[1] != (also or None):
             self._newest = None
+
+    def marks(self, key: str, source: str) -> bool:
+        """Whether a key tells how far a source was listed: known of it, and not as back catalogue."""
+        packed = self._rows.get(key)
+        number = self._source_numbers.get(source)
+        if packed is None or number is None:
+            return False
+        return any(place[0] == number for place in _places(packed, self._also.get(key, ())))
 
     def drop(self, shard: int, keys: Iterable[str]) -> None:
         """Forget those of the keys that are in the shard; `next_seq` stays, so that no number is given twice."""
@@ -95,6 +116,7 @@ class LedgerIndex:
             packed = self._rows.get(key)
             if packed is not None and packed >> _SHARD_SHIFT & _SHARD_MASK == shard:
                 del self._rows[key]
+                self._also.pop(key, None)
                 self._newest = None
 
     def keys_in(self, states: Collection[LedgerState]) -> frozenset[str]:
@@ -112,7 +134,7 @@ class LedgerIndex:
         if self._newest is None:
             self._newest = {}
             for key, packed in self._rows.items():
-                _rank(self._newest, key, packed)
+                _rank(self._newest, key, _places(packed, self._also.get(key, ())))
         return {
             self._sources[number]: tuple(key for _, key in reversed(ranked[-limit:]))
             for number, ranked in self._newest.items()
@@ -140,12 +162,17 @@ class LedgerIndex:
         )
 
 
-def _rank(newest: dict[int, list[tuple[int, str]]], key: str, packed: int) -> None:
-    """Put a key among the newest of its source, if it is one of them."""
-    number = packed >> _SOURCE_SHIFT & _SOURCE_MASK
-    if number == _NO_SOURCE or packed >> _OLD_SHIFT & 1:
-        return
-    ranked = newest.setdefault(number, [])
-    bisect.insort(ranked, (packed >> _SEQ_SHIFT, key))
-    if len(ranked) > MAX_KNOWN_PER_SOURCE:
-        del ranked[0]
+def _places(packed: int, also: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(number of a source, seq in it) of all sources in which a key stands, but as back catalogue."""
+    own = (packed >> _SOURCE_SHIFT & _SOURCE_MASK, packed >> _SEQ_SHIFT)
+    places = [*also] if packed >> _OLD_SHIFT & 1 else [own, *also]
+    return [place for place in places if place[0] != _NO_SOURCE]
+
+
+def _rank(newest: dict[int, list[tuple[int, str]]], key: str, places: Iterable[tuple[int, int]]) -> None:
+    """Put a key among the newest of its sources, where it is one of them."""
+    for number, seq in places:
+        ranked = newest.setdefault(number, [])
+        bisect.insort(ranked, (seq, key))
+        if len(ranked) > MAX_KNOWN_PER_SOURCE:
+            del ranked[0]

@@ -25,12 +25,15 @@ from trawler_operator.api.reasons import SkipReason
 from trawler_operator.domain.ledger.annotations import read_names, write_names
 from trawler_operator.domain.ledger.backlog import Backlog
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry, encode_entry
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
-from trawler_operator.domain.ledger.recent import RecentEntries
+from trawler_operator.domain.ledger.recent import Ended, RecentEntries
 
 SHARD_CAPACITY = 200
 """Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+MAX_STARTED_SOURCES = 16
+"""Sources of which the ledger remembers that they had their first run; one that was forgotten has it again, should its
+URL come back. Each puts up to 500 known keys into every request to the lister."""
 NO_REASON = "Unknown"
 """Of a dead letter that somebody made by hand and gave none."""
 SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
@@ -145,6 +148,10 @@ class Ledger:
         """Whether the key has ever been written, in whatever state, readable or not."""
         return key in self._index
 
+    def marks(self, key: str, source: str) -> bool:
+        """Whether the key tells how far a source was listed: known of that very source, and not as back catalogue."""
+        return self._index.marks(key, source)
+
     @property
     def has_shards(self) -> bool:
         """Whether there is anything of it at all; a ledger that was never written or is lost has none."""
@@ -206,11 +213,11 @@ class Ledger:
         newest = self._index.newest_by_source(limit)
         return {source: newest.get(source, ()) for source in self.sources}
 
-    def recent_successes(self) -> list[tuple[str, LedgerEntry]]:
+    def recent_successes(self) -> list[Ended]:
         """What was finished last, newest first."""
         return self._successes.newest()
 
-    def recent_failures(self) -> list[tuple[str, LedgerEntry]]:
+    def recent_failures(self) -> list[Ended]:
         """What could not be had lately (Failed, Waiting, DeadLetter), newest first."""
         return self._failures.newest()
 
@@ -250,9 +257,6 @@ class Ledger:
         A source's mark, a request's and the inventory's come with or after the last of their entries: a crash in
         between makes the first run or the chunk again, which finds the entries known, or carries the request out to
         its end. Entries whose stored value is broken are left alone.
-
-        Raises:
-            InvalidEntryError: an entry that fits in no value.
         """
         data: dict[int, dict[str, LedgerEntry]] = {}
         new: list[tuple[str, LedgerEntry]] = []
@@ -280,11 +284,12 @@ class Ledger:
 
         head: dict[str, str] = {}
         if changes.started_sources:
-            head[labels.SOURCES_ANNOTATION] = write_names({**changes.started_sources, **self.sources})
+            started = {key: at for key, at in changes.started_sources.items() if key not in self.sources}
+            head[labels.SOURCES_ANNOTATION] = write_names(self.sources, started, MAX_STARTED_SOURCES)
         if changes.volumes:
-            head[labels.VOLUMES_ANNOTATION] = write_names({**self.volumes, **changes.volumes})
+            head[labels.VOLUMES_ANNOTATION] = write_names(self.volumes, changes.volumes)
         if changes.requests:
-            head[labels.REQUESTS_ANNOTATION] = write_names({**self.requests, **changes.requests})
+            head[labels.REQUESTS_ANNOTATION] = write_names(self.requests, changes.requests)
         if changes.inventory is not None:
             head[labels.INVENTORY_ANNOTATION] = changes.inventory
 
@@ -334,8 +339,8 @@ class Ledger:
         if row is None or row.shard != number:
             shard.keys.append(key)
         unwanted = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
-        old = unwanted or entry.back_catalogue
-        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old))
+        old = unwanted or entry.found is Found.BACK_CATALOGUE
+        self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old), entry.also_in)
         self._counts[entry.state] += 1
         if entry.is_active:
             self.active[key] = entry

@@ -1,59 +1,105 @@
-"""The newest of a ledger's finished entries, for the status: bounded, whatever the ledger holds.
+"""The newest of a ledger's finished entries, as the status shows them: bounded, whatever the ledger holds.
 
-More are kept than the status shows, so that some may go (a dead letter is tried again) and the rest still be the newest
-ones. When too many have gone, what was dropped for want of room is needed again: `is_starved`, and the ledger is read
-anew. Everything newer than what was ever dropped is here, so what is shown is never a guess.
+What is shown of an entry is all that is kept of it: thousands of Subscriptions are resident. Twice as many entries are
+kept as the status shows, so that some may go (a dead letter is tried again) and the rest still be the newest ones. When
+too many have gone, what was dropped for want of room is needed again: `is_starved`, and the ledger is read anew.
+Everything newer than what was ever dropped is here, so what is shown is never a guess.
 """
 
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from datetime import datetime
 
+from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.status import MAX_RECENT
 from trawler_operator.domain.ledger.entry import LedgerEntry
 
-RECENT_LIMIT = 20
-KEPT = 5 * RECENT_LIMIT
+KEPT = 2 * MAX_RECENT
 
 _Rank = tuple[datetime, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is shown of an entry that ended.
+
+    Args:
+        key: of the video.
+        state: Succeeded, or one of a failure.
+        title: as the entry has it, like everything below.
+        path: of the media file; of a failure None.
+        claim: that it is on.
+        bytes: of the media file.
+        reason: of a failure; of a success None.
+        message: the same.
+        failures: tries used up.
+        finished: when the last launch ended.
+        retry_at: when it is tried again.
+    """
+
+    key: str
+    state: LedgerState
+    title: str | None
+    path: str | None
+    claim: str | None
+    bytes: int | None
+    reason: str | None
+    message: str | None
+    failures: int
+    finished: datetime | None
+    retry_at: datetime | None
+
+
+def ended(key: str, entry: LedgerEntry) -> Ended:
+    """What is shown of an entry."""
+    succeeded = entry.state is LedgerState.SUCCEEDED
+    return Ended(
+        key=key,
+        state=entry.state,
+        title=entry.title,
+        path=entry.path,
+        claim=entry.claim,
+        bytes=entry.bytes,
+        reason=None if succeeded else entry.reason,
+        message=None if succeeded else entry.message,
+        failures=entry.failures,
+        finished=entry.times.finished,
+        retry_at=entry.retry_at,
+    )
 
 
 class RecentEntries:
     """At most KEPT entries, those that ended last."""
 
     def __init__(self) -> None:
-        self._ranks: list[_Rank] = []
+        self._kept: list[tuple[_Rank, Ended]] = []
         """Ascending."""
-        self._entries: dict[str, LedgerEntry] = {}
         self._floor: _Rank | None = None
         """The newest that was dropped."""
 
     @property
     def is_starved(self) -> bool:
         """Whether fewer are left than the status shows, although there were more."""
-        return self._floor is not None and len(self._ranks) < RECENT_LIMIT
+        return self._floor is not None and len(self._kept) < MAX_RECENT
 
     def put(self, key: str, entry: LedgerEntry) -> None:
         """Add an entry whose key is not here."""
-        rank = _rank(key, entry)
+        rank = (entry.times.finished or entry.added_at, entry.seq, key)
         if self._floor is not None and rank < self._floor:
             return
-        bisect.insort(self._ranks, rank)
-        self._entries[key] = entry
-        if len(self._ranks) > KEPT:
-            self._floor = self._ranks.pop(0)
-            del self._entries[self._floor[2]]
+        bisect.insort(self._kept, (rank, ended(key, entry)), key=lambda kept: kept[0])
+        if len(self._kept) > KEPT:
+            self._floor, _ = self._kept.pop(0)
 
     def remove(self, key: str) -> None:
         """Take a key out, if it is here."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            del self._ranks[bisect.bisect_left(self._ranks, _rank(key, entry))]
+        for place, (_, shown) in enumerate(self._kept):
+            if shown.key == key:
+                del self._kept[place]
+                return
 
-    def newest(self, limit: int = RECENT_LIMIT) -> list[tuple[str, LedgerEntry]]:
-        """Key and entry, newest first."""
-        return [(key, self._entries[key]) for _, _, key in reversed(self._ranks[-limit:])]
-
-
-def _rank(key: str, entry: LedgerEntry) -> _Rank:
-    return (entry.times.finished or entry.added_at, entry.seq, key)
+    def newest(self, limit: int = MAX_RECENT) -> list[Ended]:
+        """What is shown, newest first."""
+        return [shown for _, shown in reversed(self._kept[-limit:])]

@@ -20,16 +20,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+
+from pydantic import ValidationError
 
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
+from trawler_operator.api.fitting import cut_characters
 from trawler_operator.api.reasons import SkipReason, message
-from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
-from trawler_operator.api.times import format_time
+from trawler_operator.api.status import MAX_KEY, MAX_TEXT, HandledRequest, LastHandled
+from trawler_operator.api.times import format_time, in_range
 from trawler_operator.domain.launches.transitions import queue_anew
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.pauses import FOREVER
 
 MAX_VALUE_BYTES = 16_384
@@ -103,21 +106,22 @@ def parse_request(verb: Verb, value: str) -> Request:
     """
     if len(value.encode("utf-8", "replace")) > MAX_VALUE_BYTES:
         raise _refusal(
-            verb, f"is longer than {MAX_VALUE_BYTES} bytes: name fewer keys at a time, each time with a new id"
+            verb.annotation,
+            f"is longer than {MAX_VALUE_BYTES} bytes: name fewer keys at a time, each time with a new id",
         )
     first, *rest = (part.strip() for part in value.split(";"))
     if not _ID.fullmatch(first):
-        raise _refusal(verb, f"must begin with a new id of at most {MAX_KEY} characters, as in {_SYNTAX}")
+        raise _refusal(verb.annotation, f"must begin with a new id of at most {MAX_KEY} characters, as in {_SYNTAX}")
     parts: dict[str, str] = {}
     for part in rest:
         name, equals, text = (piece.strip() for piece in part.partition("="))
         if not equals or name not in {"keys", "state", "class"}:
-            raise _refusal(verb, f"has {part[:60]!r} where one of keys=, state= and class= is understood")
+            raise _refusal(verb.annotation, f"has {part[:60]!r} where one of keys=, state= and class= is understood")
         if name in parts:
-            raise _refusal(verb, f"has {name}= twice")
+            raise _refusal(verb.annotation, f"has {name}= twice")
         parts[name] = text
     if not parts and verb is not Verb.RETRY:
-        raise _refusal(verb, f"does not say which videos: {_SYNTAX}")
+        raise _refusal(verb.annotation, f"does not say which videos: {_SYNTAX}")
     states = _states(verb, parts)
     keys = _keys(verb, parts["keys"]) if "keys" in parts else None
     outcome = OutcomeClass(_one_of(verb, "class", parts["class"], set(OutcomeClass))) if "class" in parts else None
@@ -138,27 +142,32 @@ def _keys(verb: Verb, text: str) -> frozenset[str]:
     keys = [key for part in text.split(",") if (key := part.strip())]
     wrong = next((key for key in keys if not _KEY.fullmatch(key)), None)
     if wrong is not None:
-        raise _refusal(verb, f"has {wrong[:60]!r} in keys=, which is no video's key (as in status.recentFailures)")
+        raise _refusal(
+            verb.annotation, f"has {wrong[:60]!r} in keys=, which is no video's key (as in status.recentFailures)"
+        )
     if not keys:
-        raise _refusal(verb, "has no key in keys=")
+        raise _refusal(verb.annotation, "has no key in keys=")
     return frozenset(keys)
 
 
 def _one_of(verb: Verb, name: str, text: str, allowed: Collection[str]) -> str:
     if text not in allowed:
-        raise _refusal(verb, f"has {name}={text[:60]} where one of {', '.join(sorted(allowed))} is understood")
+        raise _refusal(
+            verb.annotation, f"has {name}={text[:60]} where one of {', '.join(sorted(allowed))} is understood"
+        )
     return text
 
 
-def _refusal(verb: Verb, text: str) -> InvalidRequestError:
-    return InvalidRequestError(f"annotation {verb.annotation} {text}")
+def _refusal(annotation: str, text: str) -> InvalidRequestError:
+    # As the status shows it: what stands there is compared with it.
+    return InvalidRequestError(cut_characters(f"annotation {annotation} {text}", MAX_TEXT))
 
 
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
     """What becomes of an entry that the request is for."""
     if request.verb is Verb.RETRY:
-        back_catalogue = entry.back_catalogue or entry.reason == SkipReason.BACK_CATALOGUE
-        return replace(queue_anew(entry), back_catalogue=back_catalogue)
+        found = Found.BACK_CATALOGUE if entry.reason == SkipReason.BACK_CATALOGUE else entry.found
+        return replace(queue_anew(entry), found=found)
     running = entry.state is LedgerState.RUNNING
     reason = SkipReason.CANCELLED_BY_USER if running else SkipReason.SKIPPED_BY_USER
     text = message(reason, annotation=request.verb.annotation, id=request.id)
@@ -182,20 +191,18 @@ def encode_mark(handled: HandledRequest) -> str:
 def decode_mark(text: str | None) -> HandledRequest | None:
     """The reverse; a mark that cannot be read counts as none: the status knows as well."""
     parts = (text or "").split(" ")
-    if len(parts) != 4 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+    if len(parts) != 4:
         return None
     try:
-        at = datetime.fromisoformat(parts[0])
-    except ValueError:
+        return HandledRequest.model_validate(dict(zip(("time", "accepted", "unknown", "id"), parts, strict=True)))
+    except ValidationError:
         return None
-    return HandledRequest(id=parts[3], time=at, accepted=int(parts[1]), unknown=int(parts[2]))
 
 
 def refused(value: str, error: InvalidRequestError, now: datetime) -> HandledRequest:
     """What the status says of a value that cannot be understood."""
-    return HandledRequest(
-        id=value.partition(";")[0].strip()[:MAX_KEY], time=now, accepted=0, unknown=0, message=str(error)
-    )
+    first = value.partition(";")[0].strip()
+    return HandledRequest(id=first, time=now, accepted=0, unknown=0, message=str(error))
 
 
 def is_handled(handled: HandledRequest | None, request_id: str, error: str | None = None) -> bool:
@@ -219,7 +226,7 @@ def asked_probe(annotations: Mapping[str, str], handled: HandledRequest | None) 
 
 
 def _asked(wish: str | None, handled: HandledRequest | None) -> str | None:
-    return None if wish is None or is_handled(handled, wish[:MAX_KEY]) else wish
+    return None if wish is None or is_handled(handled, cut_characters(wish, MAX_KEY)) else wish
 
 
 def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
@@ -235,15 +242,17 @@ def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
         case "forever":
             return FOREVER
     try:
-        until = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
+        until = in_range(time) if time.tzinfo is not None else None
     except ValueError:
         until = None
-    if until is None or until.tzinfo is None:
-        raise InvalidRequestError(
-            f"annotation {labels.PAUSE_ANNOTATION} is {value[:60]!r}: understood are a time with its zone, such as "
-            "2026-12-24T18:00:00Z, and the words forever and none"
+    if until is None:
+        raise _refusal(
+            labels.PAUSE_ANNOTATION,
+            f"is {value[:60]!r}: understood are a time with its zone, such as 2026-12-24T18:00:00Z, and the words "
+            "forever and none",
         )
-    return until.astimezone(UTC)
+    return until
 
 
 def last_handled(previous: LastHandled, handled: Mapping[str, HandledRequest]) -> LastHandled:

@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from trawler_downloader.contract.listing import ListingEnd
+from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.api.conditions import MAX_REASON, ConditionType
+from trawler_operator.api.conditions import ConditionType
 from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
 from trawler_operator.api.status import (
-    MAX_KEY,
     MAX_RECENT,
-    MAX_TEXT,
     Counts,
     GateStatus,
     HandledRequest,
@@ -34,7 +33,7 @@ from trawler_operator.api.status import (
 from trawler_operator.api.subscription import Identity, InvalidSpecError, Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.jobs.settings import cookies_secret
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.recent import Ended
 from trawler_operator.domain.status.condition_rules import CheckReport, Judge
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_condition
 
@@ -49,16 +48,16 @@ class LedgerFacts:
         counts: entries per state.
         total_bytes: of all media files.
         shards: number of ConfigMaps.
-        recent_successes: key and entry, newest first.
-        recent_failures: key and entry, newest first.
+        recent_successes: newest first.
+        recent_failures: newest first.
         broken: `<ConfigMap>/<key>` of the values that cannot be read.
     """
 
     counts: Mapping[LedgerState, int] = field(default_factory=dict)
     total_bytes: int = 0
     shards: int = 0
-    recent_successes: Sequence[tuple[str, LedgerEntry]] = ()
-    recent_failures: Sequence[tuple[str, LedgerEntry]] = ()
+    recent_successes: Sequence[Ended] = ()
+    recent_failures: Sequence[Ended] = ()
     broken: Sequence[str] = ()
 
 
@@ -109,12 +108,12 @@ def build_status(
             "observed_generation": subscription.generation,
             "download_digest": digests.download,
             "counts": _counts(ledger.counts),
-            "bytes": ledger.total_bytes,
+            "bytes": min(ledger.total_bytes, LARGEST),
             "library": _standing_library(previous.library, library, ledger.counts),
             "next_check_time": next_check,
             "gate": None if gate is None or _is_moot(gate, ledger.counts, now) else gate,
-            "recent_videos": tuple(_recent_video(*pair) for pair in ledger.recent_successes[:MAX_RECENT]),
-            "recent_failures": tuple(_recent_failure(*pair) for pair in ledger.recent_failures[:MAX_RECENT]),
+            "recent_videos": tuple(map(_recent_video, ledger.recent_successes[:MAX_RECENT])),
+            "recent_failures": tuple(map(_recent_failure, ledger.recent_failures[:MAX_RECENT])),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
         }
     )
@@ -124,7 +123,7 @@ def build_status(
         judge.ready(subscription, status, check, blocker),
         judge.source_reachable(status, check),
         judge.up_to_date(status),
-        judge.library_changed(status.library, library),
+        judge.library_in_place(status.library, library),
         judge.ledger_intact(subscription, ledger.broken),
     )
     about_cookies = cookies_condition(
@@ -161,7 +160,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest
         return previous
     update: dict[str, Any] = {"last_check_time": check.at, "last_check_digest": digest}
     if check.requested is not None:
-        handled = HandledRequest(id=check.requested[:MAX_KEY], time=check.at)
+        handled = HandledRequest(id=check.requested, time=check.at)
         update["last_handled"] = previous.last_handled.model_copy(update={"check": handled})
     if check.went_well:
         update |= {"last_successful_check_time": check.at, "last_check_outcome": None, "failed_checks": 0}
@@ -174,8 +173,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest
     if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
-        title = None if check.source_title is None else check.source_title[:MAX_TEXT]
-        update["source"] = SourceStatus(id=check.source_id[:MAX_KEY], title=title)
+        update["source"] = SourceStatus(id=check.source_id, title=check.source_title)
     return previous.model_copy(update=update)
 
 
@@ -205,28 +203,25 @@ def _standing_library(
     return previous if previous is not None and standing else wanted
 
 
-def _recent_video(key: str, entry: LedgerEntry) -> RecentVideo:
+def _recent_video(ended: Ended) -> RecentVideo:
     return RecentVideo(
-        key=key,
-        title=_cut(entry.title),
-        path=None if entry.path is None else entry.path[:1024],
-        bytes=entry.bytes,
-        finished_time=entry.times.finished,
+        key=ended.key,
+        title=ended.title,
+        path=ended.path,
+        claim_name=ended.claim,
+        bytes=ended.bytes,
+        finished_time=ended.finished,
     )
 
 
-def _recent_failure(key: str, entry: LedgerEntry) -> RecentFailure:
+def _recent_failure(ended: Ended) -> RecentFailure:
     return RecentFailure(
-        key=key,
-        title=_cut(entry.title),
-        state=entry.state,
-        reason=None if entry.reason is None else entry.reason[:MAX_REASON],
-        message=_cut(entry.message),
-        failures=entry.failures,
-        finished_time=entry.times.finished,
-        retry_time=entry.retry_at,
+        key=ended.key,
+        title=ended.title,
+        state=ended.state,
+        reason=ended.reason,
+        message=ended.message,
+        failures=ended.failures,
+        finished_time=ended.finished,
+        retry_time=ended.retry_at,
     )
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:MAX_TEXT]

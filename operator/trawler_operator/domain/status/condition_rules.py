@@ -131,14 +131,14 @@ class Judge:
             kind, ConditionStatus.TRUE, ConditionReason.ALL_DOWNLOADED, message(ConditionReason.ALL_DOWNLOADED)
         )
 
-    def library_changed(self, standing: LibraryStatus | None, wanted: LibraryStatus | None) -> Condition:
-        """Earlier downloads stand elsewhere than new ones will."""
-        kind = ConditionType.LIBRARY_CHANGED
+    def library_in_place(self, standing: LibraryStatus | None, wanted: LibraryStatus | None) -> Condition:
+        """Earlier downloads stand where new ones will."""
+        kind = ConditionType.LIBRARY_IN_PLACE
         if standing is None or wanted is None or standing == wanted:
-            text = message(ConditionReason.LIBRARY_UNCHANGED)
-            return self._set(kind, ConditionStatus.FALSE, ConditionReason.LIBRARY_UNCHANGED, text)
+            text = message(ConditionReason.IN_PLACE)
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.IN_PLACE, text)
         text = message(ConditionReason.LIBRARY_CHANGED, new=_describe(wanted), old=_describe(standing))
-        return self._set(kind, ConditionStatus.TRUE, ConditionReason.LIBRARY_CHANGED, text)
+        return self._set(kind, ConditionStatus.FALSE, ConditionReason.LIBRARY_CHANGED, text)
 
     def ledger_intact(self, subscription: Subscription, broken: Sequence[str]) -> Condition:
         """Every value of the ledger can be read."""

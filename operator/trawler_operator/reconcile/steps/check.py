@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE, ListingEnd, ListRequest, TrailerLine
+from trawler_downloader.contract.listing import (
+    MAX_IDENTITY_BYTES,
+    MAX_KNOWN_PER_SOURCE,
+    ListingEnd,
+    ListRequest,
+    TrailerLine,
+)
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.reasons import EventReason, message
+from trawler_operator.api.spec import SubscriptionSpec
 from trawler_operator.api.subscription import Key, Subscription
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
-from trawler_operator.domain.checks.readiness import make_wait, relisted, wait_of
+from trawler_operator.domain.checks.readiness import apply_verdict, judge, relisted
 from trawler_operator.domain.checks.schedule import audit_due
-from trawler_operator.domain.checks.selection import NewEntry, new_entries, select_new
+from trawler_operator.domain.checks.selection import Selection, new_entries, seen_entries, select_new
 from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
 from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
+from trawler_operator.domain.ledger.entry import ACTIVE_STATES, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.requests.grammar import asked_check
 from trawler_operator.domain.status.condition_rules import CheckReport
@@ -134,6 +144,7 @@ class Checker:
             text = message(EventReason.CHECK_FAILED, detail=f"{trailer.reason}: {report.detail}")
             failed = Event(EventReason.CHECK_FAILED, text, warning=True)
             return Checked(report, cookies=cookies, events=(failed,), gate_events=gate_events)
+        omitted = _omitted(subject, trailer)
         try:
             events = await self._record(subject, ledger, listing)
         except NotLeadingError:
@@ -142,7 +153,7 @@ class Checker:
             logger.info("%s/%s changed during its check", *subject.key)
             return Checked(is_stale=True, cookies=cookies, gate_events=gate_events)
         except (LedgerBusyError, ApiError) as error:
-            return _unrecorded(subject, error, requested, cookies, gate_events)
+            return _unrecorded(subject, error, requested, cookies, omitted, gate_events)
         first = listing.sources[0][0] if listing.sources else None
         report = CheckReport(
             subject.now,
@@ -151,7 +162,7 @@ class Checker:
             source_title=first.title if first else None,
             requested=requested,
         )
-        return Checked(report, cookies=cookies, events=events, gate_events=gate_events)
+        return Checked(report, cookies=cookies, events=(*omitted, *events), gate_events=gate_events)
 
     def _note_audit(self, subject: Subject, listing: RawListing | ListerError) -> None:
         if isinstance(listing, ListerError) or listing.trailer.end is ListingEnd.ERROR:
@@ -212,36 +223,50 @@ class Checker:
         )
 
     async def _record(self, subject: Subject, ledger: Ledger, listing: RawListing) -> tuple[Event, ...]:
+        """Write what is new, then which known videos another source has listed.
+
+        In this order: a video that a source is known to list stops the walk, also above one that was not written yet.
+        A first run is over with the last of these writes.
+        """
         spec, now = subject.subscription.spec, subject.now
         has_cookies = bool(cookies_secret(spec))
-        selected: tuple[NewEntry, ...] = ()
+        lines = [line for _, entries in listing.sources for line in entries]
+        selection = Selection((), ())
 
-        def compute(ledger: Ledger) -> Changes:
-            nonlocal selected
-            selected = select_new(listing.sources, spec.select, ledger.knows, ledger.sources)
-            started = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
-            since = format_time(now)
-            lines = [line for _, entries in listing.sources for line in entries]
-            entries = new_entries(selected, ledger.next_seq, now)
-            for new in selected:
-                wait = wait_of(new.line, now, has_cookies=has_cookies)
-                if wait is not None and new.state is LedgerState.PENDING:
-                    entries[new.line.key] = make_wait(entries[new.line.key], wait)
+        def started(ledger: Ledger) -> dict[str, str]:
+            keys = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
+            return dict.fromkeys(keys, format_time(now))
+
+        def find_new(ledger: Ledger) -> Changes:
+            nonlocal selection
+            selection = select_new(listing.sources, spec.select, ledger)
+            entries = new_entries(selection.new, ledger.next_seq, now)
+            for new in selection.new:
+                verdict = judge(new.line, now, has_cookies=has_cookies)
+                if verdict is not None and new.state is LedgerState.PENDING:
+                    entries[new.line.key] = apply_verdict(entries[new.line.key], verdict)
             return Changes(
                 entries=entries | relisted(lines, ledger.active, now, has_cookies=has_cookies),
-                started_sources=dict.fromkeys(started, since),
+                started_sources={} if selection.seen else started(ledger),
             )
 
-        if not compute(ledger):
+        def find_seen(ledger: Ledger, known: Mapping[str, LedgerEntry]) -> Changes:
+            seen = select_new(listing.sources, spec.select, ledger).seen
+            return Changes(seen_entries(seen, known, ledger.next_seq), started_sources=started(ledger))
+
+        if not find_new(ledger) and not selection.seen:
             return ()
         await self._refuse_stale(subject.subscription)
-        await self._store.commit(subject.subscription, ledger, compute)
-        wanted = sum(1 for new in selected if new.state is LedgerState.PENDING)
-        if selected:
-            logger.info("%s/%s: %d videos selected, %d skipped", *subject.key, wanted, len(selected) - wanted)
+        written = await self._store.commit(subject.subscription, ledger, find_new)
+        if selection.seen:
+            await self._store.rewrite(subject.subscription, ledger, partial(_keys_seen, listing, spec), find_seen)
+        wanted = sum(1 for new in selection.new if written.entries[new.line.key].state in ACTIVE_STATES)
+        skipped = len(selection.new) - wanted
+        if selection.new:
+            logger.info("%s/%s: %d videos selected, %d skipped", *subject.key, wanted, skipped)
         if not wanted:
             return ()
-        text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=len(selected) - wanted)
+        text = message(EventReason.VIDEOS_FOUND, selected=wanted, skipped=skipped)
         return (Event(EventReason.VIDEOS_FOUND, text),)
 
     async def _refuse_stale(self, subscription: Subscription) -> None:
@@ -251,6 +276,20 @@ class Checker:
         same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
         if not same or metadata.get("deletionTimestamp"):
             raise _StaleError
+
+
+def _keys_seen(listing: RawListing, spec: SubscriptionSpec, ledger: Ledger) -> set[str]:
+    return {key for key, _ in select_new(listing.sources, spec.select, ledger).seen}
+
+
+def _omitted(subject: Subject, trailer: TrailerLine) -> tuple[Event, ...]:
+    """Said at every check: nothing else tells of these videos."""
+    if not trailer.omitted:
+        return ()
+    reason, example = EventReason.VIDEOS_OMITTED, trailer.omitted_example or "it has no name"
+    text = message(reason, count=trailer.omitted, limit=MAX_IDENTITY_BYTES, example=example)
+    logger.warning("%s/%s: %s", *subject.key, text)
+    return (Event(reason, text, warning=True),)
 
 
 def _finding(listing: RawListing | ListerError) -> Finding:
@@ -277,6 +316,7 @@ def _unrecorded(
     error: LedgerBusyError | ApiError,
     requested: str | None,
     cookies: CookiesVerdict | None,
+    omitted: tuple[Event, ...],
     gate_events: tuple[AboutGate, ...],
 ) -> Checked:
     """What was found cannot be written. It stays unknown, and the next check, which comes no sooner, finds it again."""
@@ -286,6 +326,6 @@ def _unrecorded(
         CheckReport(subject.now, end=None, detail=blocker.message, requested=requested),
         blocker=blocker,
         cookies=cookies,
-        events=(Event(blocker.reason.value, blocker.message, warning=True),),
+        events=(*omitted, Event(blocker.reason.value, blocker.message, warning=True)),
         gate_events=gate_events,
     )

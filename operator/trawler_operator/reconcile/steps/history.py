@@ -208,7 +208,7 @@ def _changes(
     """What a part of the history, be it empty, does to the ledger."""
     records = tuple(records)
     return Changes(
-        entries=rebuilt_entries(records, ledger.knows, subject.now),
+        entries=rebuilt_entries(records, ledger.knows, claim, subject.now),
         started_sources=started_sources(records, format_time(subject.now)),
         volumes={claim: volume_id} if volume_id else {},
         requests=remembered_requests(subject.subscription.status),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.labels import PAUSE_ANNOTATION
 from trawler_operator.api.reasons import EventReason, message
-from trawler_operator.api.status import MAX_KEY, HandledRequest
+from trawler_operator.api.status import HandledRequest
 from trawler_operator.domain.jobs.cleanup import may_delete
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -107,7 +107,7 @@ async def _handle_gates(
         sites = {subject.download_route(entry.url) for entry in ledger.active.values()}
         gates = subject.own_gates | {gate for route in sites for gate in route.gates}
         await gatekeeper.probe(subject.key, gates, subject.now)
-        requests["probe"] = HandledRequest(id=wish[:MAX_KEY], time=subject.now)
+        requests["probe"] = HandledRequest(id=wish, time=subject.now)
     try:
         parse_pause(annotations)
     except InvalidRequestError as error:

@@ -305,6 +305,7 @@ class Settler:
                     retry=subject.subscription.spec.retry,
                     built_from=ending.built_from,
                     now=subject.now,
+                    claim=ending.claim,
                     blames_site=video in blameless,
                 )
                 result = ending.observed.result
