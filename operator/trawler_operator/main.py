@@ -163,8 +163,13 @@ class _Operator:
         )
         try:
             if not self._stop.is_set():
-                namespaces = self._config.watch.namespaces
-                await watch(self._queue.add, namespaces=namespaces, ready=ready, stop=stop_watch)
+                await watch(
+                    self._queue.add,
+                    self._reconciler.survey_changed,
+                    namespaces=self._config.watch.namespaces,
+                    ready=ready,
+                    stop=stop_watch,
+                )
         finally:
             self._stop.set()
         await stopper

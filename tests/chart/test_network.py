@@ -11,7 +11,7 @@ from chart.rendering import Manifest, of_kind, place, render, scenario
 from trawler_operator.api import labels
 
 OPERATOR, DOWNLOADS = "media/trawler", "media/media-trawler-downloads"
-INVENTORIES = "media/media-trawler-inventories"
+VOLUME_JOBS = "media/media-trawler-volume-jobs"
 
 
 def policies(values: Any) -> dict[str, Manifest]:
@@ -75,9 +75,9 @@ def test_nobody_calls_downloads_and_only_the_http_port_is_open() -> None:
     assert found[OPERATOR]["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
 
 
-def test_inventories_talk_to_nobody() -> None:
+def test_jobs_over_volumes_talk_to_nobody() -> None:
     """They read a volume that the node mounts; the operator reads their log from the API server."""
-    policy = policies({})[INVENTORIES]
+    policy = policies({})[VOLUME_JOBS]
 
     assert (policy["policyTypes"], policy["egress"], "ingress" in policy) == (["Ingress", "Egress"], [], False)
 
@@ -90,7 +90,12 @@ def test_policies_select_the_pods_that_there_are() -> None:
     download_pod = labels.download_labels("any", 1)
 
     assert found[DOWNLOADS]["podSelector"]["matchLabels"].items() <= download_pod.items()
-    assert found[INVENTORIES]["podSelector"]["matchLabels"].items() <= labels.inventory_labels("any").items()
+    selector = found[VOLUME_JOBS]["podSelector"]
+    [components] = selector["matchExpressions"]
+    for pod in (labels.inventory_labels("any"), labels.survey_labels("any")):
+        assert selector["matchLabels"].items() <= pod.items()
+        assert pod[components["key"]] in components["values"]
+    assert download_pod[components["key"]] not in components["values"]
     assert (
         found[OPERATOR]["podSelector"]["matchLabels"].items()
         <= deployment["spec"]["template"]["metadata"]["labels"].items()
@@ -100,9 +105,9 @@ def test_policies_select_the_pods_that_there_are() -> None:
 def test_every_namespace_with_downloads_has_one() -> None:
     """The watched ones."""
     downloads = {"ann/media-trawler-downloads", "tim/media-trawler-downloads"}
-    inventories = {"ann/media-trawler-inventories", "tim/media-trawler-inventories"}
+    volume_jobs = {"ann/media-trawler-volume-jobs", "tim/media-trawler-volume-jobs"}
 
-    assert {"media/trawler"} | downloads | inventories == policies(scenario("nas")).keys()
+    assert {"media/trawler"} | downloads | volume_jobs == policies(scenario("nas")).keys()
 
 
 DEFAULT_PROXY = {"defaults": {"proxy": "http://192.168.1.2:3128"}}

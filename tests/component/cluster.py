@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -14,15 +14,18 @@ from builders import NOON, subscription_body
 from component.job_controller import JOB_NAME_LABEL, end_pod
 from component.object_store import Object, ObjectStore
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
-from trawler_downloader.contract.inventory import (
+from trawler_downloader.contract.inventory import InventoryRequest
+from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
+from trawler_downloader.contract.survey import HistoryLine, SurveyRequest
+from trawler_downloader.contract.volume_job import (
     ChunkSum,
     ChunkTrailerLine,
     HeaderLine,
-    InventoryRequest,
-    RecordLine,
+    VolumeRecord,
+    VolumeRequest,
 )
-from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
 from trawler_operator.api import labels
+from trawler_operator.domain.jobs.manifest import claim_of
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger.entry import LedgerEntry
@@ -30,6 +33,7 @@ from trawler_operator.reconcile.ports import ConflictError, NotFoundError, Rejec
 
 KEY = ("media", "numberline")
 DOWNLOAD_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
+SURVEY_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_SURVEY}
 INVENTORY_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_INVENTORY}
 RESTLESS = {LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED}
 
@@ -69,6 +73,10 @@ class Cluster(ObjectStore):
         """The marker that downloads have told of."""
         self.inventory: Inventory | None = lambda request: print_records(request, (), self.volume_id)
         """What inventories print; None: they go on and on. By itself: no manifest."""
+        self.histories: set[str] = set()
+        """Names of the Subscriptions of which surveys find manifests."""
+        self.survey: Survey | None = lambda request, _: print_survey(request, self.histories, self.volume_id)
+        """What surveys print; None: they go on and on."""
         self.logs: dict[tuple[str, str], bytes] = {}
         """(namespace, pod) → log."""
 
@@ -77,7 +85,8 @@ class Cluster(ObjectStore):
     def subscribe(self, spec: Object | None = None, **metadata: Any) -> Object:
         """Apply a Subscription."""
         spec = {"url": "https://www.youtube.com/@numberline/videos", **(spec or {})}
-        return self.put("Subscription", subscription_body(spec, uid=f"sub-{next(self._uids)}", **metadata))
+        stamps = {"uid": f"sub-{next(self._uids)}", "creationTimestamp": self._timestamp()}
+        return self.put("Subscription", subscription_body(spec, **{**stamps, **metadata}))
 
     def subscription(self, key: tuple[str, str] = KEY) -> Object:
         body = self.get("Subscription", *key)
@@ -118,13 +127,26 @@ class Cluster(ObjectStore):
         """Inventories, ended or not."""
         return self.list("Job", **INVENTORY_JOBS)
 
+    def survey_jobs(self) -> list[Object]:
+        """Surveys, ended or not."""
+        return self.list("Job", **SURVEY_JOBS)
+
+    def run_surveys(self, namespace: str = "media") -> list[tuple[str, str]]:
+        """Let all surveys of a namespace run to their end; those that did, by namespace and label."""
+        running = [job for job in self.list("Job", namespace, **SURVEY_JOBS) if not is_finished(job)]
+        if self.survey is None:
+            return []
+        for job in running:
+            end_volume_job(self, job, self.survey(request_of(job, SurveyRequest), claim_of(job) or ""))
+        return [(namespace, job["metadata"]["labels"][labels.SURVEY_LABEL]) for job in running]
+
     def run_inventory(self, key: tuple[str, str]) -> bool:
         """Let a Subscription's inventory run to its end; whether there was any."""
         jobs = self.list("Job", key[0], **INVENTORY_JOBS, **{labels.SUBSCRIPTION_LABEL: key[1]})
         running = [job for job in jobs if not is_finished(job)]
         if self.inventory is not None:
             for job in running:
-                end_inventory(self, job, self.inventory(request_of(job, InventoryRequest)))
+                end_volume_job(self, job, self.inventory(request_of(job, InventoryRequest)))
         return bool(running) and self.inventory is not None
 
 
@@ -171,24 +193,33 @@ def print_nothing(request: InventoryRequest) -> bytes:
     return print_records(request, ())
 
 
+Survey = Callable[[SurveyRequest, str], bytes | DownloadResult]
+"""What a survey of a claim ends with: its log, or a report of its failure."""
+
+
+def print_survey(request: SurveyRequest, names: Iterable[str], volume_id: str | None = None) -> bytes:
+    """The log of a survey that finds these histories."""
+    return print_records(request, [HistoryLine(name=name) for name in sorted(names)], volume_id)
+
+
 def print_records(
-    request: InventoryRequest,
-    records: Sequence[RecordLine],
+    request: VolumeRequest,
+    records: Sequence[VolumeRecord],
     volume_id: str | None = None,
     next_after: str | None = None,
 ) -> bytes:
-    """The log of an inventory."""
+    """The log of a Job over a volume."""
     total = ChunkSum()
     lines = [record.to_json().encode() for record in records]
     for line in lines:
         total.add(line)
-    header = HeaderLine(subscription=request.subscription, after=request.after, volume_id=volume_id)
+    header = HeaderLine(scope=request.scope, after=request.after, volume_id=volume_id)
     trailer = ChunkTrailerLine(count=total.count, sha256=total.sha256, next_after=next_after)
     return b"".join(line + b"\n" for line in (header.to_json().encode(), *lines, trailer.to_json().encode()))
 
 
-def end_inventory(cluster: Cluster, job: Object, ending: bytes | DownloadResult) -> None:
-    """Let an inventory end as its pod did."""
+def end_volume_job(cluster: Cluster, job: Object, ending: bytes | DownloadResult) -> None:
+    """Let a Job over a volume end as its pod did."""
     if isinstance(ending, DownloadResult):
         end_pod(cluster, job, EXIT_CODES[ending.outcome], ending.to_json())
         return
@@ -198,7 +229,7 @@ def end_inventory(cluster: Cluster, job: Object, ending: bytes | DownloadResult)
         cluster.logs[pod["metadata"]["namespace"], pod["metadata"]["name"]] = ending
 
 
-_Request = TypeVar("_Request", DownloadRequest, InventoryRequest)
+_Request = TypeVar("_Request", DownloadRequest, InventoryRequest, SurveyRequest)
 
 
 def request_of(job: Object, kind: type[_Request] = DownloadRequest) -> _Request:  # type: ignore[assignment]
@@ -262,9 +293,9 @@ class FakeApi:
     async def list_all_jobs(self) -> list[Object]:
         return await self._call("list all Jobs", lambda: self._cluster.list("Job", **DOWNLOAD_JOBS))
 
-    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Object]:
-        wanted = {**INVENTORY_JOBS, labels.SUBSCRIPTION_LABEL: subscription}
-        return await self._call("list inventory Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
+    async def list_volume_jobs(self, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+        component = labels["app.kubernetes.io/component"]
+        return await self._call(f"list {component} Jobs", lambda: self._cluster.list("Job", namespace, **labels))
 
     async def get_job(self, namespace: str, name: str) -> Object | None:
         return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))

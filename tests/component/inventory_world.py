@@ -7,14 +7,17 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from component.cluster import print_survey as print_survey_of
 from component.landing import FakeEngine, land
 from component.world import World, videos
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_downloader.inventory.chunk import write_chunk
+from trawler_downloader.contract.survey import SurveyRequest
+from trawler_downloader.inventory.manifests import print_inventory
 from trawler_downloader.library.manifest import LandedFile, Manifest, Role, encode
 from trawler_downloader.library.state import ClaimPaths
+from trawler_downloader.survey.histories import print_survey
 from trawler_operator.api import labels
 
 SPEC = {"select": {"newest": 5}}
@@ -41,7 +44,13 @@ class Volume:
     def print(self, request: InventoryRequest) -> bytes:
         output = io.BytesIO()
         limited = request.model_copy(update={"limit": min(self.limit, request.limit)})
-        write_chunk(limited, ClaimPaths(self.root, request.subscription), output, lambda: 0.0)
+        print_inventory(limited, self.root, output, lambda: 0.0)
+        return output.getvalue()
+
+    def survey(self, request: SurveyRequest, _: str) -> bytes:
+        output = io.BytesIO()
+        limited = request.model_copy(update={"limit": min(self.limit, request.limit)})
+        print_survey(limited, self.root, output, lambda: 0.0)
         return output.getvalue()
 
     def media(self, name: str) -> Path:
@@ -69,9 +78,14 @@ class Volume:
 def make_world(volume: Volume) -> World:
     world = World(downloader=volume.download)
     world.cluster.claim()
-    world.cluster.inventory = volume.print
+    world.cluster.inventory, world.cluster.survey = volume.print, volume.survey
     world.site.publish(*(f"v{number}" for number in range(8)))
     return world
+
+
+def pretend_histories(world: World, *names: str) -> None:
+    """Surveys find manifests of these Subscriptions, so that each reads its own inventory."""
+    world.cluster.survey = lambda request, _: print_survey_of(request, names)
 
 
 def lose_cluster(world: World, volume: Volume) -> World:

@@ -6,6 +6,7 @@ collection, status as a subresource, metadata-only lists. Its Jobs end when the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -141,6 +142,8 @@ class Operator:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
+        self.awaits_surveys = True
+        """A pass that another one's survey holds up is made again once that has been read."""
         self.silent = Silent()
         allowed = limits or make_limits()
         self.gates = GateStore(self.api, *GATES)
@@ -209,19 +212,37 @@ class Operator:
         return min(times, default=None)
 
     async def _reconcile(self, key: tuple[str, str]) -> timedelta | None:
-        self.woken.pop(key, None)
         while True:
+            self.woken.pop(key, None)
             failed: PassFailedError | None = None
             pause: timedelta | None = None
             try:
                 pause = await self.reconciler.reconcile(key)
             except PassFailedError as error:
                 failed = error
-            if self._cluster.run_inventory(key):  # the watch tells of its end
+            ended = self._cluster.run_surveys(key[0])
+            for survey in ended:  # the watch tells of their end
+                self.reconciler.survey_changed(survey)
+            if ended or self._cluster.run_inventory(key) or await self._was_told_of_a_survey(key):
                 continue
             if failed is not None:
                 raise failed
             return pause
+
+    async def _was_told_of_a_survey(self, key: tuple[str, str]) -> bool:
+        body = self._cluster.get("Subscription", *key) or {}
+        said = [condition["message"] for condition in body.get("status", {}).get("conditions", ())]
+        if (
+            not self.awaits_surveys
+            or self._cluster.survey is None
+            or not any("a survey looks" in text for text in said)
+        ):
+            return False
+        for _ in range(1000):
+            if key in self.woken:
+                return True
+            await asyncio.sleep(0)
+        return False
 
 
 @dataclass

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from builders import ledger_entry, subscription
 from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.api import labels
-from trawler_operator.domain.history.inventory import Progress, build_inventory_job
+from trawler_operator.domain.history.inventory import Progress, order_inventory
+from trawler_operator.domain.history.survey import order_survey, survey_id
 from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.volume_jobs.order import build_volume_job
 from trawler_operator.reconcile.ports import KubernetesApi, Manifest
 
 URL = "https://www.youtube.com/@numberline/videos"
@@ -182,7 +184,15 @@ def inventory_job(stage: Stage, owner: Manifest) -> Manifest:
     """The first inventory Job of a Subscription, just as the operator makes it."""
     metadata = owner["metadata"]
     owned_by = subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"])
-    return build_inventory_job(owned_by, Progress(claim=CLAIM), 1, DEFAULTS)
+    return build_volume_job(order_inventory(owned_by, Progress(claim=CLAIM), DEFAULTS), 1, DEFAULTS)
+
+
+def survey_job(stage: Stage, asks: Manifest) -> Manifest:
+    """The first survey Job of a claim, just as the operator makes it."""
+    metadata = asks["metadata"]
+    asked_by = subscription(namespace=stage.namespace, name=metadata["name"], uid=metadata["uid"])
+    survey = survey_id(asked_by, CLAIM, DEFAULTS)
+    return build_volume_job(order_survey(asked_by, CLAIM, survey, None, at_once=False), 1, DEFAULTS)
 
 
 def _with_program(manifest: Manifest, wish: dict[str, Any]) -> Manifest:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from component.cluster import print_records
-from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, printing_inventory, subscribe
+from conformance.stage import CLAIM, Stage, download_job, inventory_job, job, printing_inventory, subscribe, survey_job
 from trawler_downloader.contract.download import SubscriptionRef
-from trawler_downloader.contract.inventory import MAX_LOG_BYTES, InventoryRequest, RecordLine, parse_chunk
-from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
+from trawler_downloader.contract.volume_job import MAX_LOG_BYTES, parse_chunk
+from trawler_operator.api.labels import DOWNLOAD_CONTAINER, inventory_labels
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.reconcile.ports import Manifest, NotFoundError, RejectedError
 
@@ -94,7 +95,7 @@ async def test_the_log_of_a_container_that_is_not_there(stage: Stage) -> None:
         await stage.api.read_log(stage.namespace, pod["metadata"]["name"], "another", MAX_LOG_BYTES)
 
 
-@pytest.mark.parametrize("build", [download_job, inventory_job])
+@pytest.mark.parametrize("build", [download_job, inventory_job, survey_job])
 async def test_the_pods_of_our_jobs_are_admitted(stage: Stage, build: object) -> None:
     """By a namespace that enforces the profile `restricted`; the claim, which is not there, comes later."""
     owner = await subscribe(stage)
@@ -125,13 +126,13 @@ async def test_inventory_jobs_are_listed_apart(stage: Stage) -> None:
     manifest = inventory_job(stage, owner)
     await stage.api.create_job(stage.namespace, manifest)
     await stage.api.create_job(stage.namespace, download_job(stage, owner))
-    (listed,) = await stage.api.list_inventory_jobs(stage.namespace, "numberline")
+    (listed,) = await stage.api.list_volume_jobs(stage.namespace, inventory_labels("numberline"))
     assert listed["metadata"]["name"] == manifest["metadata"]["name"]
     assert listed["spec"]["ttlSecondsAfterFinished"] == manifest["spec"]["ttlSecondsAfterFinished"]
     assert manifest["metadata"]["name"] not in {
         found["metadata"]["name"] for found in await stage.api.list_jobs(stage.namespace, "numberline")
     }
-    assert await stage.api.list_inventory_jobs(stage.namespace, "fugues") == []
+    assert await stage.api.list_volume_jobs(stage.namespace, inventory_labels("fugues")) == []
 
 
 async def test_a_chunk_comes_through_the_log(stage: Stage) -> None:
@@ -157,6 +158,6 @@ async def test_a_chunk_comes_through_the_log(stage: Stage) -> None:
     printed = print_records(request, records, "volume-1")
     manifest = printing_inventory(stage, owner, printed.decode())
     pod = await pod_of(stage, manifest, "Succeeded")
-    chunk = parse_chunk(await log_of(stage, pod))
+    chunk = parse_chunk(await log_of(stage, pod), RecordLine)
     assert [*chunk.records] == records
     assert chunk.header.volume_id == "volume-1"

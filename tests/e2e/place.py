@@ -241,7 +241,7 @@ class Place:
             ["get", "events", "--sort-by=.lastTimestamp"],
             ["get", "jobs,pods", "-o", "wide"],
             ["logs", "-l", "app.kubernetes.io/component=download", "--tail=40", "--prefix"],
-            ["logs", "-l", "app.kubernetes.io/component=inventory", "--tail=40", "--prefix"],
+            ["logs", "-l", "app.kubernetes.io/component in (inventory,survey)", "--tail=40", "--prefix"],
         ):
             done = subprocess.run(
                 ["kubectl", "-n", self.namespace, *command], capture_output=True, text=True, timeout=60, check=False

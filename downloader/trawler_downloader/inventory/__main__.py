@@ -9,10 +9,12 @@ from trawler_downloader.download.termination import run_to_exit
 
 
 def main() -> int:
-    """Runs the command and returns the exit code."""
-    from trawler_downloader.inventory.command import command
+    """Prints a chunk and returns the exit code."""
+    from trawler_downloader.contract.inventory import InventoryRequest
+    from trawler_downloader.inventory.manifests import print_inventory
+    from trawler_downloader.volume_jobs.command import run_volume_job
 
-    return command(os.environ, sys.stdout.buffer)
+    return run_volume_job(os.environ, sys.stdout.buffer, InventoryRequest, print_inventory)
 
 
 if __name__ == "__main__":

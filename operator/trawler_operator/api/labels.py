@@ -21,6 +21,7 @@ MANAGED_BY = "trawler"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT_DOWNLOAD = "download"
 COMPONENT_INVENTORY = "inventory"
+COMPONENT_SURVEY = "survey"
 COMPONENT_LEDGER = "ledger"
 COMPONENT_GATES = "gates"
 SUBSCRIPTION_LABEL = f"{GROUP}/subscription"
@@ -30,12 +31,15 @@ LAUNCH_LABEL = f"{GROUP}/launch"
 CLAIM_LABEL = f"{GROUP}/claim"
 """On Jobs and their pods: the claim that they use, as `domain.jobs.naming.claim_label` writes it."""
 
+SURVEY_LABEL = f"{GROUP}/survey"
+"""On survey Jobs and their pods: a hash of the claim and of all that decides whether and where a pod may read it."""
+
 VIDEO_ANNOTATION = f"{GROUP}/video"
 """On Jobs: the video's key (too long for a label)."""
 SHARD_ANNOTATION = f"{GROUP}/shard"
 """On Jobs: number of the ledger's shard that holds the video."""
 LAUNCH_ANNOTATION = f"{GROUP}/launch"
-"""On Jobs: the launch's number, again; of inventories, the try's."""
+"""On Jobs: the launch's number, again; of Jobs over a volume, the try's."""
 SPEC_ANNOTATION = f"{GROUP}/spec"
 """On Jobs: digest of the part of the Subscription's spec that the Job was built from."""
 GATES_ANNOTATION = f"{GROUP}/gates"
@@ -106,6 +110,15 @@ def inventory_labels(subscription: str) -> dict[str, str]:
         MANAGED_BY_LABEL: MANAGED_BY,
         COMPONENT_LABEL: COMPONENT_INVENTORY,
         SUBSCRIPTION_LABEL: subscription,
+    }
+
+
+def survey_labels(survey: str) -> dict[str, str]:
+    """Labels of a survey Job and its pod: it belongs to no Subscription."""
+    return {
+        MANAGED_BY_LABEL: MANAGED_BY,
+        COMPONENT_LABEL: COMPONENT_SURVEY,
+        SURVEY_LABEL: survey,
     }
 
 

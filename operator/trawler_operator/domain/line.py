@@ -1,7 +1,7 @@
 """Who does a thing next: a line before so many places, in which each lane goes no faster than its pace.
 
-Listings have such a line, and so have inventories. A lane is what the pace is kept for: of listings, a site as one
-address sees it; without a pace lanes do not matter. The rules:
+Listings have such a line, and so have the Jobs that work over a volume. A lane is what the pace is kept for: of
+listings, a site as one address sees it; without a pace lanes do not matter. The rules:
 
 | who | when |
 |---|---|

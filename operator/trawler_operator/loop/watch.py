@@ -18,7 +18,7 @@ from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.jobs.containers import may_be_kept_alive
 
-_WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY)
+_WATCHED_COMPONENTS = (labels.COMPONENT_DOWNLOAD, labels.COMPONENT_INVENTORY, labels.COMPONENT_SURVEY)
 WATCHED_JOBS = (
     f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL} in ({','.join(_WATCHED_COMPONENTS)})"
 )
@@ -40,6 +40,7 @@ class EndlessPauses:
 
 async def watch(
     enqueue: Callable[[Key], None],
+    survey_changed: Callable[[tuple[str, str]], None],
     *,
     namespaces: Collection[str],
     ready: asyncio.Event,
@@ -51,12 +52,13 @@ async def watch(
 
     Args:
         enqueue: takes the (namespace, name) of a Subscription that is worth a pass.
+        survey_changed: takes the (namespace, label) of a survey whose Job or container has ended, or is gone.
         namespaces: those watched; empty: all of the cluster.
         ready: set once kopf is logged in and watches.
         stop: ends it.
     """
     await kopf.operator(
-        registry=build_registry(enqueue),
+        registry=build_registry(enqueue, survey_changed),
         settings=build_settings(),
         standalone=True,
         clusterwide=not namespaces,
@@ -80,7 +82,9 @@ def build_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
+def build_registry(
+    enqueue: Callable[[Key], None], survey_changed: Callable[[tuple[str, str]], None]
+) -> kopf.OperatorRegistry:
     """The handlers. A registry of our own: kopf's default one would log in through the blocking client."""
     registry = kopf.OperatorRegistry()
     seen: dict[Key, tuple[object, ...]] = {}
@@ -105,15 +109,19 @@ def build_registry(enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
     async def job_changed(event: Mapping[str, Any], **_: object) -> None:
         job, deleted = event["object"], event["type"] == "DELETED"
         metadata = job["metadata"]
-        subscription, uid = (metadata.get("labels") or {}).get(labels.SUBSCRIPTION_LABEL), metadata["uid"]
+        found, uid = metadata.get("labels") or {}, metadata["uid"]
         # A pod that was ready and is not any more may be one whose download has ended beside an injected container.
         has_fallen = uid in ready and may_be_kept_alive(job)
         if _is_ready(job) and not deleted:
             ready.add(uid)
         else:
             ready.discard(uid)
-        if subscription and (deleted or has_fallen or _has_ended(job)):
-            enqueue((metadata["namespace"], subscription))
+        if not (deleted or has_fallen or _has_ended(job)):
+            return
+        if labels.SUBSCRIPTION_LABEL in found:
+            enqueue((metadata["namespace"], found[labels.SUBSCRIPTION_LABEL]))
+        elif labels.SURVEY_LABEL in found:  # no Subscription's own
+            survey_changed((metadata["namespace"], found[labels.SURVEY_LABEL]))
 
     def is_watched(component: str | None, **_: object) -> bool:
         return component in _WATCHED_COMPONENTS

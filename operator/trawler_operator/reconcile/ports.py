@@ -120,8 +120,8 @@ class KubernetesApi(Protocol):
         """All download Jobs in all watched namespaces."""
         ...
 
-    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
-        """A Subscription's inventory Jobs."""
+    async def list_volume_jobs(self, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
+        """The Jobs over volumes that bear these labels."""
         ...
 
     async def get_job(self, namespace: str, name: str) -> Manifest | None:

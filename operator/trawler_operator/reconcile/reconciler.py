@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from trawler_operator.api.subscription import InvalidSpecError, Key, parse_identity, parse_subscription
 from trawler_operator.domain.checks.schedule import PollDecision
+from trawler_operator.domain.history.survey import SurveyId
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.domain.status.punctuality import is_shown_late
@@ -120,7 +121,7 @@ class Reconciler:
             settler=settler,
             checker=Checker(api, store, lister, self.line, gatekeeper, measurements),
             launcher=Launcher(api, store, admission, gatekeeper, settler),
-            historian=Historian(api, store, gatekeeper, watcher, wake),
+            historian=Historian(api, store, gatekeeper, watcher, policy, wake),
             wake=wake,
         )
         self._measurements = measurements
@@ -132,6 +133,10 @@ class Reconciler:
     def stop(self) -> None:
         """Start nothing new any more: passes under way settle and report, they neither check nor launch."""
         self._parts.stopping = True
+
+    def survey_changed(self, survey: SurveyId) -> None:
+        """A survey's Job has ended or is gone; it belongs to no Subscription, so those that wait for it are woken."""
+        self._parts.historian.surveyor.poke(survey)
 
     @property
     def known(self) -> set[Key]:
@@ -227,6 +232,7 @@ class Reconciler:
         self._parts.admission.hold(key, held)
         self._parts.store.forget(key)
         self._parts.checker.forget(key)
+        self._parts.historian.forget(key)
         self._parts.looked_at.pop(key, None)
         self._next_passes.forget(key)
         self._known_statuses.forget(key)

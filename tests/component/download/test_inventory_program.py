@@ -14,13 +14,13 @@ import pytest
 
 from component.landing import MEDIA, FakeEngine, land, request_for
 from trawler_downloader.contract.download import DownloadResult, SubscriptionRef
-from trawler_downloader.contract.inventory import (
+from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
+from trawler_downloader.contract.volume_job import (
     MAX_CHUNK_BYTES,
     MAX_LOG_BYTES,
     MAX_RECORD_BYTES,
     MAX_RECORDS,
     Chunk,
-    InventoryRequest,
     parse_chunk,
 )
 from trawler_downloader.library.manifest import LandedFile, Manifest, Role, decode_manifest, encode
@@ -40,9 +40,9 @@ class Ended:
     result: DownloadResult | None
 
     @property
-    def chunk(self) -> Chunk:
+    def chunk(self) -> Chunk[RecordLine]:
         assert self.code == 0, self.log.decode()
-        return parse_chunk(self.log)
+        return parse_chunk(self.log, RecordLine)
 
 
 @dataclass
@@ -135,7 +135,7 @@ def test_landed_videos_are_told(program):
     before = snapshot(program.claim)
     chunk = program.run().chunk
     assert snapshot(program.claim) == before
-    assert (chunk.header.volume_id, chunk.header.subscription) == (results[0].volume_id, OWNER)
+    assert (chunk.header.volume_id, chunk.header.scope) == (results[0].volume_id, "tv/one")
     told = {record.key: record for record in chunk.records}
     assert set(told) == {"youtube.aaaaaaaaaaa", "youtube.bbbbbbbbbbb"}
     record, manifest = told["youtube.aaaaaaaaaaa"], decode_manifest(manifest_of(program, "aaaaaaaaaaa").read_bytes())
@@ -301,11 +301,11 @@ def test_sigterm_ends_it_cleanly(program):
 def test_it_needs_no_yt_dlp(program):
     """A short Job must start fast and take little memory."""
     modules = subprocess.run(
-        [sys.executable, "-c", "import sys, trawler_downloader.inventory.command; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, trawler_downloader.inventory.manifests; print(*sys.modules)"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "downloader")},
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert "trawler_downloader.inventory.chunk" in modules
+    assert "trawler_downloader.inventory.manifests" in modules
     assert "yt_dlp" not in modules

@@ -14,6 +14,7 @@ from component.api_server import Answer, ApiServer, run_api_server
 from trawler_operator.adapters.kubernetes.calls import KubernetesAdapter
 from trawler_operator.adapters.kubernetes.client import ATTEMPTS, THROTTLED_ATTEMPTS, KubernetesClient
 from trawler_operator.adapters.kubernetes.event_recorder import MAX_PER_PASS, KubernetesEventRecorder
+from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     ApiError,
@@ -199,7 +200,7 @@ async def test_inventories_are_no_downloads(server: ApiServer, api: KubernetesAd
     """Each kind of Job is asked for by its own label."""
     server.answers = [Answer(body={"items": []}), Answer(body={"items": []})]
     await api.list_jobs("media", "x")
-    await api.list_inventory_jobs("media", "x")
+    await api.list_volume_jobs("media", labels.inventory_labels("x"))
     of_trawler = "app.kubernetes.io/managed-by=trawler,app.kubernetes.io/component="
     assert [seen.query["labelSelector"] for seen in server.seen] == [
         f"{of_trawler}download,trawler.dev/subscription=x",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def subscription(name: str, *, version: int = 1, status: dict[str, Any] | None =
     return subscription_body(None, status, name=name, uid=f"uid-{name}", resourceVersion=str(version), **more)
 
 
-def job(subscription: str, *, ended: bool, inventory: bool = False) -> dict[str, Any]:
+def job(subscription: str, *, ended: bool, of: dict[str, str] | None = None) -> dict[str, Any]:
     conditions = [{"type": "Complete", "status": "True"}] if ended else [{"type": "Suspended", "status": "True"}]
     return {
         "apiVersion": "batch/v1",
@@ -32,7 +32,7 @@ def job(subscription: str, *, ended: bool, inventory: bool = False) -> dict[str,
             "name": f"job-of-{subscription}",
             "uid": f"job-{subscription}",
             "resourceVersion": "5",
-            "labels": labels.inventory_labels(subscription) if inventory else labels.download_labels(subscription, 1),
+            "labels": of or labels.download_labels(subscription, 1),
         },
         "status": {"conditions": conditions},
     }
@@ -42,8 +42,10 @@ def job(subscription: str, *, ended: bool, inventory: bool = False) -> dict[str,
 async def watching(server: ApiServer, **options: Any) -> AsyncIterator[asyncio.Queue[Key]]:
     """Kopf at work, until the block ends; gives what it enqueued."""
     keys: asyncio.Queue[Key] = asyncio.Queue()
+    surveys: Callable[[Key], None] = options.get("surveys", lambda _: None)
     ready, stop = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(watch(keys.put_nowait, namespaces=options.get("namespaces", ()), ready=ready, stop=stop))
+    namespaces = options.get("namespaces", ())
+    task = asyncio.create_task(watch(keys.put_nowait, surveys, namespaces=namespaces, ready=ready, stop=stop))
     try:
         async with asyncio.timeout(30):
             await ready.wait()
@@ -102,8 +104,26 @@ async def test_ended_jobs_wake_their_subscription(server: ApiServer) -> None:
         assert await next_key(keys) == ("media", "ended")
         server.emit("jobs", "DELETED", job("deleted", ended=False))
         assert await next_key(keys) == ("media", "deleted")
-        server.emit("jobs", "MODIFIED", job("lost", ended=True, inventory=True))
+        server.emit("jobs", "MODIFIED", job("lost", ended=True, of=labels.inventory_labels("lost")))
         assert await next_key(keys) == ("media", "lost")
+        assert keys.empty()
+
+
+async def test_ended_surveys_are_told_apart(server: ApiServer) -> None:
+    """They belong to no Subscription: whoever waits for them is told by their label."""
+    surveys: asyncio.Queue[Key] = asyncio.Queue()
+    async with watching(server, surveys=surveys.put_nowait) as keys:
+        server.emit("jobs", "ADDED", job("running", ended=False, of=labels.survey_labels("0a")))
+        server.emit("jobs", "MODIFIED", job("ended", ended=True, of=labels.survey_labels("1b")))
+        assert await next_key(surveys) == ("media", "1b")
+        server.emit("jobs", "DELETED", job("deleted", ended=False, of=labels.survey_labels("2c")))
+        assert await next_key(surveys) == ("media", "2c")
+        body = job("kept-alive", ended=False, of=labels.survey_labels("3d"))
+        server.emit("jobs", "ADDED", {**body, "status": {"active": 1, "ready": 1}})
+        body["metadata"]["resourceVersion"] = "6"
+        server.emit("jobs", "MODIFIED", {**body, "status": {"active": 1, "ready": 0}})
+        assert await next_key(surveys) == ("media", "3d")
+        assert surveys.empty()
         assert keys.empty()
 
 

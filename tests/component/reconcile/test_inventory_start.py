@@ -15,7 +15,10 @@ from trawler_operator.api import labels
 
 @pytest.fixture
 def world() -> World:
-    return world_with_a_channel()
+    """A channel, and a volume that holds a history of whoever asks."""
+    world = world_with_a_channel()
+    world.cluster.histories = {"numberline", *(f"hung-{number}" for number in range(5))}
+    return world
 
 
 def _message(world: World) -> str:

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from component.cluster import KEY, Inventory, Killed, print_nothing
-from component.inventory_world import OWNER, SPEC, Volume, filled, in_state, lose_cluster, lose_ledger, make_world, mark
+from component.inventory_world import (
+    OWNER,
+    SPEC,
+    Volume,
+    filled,
+    in_state,
+    lose_cluster,
+    lose_ledger,
+    make_world,
+    mark,
+    pretend_histories,
+)
 from component.job_controller import JOB_NAME_LABEL, exceed_deadline
 from component.world import World, videos
 from trawler_downloader.contract.download import DownloadResult
@@ -90,6 +101,7 @@ async def test_a_failed_inventory_is_told_and_made_again(world, volume):
 async def test_a_failed_inventory_keeps_its_place_in_line(world, volume):
     """However often it is looked at meanwhile: who came later is served later."""
     world.cluster.inventory = lambda request: STALE
+    pretend_histories(world, "numberline", "s0", "s1", "s2", "s3", "late")
     world.cluster.subscribe(SPEC)
     operator = world.operator()
     await operator.reconcile()
@@ -128,6 +140,7 @@ async def test_a_volume_that_is_not_mounted_is_not_empty(world, volume, tmp_path
 
 async def test_an_inventory_that_never_starts_is_ended_by_its_deadline(world, volume):
     world.cluster.inventory = None
+    pretend_histories(world, "numberline")
     world.cluster.subscribe(SPEC)
     operator = world.operator()
     await operator.reconcile()
@@ -142,6 +155,7 @@ async def test_a_log_that_is_gone_is_printed_again(world, volume, gone):
     """The node was replaced after the Job had ended."""
     world.cluster.subscribe(SPEC)
     world.cluster.inventory = None
+    pretend_histories(world, "numberline")
     operator = world.operator()
     await operator.reconcile()
     (job,) = world.cluster.inventory_jobs()
@@ -159,31 +173,43 @@ async def test_a_log_that_is_gone_is_printed_again(world, volume, gone):
     assert mark(world) == "empty"
 
 
-async def test_a_log_that_cannot_be_read_now_is_asked_for_again(world):
-    """The kubelet does not answer: the Job is kept, and no other is made."""
+@pytest.fixture
+async def surveyed(world):
+    """An operator whose Subscription has a history, as the survey says, and waits for its inventory."""
+    pretend_histories(world, "numberline")
+    world.cluster.inventory = None
     world.cluster.subscribe(SPEC)
     operator = world.operator()
-    operator.api.fail = lambda what: UnavailableError("dial tcp: no route to host") if what == "read log" else None
     await operator.reconcile()
+    return operator
+
+
+async def test_a_log_that_cannot_be_read_now_is_asked_for_again(world, surveyed):
+    """The kubelet does not answer: the Job is kept, and no other is made."""
+    world.cluster.inventory = print_nothing
+    surveyed.api.fail = lambda what: UnavailableError("dial tcp: no route to host") if what == "read log" else None
+    await surveyed.reconcile()
     assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
     assert len(world.cluster.inventory_jobs()) == 1
-    operator.api.fail = lambda what: None
-    await operator.reconcile()
+    surveyed.api.fail = lambda what: None
+    await surveyed.reconcile()
     assert mark(world) == "empty"
 
 
-async def test_a_log_that_is_forbidden_is_told(world):
-    world.cluster.subscribe(SPEC)
-    operator = world.operator()
-    operator.api.fail = lambda what: RejectedError("pods/log is forbidden") if what == "read log" else None
-    await operator.reconcile()
+async def test_a_log_that_is_forbidden_is_told(world, surveyed):
+    world.cluster.inventory = print_nothing
+    surveyed.api.fail = lambda what: RejectedError("pods/log is forbidden") if what == "read log" else None
+    await surveyed.reconcile()
     assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
     assert "is forbidden" in world.cluster.subscription()["status"]["conditions"][0]["message"]
 
 
-async def test_a_quota_that_refuses_the_job_is_told(world):
+async def test_a_quota_that_refuses_the_job_is_told(world, volume):
+    """Of a ledger that is lost, and so of no survey."""
+    await filled(world)
+    await world.operator().reconcile()
+    lose_ledger(world)
     world.cluster.reject_jobs = RejectedError("exceeded quota: jobs")
-    world.cluster.subscribe(SPEC)
     operator = world.operator()
     for _ in range(3):
         await operator.reconcile()
@@ -193,7 +219,7 @@ async def test_a_quota_that_refuses_the_job_is_told(world):
     assert event.message.endswith("exceeded quota: jobs")
     world.cluster.reject_jobs = None
     await operator.reconcile()
-    assert mark(world) == "empty"
+    assert in_state(world, LedgerState.SUCCEEDED) == videos(3, 4, 5, 6, 7)
 
 
 async def test_a_changed_claim_begins_anew(world, volume, tmp_path_factory):

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from component.cluster import KEY, Killed, Object, print_nothing, publish, request_of
-from component.inventory_world import mark
+from component.cluster import KEY, Killed, Object, print_records, publish, request_of
+from component.inventory_world import mark, pretend_histories
 from component.job_controller import INJECTED, JOB_NAME_LABEL, NO_REGISTRY, freeze_pod, leave_pod, start_pod
 from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.survey import SurveyRequest
 from trawler_operator.api import labels
 
 CANNOT_START = {"name": "injected", "image": f"{NO_REGISTRY}proxy:1"}
@@ -160,22 +161,58 @@ async def test_killed_while_it_settles(world: World, call: int) -> None:
     assert world.cluster.running_jobs() == []
 
 
-def _leave_inventory(world: World, code: int) -> Object:
-    """The one inventory there is ends, and its pod lives on."""
-    (job,) = world.cluster.inventory_jobs()
+def _leave_volume_job(world: World, code: int) -> Object:
+    """The one Job over a volume that there is ends, and its pod lives on."""
+    (job,) = (*world.cluster.survey_jobs(), *world.cluster.inventory_jobs())
     leave_pod(world.cluster, job, code)
     (pod,) = world.cluster.list("Pod", "media", **{JOB_NAME_LABEL: job["metadata"]["name"]})
-    world.cluster.logs["media", pod["metadata"]["name"]] = print_nothing(request_of(job, InventoryRequest))
+    is_survey = labels.SURVEY_LABEL in job["metadata"]["labels"]
+    request = request_of(job, SurveyRequest) if is_survey else request_of(job, InventoryRequest)
+    world.cluster.logs["media", pod["metadata"]["name"]] = print_records(request, ())
     return job
+
+
+def _mark_survey_changed(operator: Operator, job: Object) -> None:
+    """The watch tells that its pod is ready no more."""
+    operator.reconciler.survey_changed(("media", job["metadata"]["labels"][labels.SURVEY_LABEL]))
+
+
+async def test_a_survey_beside_a_container_that_goes_on(world: World) -> None:
+    """What it printed is read, and its Job deleted."""
+    world.cluster.survey = None
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    _mark_survey_changed(operator, _leave_volume_job(world, 0))
+    await operator.reconcile()
+    assert mark(world) == "empty"
+    assert world.cluster.survey_jobs() == []
+    assert world.cluster.condition("Ready") == ("True", "Watching")
+
+
+async def test_a_failed_survey_beside_a_container_that_goes_on(world: World) -> None:
+    """It is said why, and made again after its pause."""
+    world.cluster.survey = None
+    world.cluster.subscribe({"select": {"newest": 1}})
+    operator = world.operator()
+    await operator.reconcile()
+    _mark_survey_changed(operator, _leave_volume_job(world, 45))
+    await operator.reconcile()
+    assert world.cluster.condition("Ready", KEY) == ("False", "InventoryFailed")
+    world.clock.advance(timedelta(minutes=1))
+    await operator.reconcile()
+    (second,) = world.cluster.survey_jobs()
+    assert second["metadata"]["annotations"][labels.LAUNCH_ANNOTATION] == "2"
 
 
 async def test_an_inventory_beside_a_container_that_goes_on(world: World) -> None:
     """What it printed is read, and its Job deleted."""
     world.cluster.inventory = None
+    pretend_histories(world, "numberline")
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     await operator.reconcile()
-    _leave_inventory(world, 0)
+    _leave_volume_job(world, 0)
     await operator.reconcile()
     assert mark(world) == "empty"
     assert world.cluster.inventory_jobs() == []
@@ -185,10 +222,11 @@ async def test_an_inventory_beside_a_container_that_goes_on(world: World) -> Non
 async def test_a_failed_inventory_beside_a_container_that_goes_on(world: World) -> None:
     """It is said why, and made again after its pause."""
     world.cluster.inventory = None
+    pretend_histories(world, "numberline")
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
     await operator.reconcile()
-    first = _leave_inventory(world, 45)
+    first = _leave_volume_job(world, 45)
     await operator.reconcile()
     assert world.cluster.condition("Ready", KEY) == ("False", "InventoryFailed")
     world.clock.advance(timedelta(minutes=1))

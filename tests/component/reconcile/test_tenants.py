@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from component.cluster import KEY, Object
+from component.cluster import DOWNLOAD_JOBS, KEY, Object
 from component.gate_world import MINUTE, TwoSites, keys, make
 from component.world import Operator, World, make_limits
 from trawler_operator.domain.gates.codec import decode_gate
@@ -38,7 +38,7 @@ def refuse_jobs(operator: Operator, namespace: str, error: ApiError) -> None:
     create = operator.api.create_job
 
     async def refusing(where: str, manifest: Object) -> None:
-        if where == namespace and "inventory" not in manifest["metadata"]["name"]:
+        if where == namespace and DOWNLOAD_JOBS.items() <= manifest["metadata"]["labels"].items():
             raise error
         await create(where, manifest)
 

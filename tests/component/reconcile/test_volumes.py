@@ -32,10 +32,11 @@ from component.gate_world import (
     tally,
     work,
 )
+from component.inventory_world import pretend_histories
 from component.world import World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
-from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.survey import SurveyRequest
 
 
 @pytest.fixture
@@ -182,17 +183,17 @@ async def test_a_nas_that_is_not_mounted_under_its_folder(world: World) -> None:
     assert all(entry.failures == 0 for name in names for entry in world.cluster.ledger(name).values())
 
 
-def count_inventories(world: World) -> list[str]:
-    """Whose history is read from now on, in that order."""
+def count_surveys(world: World) -> list[str]:
+    """Of which claims the histories are looked for from now on."""
     read: list[str] = []
-    given = world.cluster.inventory
+    given = world.cluster.survey
     assert given is not None
 
-    def note(request: InventoryRequest) -> bytes | DownloadResult:
-        read.append(request.subscription.name)
-        return given(request)
+    def note(request: SurveyRequest, claim: str) -> bytes | DownloadResult:
+        read.append(claim)
+        return given(request, claim)
 
-    world.cluster.inventory = note
+    world.cluster.survey = note
     return read
 
 
@@ -202,26 +203,42 @@ async def test_a_history_is_not_read_from_a_volume_that_is_left_alone(
 ) -> None:
     """It waits for the gate, and says so; a volume that merely takes nothing more can be read."""
     block = await closed_gate(world, trouble)
-    read = count_inventories(world)
+    read = count_surveys(world)
     world.cluster.subscribe({"select": {"newest": 1}}, name="other")
     operator = world.operator()
     for _ in range(3):
         await work(world, operator)
     assert world.cluster.condition("Ready", OTHER) == ("False", "VolumeGateClosed")
-    assert read == ([] if waits else ["other"])
+    assert read == ([] if waits else ["library"])
     block.lifted = True
     await run(world, operator)
-    assert read == ["other"]
+    assert read == ["library"]
     assert tally(world)[LedgerState.SUCCEEDED] == 4
 
 
+async def test_those_that_wait_for_a_survey_behind_a_closed_gate(world: World) -> None:
+    """Each is told how it asks for a probe itself, and what one is told wakes no other."""
+    await closed_gate(world, STALE)
+    operator = world.operator()
+    names = ("other", "third")
+    for name in names:
+        world.cluster.subscribe({"select": {"newest": 1}}, name=name)
+        await make(operator, ("media", name))
+    operator.woken.clear()
+    for name in names:
+        await make(operator, ("media", name))
+    assert operator.woken == {}
+    for name in names:
+        assert f"kubectl -n media annotate --overwrite subscription {name} " in ready_message(world, ("media", name))
+
+
 async def test_the_only_one_left_behind_a_closed_gate_has_no_history(world: World) -> None:
-    """Its inventory goes once the pause is over, tries again by itself, and its first download opens the gate."""
+    """The survey goes once the pause is over, is tried again by itself, and the first download opens the gate."""
     block = await closed_gate(world, STALE)
     broken = iter([True])
-    given = world.cluster.inventory
+    given = world.cluster.survey
     assert given is not None
-    world.cluster.inventory = lambda request: STALE if next(broken, False) else given(request)
+    world.cluster.survey = lambda request, claim: STALE if next(broken, False) else given(request, claim)
     world.cluster.delete("Subscription", *KEY)
     world.cluster.subscribe({"select": {"newest": 1}}, name="other")
     operator = world.operator()
@@ -262,19 +279,23 @@ def bear(world: World, mode: str) -> None:
 
 @pytest.mark.parametrize(("mode", "together"), [("ReadWriteOnce", True), ("ReadWriteMany", False)])
 async def test_where_jobs_of_a_claim_run(world: World, mode: str, together: bool) -> None:
-    """Downloads and inventories of a volume that is on one node at a time, beside one another."""
+    """Surveys, inventories and downloads of a volume that is on one node at a time, beside one another."""
     bear(world, mode)
+    pretend_histories(world, "numberline")
+    find, world.cluster.survey = world.cluster.survey, None
     print_all, world.cluster.inventory = world.cluster.inventory, None
     world.cluster.subscribe({"select": {"newest": 1}})
     operator = world.operator()
+    await operator.reconcile()
+    (survey,) = world.cluster.survey_jobs()
+    world.cluster.survey = find
     await operator.reconcile()
     (inventory,) = world.cluster.inventory_jobs()
     world.cluster.inventory = print_all
     await operator.reconcile()
     (download,) = world.cluster.running_jobs()
-    jobs = [inventory, download]
-    pods = [job["spec"]["template"] for job in jobs]
-    assert [pod["spec"].get("affinity") for pod in pods] == [beside_users_of("library") if together else None] * 2
+    pods = [job["spec"]["template"] for job in (survey, inventory, download)]
+    assert [pod["spec"].get("affinity") for pod in pods] == [beside_users_of("library") if together else None] * 3
     assert {pod["metadata"]["labels"]["trawler.dev/claim"] for pod in pods} == {"library"}
 
 

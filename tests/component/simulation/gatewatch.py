@@ -115,7 +115,8 @@ class GateWatch:
         annotations = job["metadata"]["annotations"]
         passed = self._passed(job)
         claim = f"media/{self.nas.claims[name]}"
-        expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim)}
+        own = GateId(GateKind.SUBSCRIPTION, subscription=f"media/{name}")
+        expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim), own}
         assert passed.keys() == expected, f"{name}: gates {passed.keys()}, and not {expected}"
         steady = self._is_steady()
         task = launch_task(annotations[labels.VIDEO_ANNOTATION], int(annotations[labels.LAUNCH_ANNOTATION]))

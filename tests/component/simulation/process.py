@@ -22,6 +22,7 @@ from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 from trawler_operator.loop.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS
 from trawler_operator.reconcile.ports import ApiError, Lister, UnavailableError
+from trawler_operator.reconcile.reconciler import PassFailedError
 from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 
 LIMITS = make_limits(total=3, each=2, parallel=2, per_hour=8, spacing=timedelta(seconds=5))
@@ -154,6 +155,7 @@ class Process:
         self._monotonic = monotonic
         self.api = SteppedApi(cluster, wrote)
         self.operator = Operator(cluster, lister, cluster.clock, api=self.api, limits=LIMITS)
+        self.operator.awaits_surveys = False
         self.due: dict[Key, float] = {}
         self._asked_meanwhile: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
@@ -277,6 +279,11 @@ class Process:
         del self._under_way[self._numbers.pop(key)]
         self.api.waiting.pop(key, None)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        failures = error.failures if isinstance(error, PassFailedError) else ()
+        unexpected = [one for one in failures if not isinstance(one.error, (ApiError, LedgerBusyError, TimeoutError))]
+        if unexpected:  # what the watchdog finds in a step among them
+            step, cause = unexpected[0].step, unexpected[0].error
+            raise AssertionError(f"{step} of a pass over {key} failed in a way that nobody expects") from cause
         if isinstance(error, Killed):
             self.die()
             return
@@ -286,8 +293,8 @@ class Process:
             if pause is not None:
                 self.ask(key, pause.total_seconds())
         elif isinstance(error, (ApiError, LedgerBusyError, asyncio.CancelledError)):
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            self.ask(key, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16)))
+            in_a_row = self._failures[key] = self._failures.get(key, 0) + 1
+            self.ask(key, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(in_a_row - 1, 16)))
         else:
             raise AssertionError(f"a pass over {key} ended with an error that nobody expects") from error
         meanwhile = self._asked_meanwhile.pop(key, None)

@@ -52,7 +52,7 @@ class Run:
         newest = {name: spec["select"]["newest"] for name, spec in SPECS.items()}
         self.watchdog = Watchdog(self.cluster, self.internet, self.nas, gates, newest)
         self.internet.asked = self.watchdog.look_at_listing
-        self.cluster.inventory = self.nas.print
+        self.cluster.inventory, self.cluster.survey = self.nas.print, self.nas.survey
         self.outside = Outside(self.internet, self.nas, self.watchdog, lambda: self.monotonic)
         self.node = Node(self.cluster, self.nas, self.watchdog, self.tell)
         self.hands = Hands(self.cluster, self.internet, SPECS, self.watchdog, self.tell)
@@ -123,8 +123,9 @@ class Run:
             self.watchdog.draining = True
 
     def hang_inventories(self, *, on: bool) -> None:
-        """Inventories go on and on, or end again."""
+        """Inventories and surveys go on and on, or end again."""
         self.cluster.inventory = None if on else self.nas.print
+        self.cluster.survey = None if on else self.nas.survey
 
     def _under_way(self) -> dict[int, UnderWay]:
         return {number: one for process in self.processes for number, one in process.under_way.items()}

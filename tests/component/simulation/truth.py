@@ -1,8 +1,8 @@
 """What is true outside the cluster: channels with videos of every fate, sites with their moods, and volumes.
 
 The downloader is modelled by what it promises: a file is published once per Subscription and video, whoever asks again
-is told that it stands there, a volume that is away is noticed before the site is asked, and an inventory prints what
-has landed.
+is told that it stands there, a volume that is away is noticed before the site is asked, an inventory prints what has
+landed, and a survey whose files have.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from trawler_downloader.contract.listing import (
     TrailerLine,
 )
 from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.survey import HistoryLine, SurveyRequest
 from trawler_operator.reconcile.ports import ListerError, RawListing
 
 ENGINE = "2026.10.26"
@@ -224,6 +225,20 @@ class Nas:
         ]
         volume = _volume(claim) if claim in self.marked else None
         return print_records(request, records, volume, chunk[-1] if len(left) > len(chunk) else None)
+
+    def survey(self, request: SurveyRequest, claim: str) -> bytes | DownloadResult:
+        """One survey of a claim, to its end; it names one history at a time, so that two make two parts."""
+        if claim in self.away:
+            return DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="VolumeMissing", engine=ENGINE)
+        owners = {(namespace, name) for namespace, name, _ in self.landed}
+        left = sorted(
+            name
+            for namespace, name in owners
+            if (namespace, self.claims[name]) == (request.namespace, claim) and name > request.after
+        )
+        records = [HistoryLine(name=name) for name in left[:1]]
+        volume = _volume(claim) if claim in self.marked else None
+        return print_records(request, records, volume, left[0] if len(left) > 1 else None)
 
     def _record(self, request: DownloadRequest) -> RecordLine:
         video = request.video

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from builders import NOON, ledger_entry, subscription
-from trawler_downloader.contract.inventory import MAX_RECORD_BYTES, RecordLine
+from trawler_downloader.contract.inventory import RecordLine
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.volume_job import MAX_RECORD_BYTES
 from trawler_operator.api.status import RecentVideo, SubscriptionStatus
 from trawler_operator.domain.history.inventory import (
     UNKNOWN_SOURCE,

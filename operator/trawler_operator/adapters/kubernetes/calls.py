@@ -22,7 +22,6 @@ _JOBS = f"{_BATCH}/namespaces/{{}}/jobs"
 _CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 _OUR_JOBS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY},{labels.COMPONENT_LABEL}"
 _DOWNLOAD_JOBS = f"{_OUR_JOBS}={labels.COMPONENT_DOWNLOAD}"
-_INVENTORY_JOBS = f"{_OUR_JOBS}={labels.COMPONENT_INVENTORY}"
 
 PER_PAGE = 500
 SHARD_HEADS_PER_PAGE = 100
@@ -92,9 +91,9 @@ class KubernetesAdapter:
         jobs, _ = await self._list_everywhere(_BATCH, "jobs", {"labelSelector": _DOWNLOAD_JOBS})
         return jobs
 
-    async def list_inventory_jobs(self, namespace: str, subscription: str) -> list[Manifest]:
-        """A Subscription's inventory Jobs."""
-        selector = f"{_INVENTORY_JOBS},{labels.SUBSCRIPTION_LABEL}={subscription}"
+    async def list_volume_jobs(self, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
+        """The Jobs over volumes that bear these labels."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
         return await self._list(_JOBS.format(namespace), {"labelSelector": selector})
 
     async def get_job(self, namespace: str, name: str) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""What the Jobs of downloads and of inventories have in common. Pure.
+"""What all Jobs have in common: those of downloads and those over a volume. Pure.
 
 One pod, never restarted and never replaced: what to do after an ending is the ledger's business, and the pod failure
 policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone. The pod
@@ -36,12 +36,13 @@ def build_job(
     pod: dict[str, Any],
     claim: str,
     one_node: bool,
+    owned: bool = True,
     pod_annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A Job of one pod that is never restarted.
 
     Args:
-        subscription: the owner: its Jobs go with it, and their pods bear the labels and annotations of its spec.
+        subscription: that it works for, or on behalf of. Its pod bears the labels and annotations of the spec.
         name: of the Job.
         own_labels: of the Job and its pod.
         annotations: of the Job.
@@ -49,8 +50,10 @@ def build_job(
         pod: of `build_pod`.
         claim: that the pod mounts.
         one_node: the claim's volume is attached to one node at a time.
+        owned: the Job goes with the Subscription.
         pod_annotations: of its pod.
     """
+    owners = {"ownerReferences": [owner_reference(subscription, controller=True)]} if owned else {}
     own_labels = {**own_labels, labels.CLAIM_LABEL: claim_label(claim)}
     if one_node:
         pod = {**pod, "affinity": _beside_its_users(claim)}
@@ -66,7 +69,7 @@ def build_job(
             "namespace": subscription.namespace,
             "labels": dict(own_labels),
             "annotations": annotations,
-            "ownerReferences": [owner_reference(subscription, controller=True)],
+            **owners,
         },
         "spec": {
             "parallelism": 1,

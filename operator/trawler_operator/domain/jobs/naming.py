@@ -14,7 +14,6 @@ MAX_LABEL = 63
 HASH_LENGTH = 16
 """Hexadecimal digits, 64 bits: a Subscription with a million launches meets a collision with probability 3e-8."""
 SLUG_LENGTH = MAX_JOB_NAME - HASH_LENGTH - 1
-INVENTORY_INFIX = "-inventory"
 LEDGER_PREFIX = "trawler-ledger-"
 
 
@@ -27,34 +26,32 @@ def job_name(namespace: str, name: str, video_key: str, launch: int) -> str:
         video_key: `video_key(...)` of the contract.
         launch: number of the launch, from 1.
     """
-    return f"{_slug(name, SLUG_LENGTH)}-{_digest(namespace, name, video_key, str(launch))}"
+    return f"{_slug(name, SLUG_LENGTH)}-{digest(namespace, name, video_key, str(launch))}"
 
 
-def inventory_job_name(namespace: str, name: str, uid: str, claim: str, after: str, attempt: int) -> str:
-    """Name of an inventory Job, e.g. `3blue1brown-inventory-0f4c9d21a7b3e865`.
+def volume_job_name(kind: str, title: str, *identity: str) -> str:
+    """Name of a Job over a volume, e.g. `3blue1brown-inventory-0f4c9d21a7b3e865`.
 
     Args:
-        namespace: of the Subscription.
-        name: of the Subscription.
-        uid: of the Subscription: one that was deleted leaves no Job that another must wait for.
-        claim: whose manifests it prints.
-        after: cursor.
-        attempt: number of the try, from 1.
+        kind: of the Job.
+        title: what the name begins with, for people.
+        identity: all that tells this Job from others of its kind: whom it is for, the part of the work, the try.
     """
-    slug = _slug(name, SLUG_LENGTH - len(INVENTORY_INFIX))
-    return f"{slug}{INVENTORY_INFIX}-{_digest(namespace, name, uid, claim, after, str(attempt))}"
+    infix = f"-{kind}"
+    return f"{_slug(title, SLUG_LENGTH - len(infix))}{infix}-{digest(*identity)}"
 
 
 def claim_label(claim: str) -> str:
     """A claim's name as the value of a label, which has at most 63 characters: a longer one is cut, with a hash."""
-    return claim if len(claim) <= MAX_LABEL else f"{_slug(claim, SLUG_LENGTH)}-{_digest(claim)}"
+    return claim if len(claim) <= MAX_LABEL else f"{_slug(claim, SLUG_LENGTH)}-{digest(claim)}"
 
 
 def _slug(name: str, length: int) -> str:
     return name.replace(".", "-")[:length].rstrip("-")
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """HASH_LENGTH hexadecimal digits that stand for these texts in this order."""
     # The parts are joined with a character that none of them can hold, so that borders cannot move.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:HASH_LENGTH]
 

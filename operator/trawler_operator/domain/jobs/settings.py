@@ -76,9 +76,9 @@ class JobDefaults:
 
 
 def resources(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
-    """What every Job of a Subscription asks for, be it a download or an inventory.
+    """What every Job of a Subscription asks for, be it a download or a Job over its volume.
 
-    An inventory needs far less than a download. But what a namespace demands of its pods (a quota's limits, a
+    A Job over a volume needs far less than a download. But what a namespace demands of its pods (a quota's limits, a
     LimitRange's least) shows in these settings alone: with a value of our own it might be refused, and nothing that a
     person sets could change that.
     """

@@ -1,66 +1,55 @@
-"""Before the first listing: a ledger that has no shard is made from the manifests on the volume.
+"""Before the first listing: a ledger that has no shard is made from what is on the volume.
 
-One Job after the other prints a chunk; a chunk's entries are written, then the mark that says how far that came, then
-the Job is deleted. Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
+A survey of the volume tells whether there is anything (see `steps.surveyor`). If so, one inventory Job after the other
+prints a chunk; a chunk's entries are written, then the mark that says how far that came, then the Job is deleted.
+Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from trawler_downloader.contract.inventory import MAX_LOG_BYTES, Chunk, UnusableChunkError, parse_chunk
+from trawler_downloader.contract.inventory import RecordLine
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.api.labels import DOWNLOAD_CONTAINER
+from trawler_downloader.contract.volume_job import Chunk
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.api.subscription import Key
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
-from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.history.inventory import (
-    InventoryJobs,
+    EMPTY_VOLUME,
     Progress,
-    build_inventory_job,
-    check_chunk,
-    describe_failure,
+    check_mounted,
     find_progress,
     mark_after,
+    order_inventory,
     rebuilt_entries,
     remembered_requests,
-    retry_at,
-    sort_jobs,
     started_sources,
 )
-from trawler_operator.domain.jobs.cleanup import has_succeeded
-from trawler_operator.domain.jobs.containers import download_succeeded
-from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
+from trawler_operator.domain.history.survey import may_be_new
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
-from trawler_operator.domain.line import Line, LineLimits
-from trawler_operator.reconcile.ports import (
-    AlreadyExistsError,
-    Event,
-    KubernetesApi,
-    Manifest,
-    NotFoundError,
-    RejectedError,
-    UnavailableError,
-)
-from trawler_operator.reconcile.steps.settle import JobWatcher, job_not_starting, unless_said
+from trawler_operator.reconcile.ports import Event, KubernetesApi
+from trawler_operator.reconcile.steps.settle import JobWatcher, unless_said
+from trawler_operator.reconcile.steps.surveyor import Awaited, Surveyor
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
-from trawler_operator.reconcile.subject import Subject
+from trawler_operator.reconcile.subject import Policy, Subject
+from trawler_operator.reconcile.volume_job_runner import Standing, Unfinished, VolumeJobRunner
 
 logger = logging.getLogger(__name__)
 
-MAX_RUNNING = 4
-"""Inventory Jobs at a time on one volume: short and small, but a new cluster asks for one per Subscription. Per volume,
-so that one that is sick holds up no other. After a restart those that run are counted as their Subscriptions are looked
-at, so for a moment there may be more."""
 MAX_NAMED = 5
-_OTHERS_ENDED = "other inventories of its volume have ended"
+_REASONS = {
+    Standing.WAITS: ConditionReason.REBUILDING_HISTORY,
+    Standing.RUNS: ConditionReason.REBUILDING_HISTORY,
+    Standing.FAILED: ConditionReason.INVENTORY_FAILED,
+    Standing.REJECTED: ConditionReason.JOB_REJECTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +69,6 @@ class Restored:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a try ended.
-
-    Args:
-        pod: that tried; None: it is gone.
-        observed: what that means.
-        well: it printed all that it was asked for.
-    """
-
-    pod: Manifest | None
-    observed: ObservedOutcome
-    well: bool
-
-
 class Historian:
     """Makes lost ledgers anew.
 
@@ -103,6 +77,7 @@ class Historian:
         store: writes the ledger.
         gatekeeper: knows the volumes that must not be read now.
         watcher: knows what holds Jobs up.
+        policy: chart values.
         wake: asks for a pass over a Subscription, in so many seconds.
     """
 
@@ -112,30 +87,23 @@ class Historian:
         store: LedgerStore,
         gatekeeper: Gatekeeper,
         watcher: JobWatcher,
+        policy: Policy,
         wake: Callable[[Key, float], None],
     ) -> None:
-        self._api = api
         self._store = store
-        self._gatekeeper = gatekeeper
-        self._watcher = watcher
-        self._wake = wake
-        self._places: dict[GateId, Line] = {}
-        self._volumes: dict[Key, GateId] = {}
-        """At whose places each Subscription is, or stands in line."""
+        self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults, wake)
+        self.surveyor = Surveyor(self._runner, gatekeeper, lambda key: wake(key, 0.0), lambda: api.clock_ahead)
+        self._found: dict[Key, tuple[str, str]] = {}
+        """Uid and claim of those of which a survey said that they have a history: it need not be asked again."""
 
     def withdraw(self, key: Key) -> None:
-        """It has no inventory, or must not have one (done, gone, suspended, broken, failed): no line waits for it."""
-        volume = self._volumes.pop(key, None)
-        if volume is not None:
-            self._places[volume].leave(key)
+        """It reads no history, or must not (done, gone, suspended, broken): no line waits for it."""
+        self.surveyor.leave(key)
+        self._runner.withdraw(key)
 
-    def _places_for(self, subject: Subject) -> Line:
-        """Those of the Subscription's volume: the one that its spec names now."""
-        key, volume = subject.key, subject.volume
-        if self._volumes.get(key) != volume:
-            self.withdraw(key)
-        self._volumes[key] = volume
-        return self._places.setdefault(volume, Line(LineLimits(MAX_RUNNING), self._wake, time.monotonic))
+    def forget(self, key: Key) -> None:
+        """The Subscription is gone."""
+        self._found.pop(key, None)
 
     async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
         """Go one step further towards a whole ledger.
@@ -145,142 +113,60 @@ class Historian:
             ledger: as it is.
             may_run: Jobs may be created.
         """
-        progress = find_progress(ledger, subject.claim)
-        if progress is None or not may_run:
-            self.withdraw(subject.key)
-            return Restored(complete=progress is None)
-        jobs = sort_jobs(await self._api.list_inventory_jobs(*subject.key), subject.subscription, progress)
+        if find_progress(ledger, subject.claim) is None or not may_run:
+            return self._end(subject, ledger)
+        if may_be_new(subject.subscription, ledger) and not self._is_found(subject):
+            survey = await self.surveyor.ask(subject)
+            if isinstance(survey, Awaited):
+                return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at, events=survey.events)
+            if subject.key[1] in survey.names:
+                self._found[subject.key] = (subject.subscription.uid, subject.claim)
+            else:
+                await self._begin_anew(subject, ledger, survey.volume_id)
+        return await self._read_back(subject, ledger)
+
+    async def _read_back(self, subject: Subject, ledger: Ledger) -> Restored:
+        """One chunk after the other, as far as they have come."""
+        subscription, key = subject.subscription, subject.key
+        defaults, one_node = subject.policy.defaults, subject.one_node
         events: tuple[Event, ...] = ()
-        while True:
-            for job in jobs.stale:
-                await self._delete(job)
-            end = await self._find_end(jobs.present) if jobs.present is not None else None
-            if jobs.present is None or end is None:
-                step = await self._run(subject, ledger, progress, jobs)
-                return replace(step, events=(*events, *step.events))
-            try:
-                chunk = await self._read(subject, progress, jobs.present, end)
-            except UnusableChunkError as error:
-                step = await self._try_again(subject, progress, jobs, str(error), end.observed.finished_at)
-                return replace(step, events=(*events, *step.events))
-            except UnavailableError as error:
-                # The chunk may be fine, so it is kept; nothing but asking again helps.
-                self.withdraw(subject.key)
-                detail = f"the log of its Job cannot be read: {error}"
-                return Restored(
-                    complete=False, blocker=_blocker(ConditionReason.INVENTORY_FAILED, detail), events=events
-                )
-            events += await self._write(subject, ledger, progress, chunk)
-            await self._delete(jobs.present)
-            progress = find_progress(ledger, subject.claim)
-            if progress is None:
-                self.withdraw(subject.key)
-                return Restored(complete=True, events=(*events, *_rebuilt(ledger)))
-            jobs = InventoryJobs(0, None, ())
+        while (progress := find_progress(ledger, subject.claim)) is not None:
+            believe = partial(check_mounted, subscription=subscription, claim=progress.claim)
+            order = order_inventory(subscription, progress, defaults, one_node=one_node)
+            found = await self._runner.advance(order, key, subject.now, believe)
+            if isinstance(found, Unfinished):
+                blocker = found.gate or _blocker(found, f"{len(ledger)} videos so far")
+                events += unless_said(subject, found.event, found.detail)
+                return Restored(complete=False, blocker=blocker, look_at=found.look_at, events=events)
+            events += await self._write(subject, ledger, progress, found.chunk)
+            await self._runner.delete(found.job)
+        self.forget(subject.key)
+        ended = self._end(subject, ledger)
+        return Restored(complete=ended.complete, events=(*events, *_rebuilt(ledger)))
 
-    async def _run(self, subject: Subject, ledger: Ledger, progress: Progress, jobs: InventoryJobs) -> Restored:
-        """See that the Job of the next chunk runs."""
-        so_far = f"{len(ledger)} videos so far"
-        if jobs.present is not None:
-            trouble, again = await self._watcher.look(jobs.present, subject.now)
-            if trouble is not None and trouble.ends_at <= subject.now:
-                # Its deadline need not end it: a pod stays for as long as its node is away, or its volume hangs.
-                why = describe_failure(trouble.ending(subject.now))
-                return await self._try_again(subject, progress, jobs, why, trouble.ends_at)
-            self._places_for(subject).hold(subject.key)
-            # Until then only shown: a volume that comes back lets it run.
-            name = jobs.present["metadata"]["name"]
-            events = tuple(job_not_starting(subject, name, trouble)) if trouble is not None else ()
-            shown = _blocker(ConditionReason.REBUILDING_HISTORY, trouble.message if trouble is not None else so_far)
-            return Restored(complete=False, blocker=shown, look_at=(again,) if again else (), events=events)
-        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
-        if held is not None:
-            self.withdraw(subject.key)
-            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
-        if self._places_for(subject).take(subject.key):
-            refused, events = await self._create(subject, progress, jobs.attempt + 1)
-            shown = refused or _blocker(ConditionReason.REBUILDING_HISTORY, so_far)
-            return Restored(complete=False, blocker=shown, events=events)
-        return Restored(
-            complete=False, blocker=_blocker(ConditionReason.REBUILDING_HISTORY, f"waits until {_OTHERS_ENDED}")
-        )
+    def _end(self, subject: Subject, ledger: Ledger) -> Restored:
+        """There is nothing to read, or nothing may be read."""
+        self.withdraw(subject.key)
+        return Restored(complete=find_progress(ledger, subject.claim) is None)
 
-    async def _create(
-        self, subject: Subject, progress: Progress, attempt: int
-    ) -> tuple[Blocker | None, tuple[Event, ...]]:
-        """Create the Job of a try; what keeps it from being created, if anything does."""
-        namespace = subject.key[0]
-        manifest = build_inventory_job(
-            subject.subscription, progress, attempt, subject.policy.defaults, one_node=subject.one_node
-        )
-        try:
-            await self._api.create_job(namespace, manifest)
-        except AlreadyExistsError:
-            return None, ()  # of an attempt whose answer was lost: its name is nobody else's
-        except RejectedError as error:
-            self.withdraw(subject.key)
-            text = message(EventReason.JOB_REJECTED, job=manifest["metadata"]["name"], detail=error)
-            event = Event(EventReason.JOB_REJECTED, text, warning=True)
-            return _blocker(ConditionReason.JOB_REJECTED, str(error)), tuple(unless_said(subject, event, str(error)))
-        logger.info("created inventory Job %s/%s", namespace, manifest["metadata"]["name"])
-        return None, ()
+    def _is_found(self, subject: Subject) -> bool:
+        return self._found.get(subject.key) == (subject.subscription.uid, subject.claim)
 
-    async def _find_end(self, job: Manifest) -> _End | None:
-        """How a Job's try ended, by the Job, or by its container where another one keeps the pod alive."""
-        if is_finished(job):
-            pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
-            return _End(pod, observe_outcome(job, pod), well=has_succeeded(job))
-        pod = await self._watcher.find_kept_alive(job)
-        return _End(pod, observe_container(pod), well=download_succeeded(pod)) if pod is not None else None
+    async def _begin_anew(self, subject: Subject, ledger: Ledger, volume_id: str | None) -> None:
+        """The volume knows nothing of it: its ledger is whole as it begins."""
+        progress = Progress(claim=subject.claim)
 
-    async def _read(self, subject: Subject, progress: Progress, job: Manifest, end: _End) -> Chunk:
-        """The chunk that a Job has printed.
+        def begin(ledger: Ledger) -> Changes:
+            if find_progress(ledger, progress.claim) != progress:
+                return Changes()  # another operator was quicker
+            return _changes(subject, ledger, progress.claim, volume_id, (), volume_id or EMPTY_VOLUME)
 
-        Raises:
-            UnusableChunkError: it printed none, or none that came through.
-        """
-        namespace, name = subject.key[0], job["metadata"]["name"]
-        if not end.well:
-            raise UnusableChunkError(describe_failure(end.observed))
-        if end.pod is None:
-            raise UnusableChunkError(f"the pod of Job {name} is gone, and its log with it")
-        pod_name = end.pod["metadata"]["name"]
-        try:
-            log = await self._api.read_log(namespace, pod_name, DOWNLOAD_CONTAINER, MAX_LOG_BYTES)
-            chunk = parse_chunk(log)
-            check_chunk(chunk, subject.subscription, progress)
-        except (NotFoundError, RejectedError) as error:
-            raise UnusableChunkError(f"the log of pod {pod_name} cannot be read: {error}") from error
-        except UnusableChunkError as error:
-            raise UnusableChunkError(f"the log of pod {pod_name} is of no use: {error}") from error
-        return chunk
+        await self._store.commit(subject.subscription, ledger, begin)
+        logger.info("%s/%s: new, the volume knows nothing of it", *subject.key)
 
-    async def _try_again(
-        self, subject: Subject, progress: Progress, jobs: InventoryJobs, why: str, ended_at: datetime | None
-    ) -> Restored:
-        """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
-        failed = jobs.present
-        assert failed is not None
-        at = retry_at(failed, jobs.attempt, ended_at, subject.subscription, subject.policy.defaults)
-        if at is not None and subject.now < at:
-            self.withdraw(subject.key)
-            return Restored(
-                complete=False,
-                blocker=_blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again at {format_time(at)}"),
-                look_at=(at,),
-            )
-        held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
-        if held is not None:
-            self.withdraw(subject.key)
-            return Restored(complete=False, blocker=held[0], look_at=(held[1],))
-        shown = _blocker(ConditionReason.INVENTORY_FAILED, f"{why}; tried again as soon as {_OTHERS_ENDED}")
-        if self._places_for(subject).take(subject.key):
-            refused, events = await self._create(subject, progress, jobs.attempt + 1)
-            await self._delete(failed)
-            return Restored(complete=False, blocker=refused or shown, events=events)
-        return Restored(complete=False, blocker=shown)
-
-    async def _write(self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk) -> tuple[Event, ...]:
+    async def _write(
+        self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk[RecordLine]
+    ) -> tuple[Event, ...]:
         """The mark that it goes on before the first entry, the entries, the mark how far it came."""
 
         def begin(ledger: Ledger) -> Changes:
@@ -290,14 +176,8 @@ class Historian:
         def add(ledger: Ledger) -> Changes:
             if find_progress(ledger, progress.claim) != progress:
                 return Changes()  # another operator was quicker
-            volume_id = chunk.header.volume_id
-            return Changes(
-                entries=rebuilt_entries(chunk.records, ledger.knows, progress.claim, subject.now),
-                started_sources=started_sources(chunk.records, format_time(subject.now)),
-                volumes={progress.claim: volume_id} if volume_id else {},
-                requests=remembered_requests(subject.subscription.status),
-                inventory=mark_after(progress, chunk),
-            )
+            volume_id, mark = chunk.header.volume_id, mark_after(progress, chunk)
+            return _changes(subject, ledger, progress.claim, volume_id, chunk.records, mark)
 
         if chunk.records:
             await self._store.commit(subject.subscription, ledger, begin)
@@ -311,9 +191,24 @@ class Historian:
         text = message(EventReason.MANIFEST_UNREADABLE, count=trailer.unreadable, names=names)
         return (Event(EventReason.MANIFEST_UNREADABLE, text, warning=True),)
 
-    async def _delete(self, job: Manifest) -> None:
-        metadata = job["metadata"]
-        await self._api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"])
+
+def _changes(
+    subject: Subject,
+    ledger: Ledger,
+    claim: str,
+    volume_id: str | None,
+    records: Iterable[RecordLine],
+    mark: str,
+) -> Changes:
+    """What a part of the history, be it empty, does to the ledger."""
+    records = tuple(records)
+    return Changes(
+        entries=rebuilt_entries(records, ledger.knows, claim, subject.now),
+        started_sources=started_sources(records, format_time(subject.now)),
+        volumes={claim: volume_id} if volume_id else {},
+        requests=remembered_requests(subject.subscription.status),
+        inventory=mark,
+    )
 
 
 def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
@@ -326,5 +221,6 @@ def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
     return (Event(EventReason.HISTORY_REBUILT, text),)
 
 
-def _blocker(reason: ConditionReason, detail: str) -> Blocker:
-    return Blocker(reason, message(reason, detail=detail))
+def _blocker(found: Unfinished, otherwise: str) -> Blocker:
+    reason = _REASONS[found.standing]
+    return Blocker(reason, message(reason, detail=found.detail or otherwise))

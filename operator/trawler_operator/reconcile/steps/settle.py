@@ -259,7 +259,7 @@ class Settler:
                 endings[video] = _ending(subject, entry, job, trouble.ending(subject.now))
             elif trouble is not None and shown:
                 troubles.append(trouble.message)
-                events += job_not_starting(subject, name, trouble)
+                events += unless_said(subject, job_not_starting(name, trouble), trouble.message)
         still_missing = await self._still_missing(subject, ledger, missing) if missing else ()
         return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at), tuple(events[:1]))
 
@@ -351,18 +351,24 @@ class Settler:
         return Kept(held_slots(jobs, gone), frozenset(busy_videos(alive)))
 
 
-def job_not_starting(subject: Subject, job: str, trouble: Trouble) -> list[Event]:
-    """The Event of a Job that does not come to run, when that is first seen; the status says so from then on."""
+def job_not_starting(job: str, trouble: Trouble) -> Event | None:
+    """The Event of a Job that does not come to run; None for other trouble."""
     if trouble.reason not in NEVER_STARTED:
-        return []
+        return None
     text = message(EventReason.JOB_NOT_STARTING, job=job, detail=trouble.message)
-    return unless_said(subject, Event(EventReason.JOB_NOT_STARTING, text, warning=True), trouble.message)
+    return Event(EventReason.JOB_NOT_STARTING, text, warning=True)
 
 
-def unless_said(subject: Subject, event: Event, detail: str) -> list[Event]:
-    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does."""
+def unless_said(subject: Subject, event: Event | None, detail: str) -> tuple[Event, ...]:
+    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does.
+
+    Args:
+        subject: the Subscription.
+        event: None: there is nothing to say.
+        detail: what the status says of it.
+    """
     said = any(detail in condition.message for condition in subject.subscription.status.conditions)
-    return [] if said else [event]
+    return () if event is None or said else (event,)
 
 
 def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:
