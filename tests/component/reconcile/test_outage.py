@@ -64,7 +64,7 @@ async def test_an_outage_gives_up_nothing(reason: str, videos: int) -> None:
 
 async def test_one_video_among_healthy_ones_is_given_up() -> None:
     """Its own host is gone; the site answers for the others, and its gate stays open."""
-    world = world_with("gone", *(f"v{n}" for n in range(6)))
+    world = world_with(*(f"v{n}" for n in range(6)), "gone")
     world.downloader = lambda request: unreachable() if request.video.id == "gone" else publish(request)
     world.cluster.subscribe({"select": {"newest": 60}})
     operator = world.operator()

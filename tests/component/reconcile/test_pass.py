@@ -34,11 +34,11 @@ async def test_first_run(world: World) -> None:
     assert status["source"]["title"] == "Numberline"
 
 
-async def test_first_jobs_are_the_oldest_of_the_window(world: World) -> None:
-    """Downloads follow the order of publication."""
+async def test_first_jobs_are_the_newest_of_the_window(world: World) -> None:
+    """What was published last is what people wait for."""
     world.cluster.subscribe({"select": {"newest": 3}})
     await world.settle(world.operator())
-    assert [key for key, _ in world.launches] == ["youtube.v5", "youtube.v6", "youtube.v7"]
+    assert [key for key, _ in world.launches] == ["youtube.v7", "youtube.v6", "youtube.v5"]
 
 
 async def test_nothing_new(world: World) -> None:

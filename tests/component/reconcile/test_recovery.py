@@ -89,10 +89,10 @@ async def test_job_unknown_to_the_ledger_holds_its_slot(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 2}, "job": {"parallelism": 1}})
     operator = world.operator()
     await operator.reconcile()
-    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v6": None}})
-    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v6", 1))
+    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": {"youtube.v7": None}})
+    await assert_waited_for(world, operator, job_name(*KEY, "youtube.v7", 1))
     await world.settle(operator)
-    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v7"]
+    assert LedgerState.SUCCEEDED is world.cluster.states()["youtube.v6"]
 
 
 @pytest.mark.parametrize("cut_off", [False, True], ids=["ends as an error", "is cut off"])

@@ -143,3 +143,26 @@ async def test_a_site_that_may_not_be_asked_now_holds_up_no_other(
     assert running(world) == []
     await operator.reconcile(OTHER)
     assert running(world) == [OTHER[1]]
+
+
+async def test_todays_upload_goes_before_what_first_checks_brought(world: World) -> None:
+    """Whosever it is: channels that were added together have hundreds of videos, and people wait for today's."""
+    operator = world.operator(limits=make_limits(1, 1))
+    world.cluster.subscribe({"select": {"newest": 1}})
+    await world.settle(operator)
+    added = [("media", f"channel-{number}") for number in range(5)]
+    for _, name in added:
+        world.cluster.subscribe({"select": {"newest": 8}, "schedule": {"intervalSeconds": 86_400}}, name=name)
+    for key in added:
+        await operator.reconcile(key)
+    world.site.publish("today")
+    world.clock.advance(120 * MINUTE)
+    await operator.reconcile(KEY)
+
+    world.finish_jobs()
+    operator.woken.clear()
+    await operator.reconcile(added[0])
+
+    assert operator.called == {KEY}
+    await operator.reconcile(KEY)
+    assert running(world) == [KEY[1]]

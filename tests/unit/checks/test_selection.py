@@ -12,7 +12,7 @@ from trawler_downloader.contract.listing import REMOVED, EntryLine, Kind, Source
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.spec import Select
 from trawler_operator.domain.checks.selection import NewEntry, Selection, new_entries, seen_entries, select_new
-from trawler_operator.domain.ledger.entry import Sighting
+from trawler_operator.domain.ledger.entry import Found, Sighting
 
 VIDEOS = source_line("youtubetab.UCnumber.videos")
 STREAMS = source_line("youtubetab.UCnumber.streams")
@@ -144,8 +144,8 @@ def test_a_video_in_two_tabs_is_selected_once() -> None:
 
 
 def test_a_playlist_without_times_is_taken_in_its_own_order() -> None:
-    """Its first ones count as the newest, and come first."""
-    assert _select(PLAYLIST, _names("a", "b", "c"), first_run=True, newest=2) == [
+    """Its first ones count as the newest: written last, they are launched first."""
+    assert _select(PLAYLIST, _names("a", "b", "c"), first_run=True, newest=2)[::-1] == [
         ("a", PENDING, None),
         ("b", PENDING, None),
         ("c", SKIPPED, "BeforeWindow"),
@@ -197,7 +197,7 @@ def test_the_window_of_a_playlist_with_one_entry_without_a_time() -> None:
 
 def test_everything_unknown_in_a_known_playlist_is_new_wherever_it_stands() -> None:
     """A playlist has no back catalogue: its owner puts videos anywhere."""
-    assert _select(PLAYLIST, _names("a", "b", "c"), known="b") == [("a", PENDING, None), ("c", PENDING, None)]
+    assert _select(PLAYLIST, _names("a", "b", "c"), known="b") == [("c", PENDING, None), ("a", PENDING, None)]
 
 
 def test_kinds_that_are_not_wanted_are_recorded_and_leave_room_in_the_window() -> None:
@@ -216,7 +216,7 @@ def test_deleted_videos_leave_room_in_the_window() -> None:
     """A playlist keeps them for ever; `newest: 2` means two that can be had."""
     deleted = entry_line("b").model_copy(update={"availability": REMOVED})
 
-    assert _select(PLAYLIST, [entry_line("a"), deleted, *_names("c", "d")], first_run=True, newest=2) == [
+    assert _select(PLAYLIST, [entry_line("a"), deleted, *_names("c", "d")], first_run=True, newest=2)[::-1] == [
         ("a", PENDING, None),
         ("b", PENDING, None),
         ("c", PENDING, None),
@@ -310,3 +310,16 @@ def test_new_entries_are_numbered_in_their_order() -> None:
         ("youtube.a", 7),
         ("youtube.b", 8),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first_run", "found"), [(True, Found.WINDOW), (False, Found.UPLOAD)], ids=["by its first check", "after it"]
+)
+def test_what_was_found_when(first_run: bool, found: Found) -> None:
+    """What was published since the first check is launched before anything else."""
+    memory = Known(sources=() if first_run else (VIDEOS.key,))
+
+    selected = select_new([(VIDEOS, _names("b", "a"))], Select(), memory).new
+
+    assert {entry.found for entry in selected} == {found}
+    assert {entry.found for entry in new_entries(selected, 1, NOON).values()} == {found}

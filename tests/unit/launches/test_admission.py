@@ -13,8 +13,9 @@ from trawler_operator.domain.gates.budget import Budget, BudgetLimits
 from trawler_operator.domain.gates.gate import Closing, Gate, Probe
 from trawler_operator.domain.gates.route import GateId, Route, download_route, listing_route
 from trawler_operator.domain.launches.admission import Admission, AdmissionLimits, Turn
+from trawler_operator.domain.ledger.backlog import Rank
 
-A, B, C = ("media", "a"), ("media", "b"), ("media", "c")
+A, B, C, D = ("media", "a"), ("media", "b"), ("media", "c"), ("media", "d")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 TUBE = download_route("https://youtu.be/x", "", "media/library", "media/a")
 OTHER = download_route("https://example.com/x", "", "media/library", "media/a")
@@ -38,8 +39,9 @@ class Desk:
         now: datetime = NOON,
         route: Route = TUBE,
         parallelism: int = 5,
+        rank: Rank = Rank.WINDOW,
     ) -> int:
-        granted = self.slots.request(key, route, wanted, parallelism, now)
+        granted = self.slots.request(key, route, wanted, parallelism, now, rank)
         if granted:
             gate = self.book.gate(route.egress)
             self.put(replace(gate, budget=gate.budget.spend(granted, now)))
@@ -84,7 +86,7 @@ def test_who_cannot_use_a_grant_is_first_in_line_again() -> None:
     assert desk.request(A) == 1
     assert desk.request(B, now=NOON) == 1
     assert desk.request(C) == 0
-    desk.slots.decline(B, TUBE, 1)
+    desk.slots.decline(B, TUBE, 1, Rank.WINDOW)
     assert (desk.slots.running, desk.slots.next_turn(NOON)) == (1, Turn(B, NOON))
     assert (desk.request(C), desk.request(B)) == (0, 1)
 
@@ -325,5 +327,43 @@ def test_what_could_not_begin_stands_in_line_again() -> None:
     desk = Desk(total=1)
     assert desk.request(A) == 1
     desk.slots.not_created(A, TUBE)
-    desk.slots.wait(A, TUBE)
+    desk.slots.wait(A, TUBE, Rank.WINDOW)
     assert desk.slots.next_turn(NOON) == Turn(A, NOON)
+
+
+# --- what goes first ---
+
+
+def test_what_was_published_lately_goes_before_what_first_checks_brought() -> None:
+    """Whoever stood in line longer; and that before second looks, and before back catalogue."""
+    desk = Desk(total=1)
+    assert desk.request(C) == 1
+    for key, rank in ((A, Rank.BACK_CATALOGUE), (B, Rank.SECOND_LOOK), (C, Rank.WINDOW), (D, Rank.UPLOAD)):
+        desk.request(key, rank=rank)
+    order = []
+    for _ in range(4):
+        desk.slots.end_pass(C)
+        turn = desk.slots.next_turn(NOON)
+        assert turn is not None
+        order.append(turn.key)
+        desk.slots.withdraw(turn.key)
+    assert order == [D, C, B, A]
+
+
+def test_one_whose_rank_changes_keeps_its_place_in_the_line() -> None:
+    """Among those of its new rank it came when it came."""
+    desk = Desk(total=1)
+    assert desk.request(C) == 1
+    desk.request(A)
+    desk.request(B, rank=Rank.UPLOAD)
+    desk.request(A, rank=Rank.UPLOAD)
+    desk.slots.end_pass(C)
+    assert desk.slots.next_turn(NOON) == Turn(A, NOON)
+
+
+def test_what_cannot_start_yet_holds_up_nothing_of_a_lower_rank() -> None:
+    """Its site is left alone."""
+    desk = Desk(total=1)
+    desk.close(TUBE.cookies, NOON + HOUR)
+    assert desk.request(A, rank=Rank.UPLOAD) == 0
+    assert desk.request(B, route=OTHER, rank=Rank.BACK_CATALOGUE) == 1

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.domain.ledger.backlog import Backlog, is_eligible
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.backlog import Backlog, Rank, is_eligible, rank_of
+from trawler_operator.domain.ledger.entry import Found, LaunchTimes, LedgerEntry
 from trawler_operator.domain.pauses import LONGEST_WAIT
 from trawler_operator.domain.sites import site_of
 
@@ -65,21 +65,59 @@ def test_is_eligible(entry: LedgerEntry, expected: bool) -> None:
 
 
 def test_order_of_turns() -> None:
-    """As discovered, oldest first; what a live Job works on is left out."""
+    """The newest first; what a live Job works on is left out."""
     waiting = {name: ledger_entry(LedgerState.PENDING, seq=seq) for name, seq in (("c", 3), ("a", 1), ("b", 2))}
-    assert backlog(waiting).turns("a", NOON, ALL, busy={"b"}) == {SITE: ["a", "c"]}
+    assert backlog(waiting).turns("a", NOON, ALL, busy={"b"}) == {SITE: ["c", "a"]}
 
 
-def test_second_looks_come_last() -> None:
-    """What was not for us does not stand before what is new; a premiere whose time has come is like any other."""
+@pytest.mark.parametrize(
+    ("entry", "rank"),
+    [
+        pytest.param(ledger_entry(found=Found.UPLOAD), Rank.UPLOAD, id="published since the first check"),
+        pytest.param(ledger_entry(found=Found.WINDOW), Rank.WINDOW, id="of the first check"),
+        pytest.param(
+            ledger_entry(LedgerState.WAITING, outcome=OutcomeClass.NOT_YET, launches=0, found=Found.UPLOAD),
+            Rank.UPLOAD,
+            id="a premiere that no Job has looked at",
+        ),
+        pytest.param(
+            ledger_entry(LedgerState.WAITING, outcome=OutcomeClass.NOT_YET, launches=1, found=Found.UPLOAD),
+            Rank.SECOND_LOOK,
+            id="a premiere that was not ready when a Job looked",
+        ),
+        pytest.param(
+            ledger_entry(LedgerState.WAITING, outcome=OutcomeClass.NEEDS_ACCESS, found=Found.UPLOAD),
+            Rank.SECOND_LOOK,
+            id="not for us at the last look",
+        ),
+        pytest.param(
+            ledger_entry(LedgerState.PENDING, launches=1, outcome=OutcomeClass.TERMINATED, found=Found.UPLOAD),
+            Rank.UPLOAD,
+            id="evicted: no fault of its own",
+        ),
+        pytest.param(ledger_entry(LedgerState.FAILED, found=Found.UPLOAD), Rank.SECOND_LOOK, id="failed"),
+        pytest.param(revivable("a", found=Found.UPLOAD), Rank.SECOND_LOOK, id="revived by a changed spec"),
+        pytest.param(ledger_entry(found=Found.BACK_CATALOGUE), Rank.BACK_CATALOGUE, id="older than all that was known"),
+        pytest.param(
+            ledger_entry(LedgerState.FAILED, found=Found.BACK_CATALOGUE), Rank.BACK_CATALOGUE, id="the same, failed"
+        ),
+    ],
+)
+def test_rank(entry: LedgerEntry, rank: Rank) -> None:
+    """What people wait for goes first."""
+    assert rank_of(entry) is rank
+
+
+def test_ranks_go_before_age() -> None:
+    """Within each, the newest first."""
     waiting = {
-        "members": ledger_entry(LedgerState.WAITING, seq=1, retry_at=NOON, outcome=OutcomeClass.NEEDS_ACCESS),
-        "premiere": ledger_entry(LedgerState.WAITING, seq=2, retry_at=NOON, outcome=OutcomeClass.NOT_YET),
-        "failed": ledger_entry(LedgerState.FAILED, seq=3, retry_at=NOON, outcome=OutcomeClass.TRANSIENT),
-        "new": ledger_entry(LedgerState.PENDING, seq=4),
-        "revived": ledger_entry(LedgerState.PENDING, seq=5, outcome=OutcomeClass.NEEDS_ACCESS),
+        "window": ledger_entry(LedgerState.PENDING, seq=9),
+        "failed": ledger_entry(LedgerState.FAILED, seq=8, retry_at=NOON),
+        "upload": ledger_entry(LedgerState.PENDING, seq=1, found=Found.UPLOAD),
+        "later upload": ledger_entry(LedgerState.PENDING, seq=2, found=Found.UPLOAD),
+        "old": ledger_entry(LedgerState.PENDING, seq=10, found=Found.BACK_CATALOGUE),
     }
-    assert backlog(waiting).turns("a", NOON, ALL) == {SITE: ["premiere", "failed", "new", "revived", "members"]}
+    assert backlog(waiting).turns("a", NOON, ALL) == {SITE: ["later upload", "upload", "window", "failed", "old"]}
 
 
 def test_sites_take_the_turn_of_their_first() -> None:
@@ -92,7 +130,7 @@ def test_sites_take_the_turn_of_their_first() -> None:
         "busy, first": ledger_entry(LedgerState.PENDING, seq=1, url="https://example.com/1"),
     }
     found = backlog(waiting).turns("a", NOON, 2, busy={"busy, first"})
-    assert list(found.items()) == [("vimeo.com", ["there, second"]), (SITE, ["here, third", "here, fourth"])]
+    assert list(found.items()) == [(SITE, ["here, fifth", "here, fourth"]), ("vimeo.com", ["there, second"])]
 
 
 def test_next_retry() -> None:
@@ -120,7 +158,7 @@ def test_what_was_taken_out_has_no_turn() -> None:
         "given up under this spec": revivable("b"),
     }
     made = backlog(waiting)
-    assert made.turns("b", NOON, ALL) == {SITE: ["due", "queued", "revived"]}
+    assert made.turns("b", NOON, ALL) == {SITE: ["queued", "due", "revived"]}
     for key, entry in waiting.items():
         made.remove(key, entry)
     assert made.turns("c", LATER, ALL) == {}
@@ -147,7 +185,7 @@ def test_a_clock_that_is_behind_for_a_while() -> None:
 
 
 def test_probes_take_turns() -> None:
-    """Never tried comes first, then what was tried longest ago; equals as discovered."""
+    """Never tried comes first, then what was tried longest ago; of equals the newest."""
     waiting = {
         "just": ledger_entry(LedgerState.PENDING, seq=1, times=LaunchTimes(finished=NOON)),
         "long ago": ledger_entry(LedgerState.PENDING, seq=4, times=LaunchTimes(finished=NOON - timedelta(days=1))),
@@ -157,8 +195,8 @@ def test_probes_take_turns() -> None:
     }
     made = backlog(waiting)
     made.turns("a", NOON, 1)
-    assert made.probes(SITE, ALL) == ["never", "never, found later", "long ago", "just"]
-    assert made.probes(SITE, 1, busy={"never"}) == ["never, found later"]
+    assert made.probes(SITE, ALL) == ["never, found later", "never", "long ago", "just"]
+    assert made.probes(SITE, 1, busy={"never, found later"}) == ["never"]
     assert made.probes("example.com", 1) == []
 
 
@@ -199,7 +237,7 @@ def test_the_order_is_that_of_a_look_at_everything(steps: list[tuple[Any, Any]])
 
 def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], digest: str, now: datetime) -> None:
     may = {key: entry for key, entry in present.items() if is_eligible(entry, digest, now)}
-    in_turn = sorted(may, key=lambda key: (_is_second_look(may[key]), may[key].seq, key))
+    in_turn = sorted(may, key=lambda key: (rank_of(may[key]), -may[key].seq, key))
     sites = dict.fromkeys(site_of(may[key].url) for key in in_turn)
     by_site = {site: [key for key in in_turn if site_of(may[key].url) == site] for site in sites}
     assert list(kept.turns(digest, now, ALL).items()) == list(by_site.items())
@@ -213,7 +251,3 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], digest: str, now
         and entry.state in {LedgerState.PENDING, LedgerState.WAITING}
     ]
     assert kept.next_retry(digest, now) == min(ahead, default=None)
-
-
-def _is_second_look(entry: LedgerEntry) -> bool:
-    return entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS

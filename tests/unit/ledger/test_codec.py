@@ -21,7 +21,7 @@ from trawler_operator.domain.ledger.codec import (
     decode_entry,
     encode_entry,
 )
-from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry, Sighting
+from trawler_operator.domain.ledger.entry import Found, LaunchTimes, LedgerEntry, Sighting
 
 FULL = ledger_entry(
     LedgerState.SUCCEEDED,
@@ -40,7 +40,7 @@ FULL = ledger_entry(
     claim="library",
     bytes=123_456_789_012,
     engine="2026.10.26",
-    back_catalogue=True,
+    found=Found.BACK_CATALOGUE,
     also_in=(Sighting("youtubetab.UCnumber.streams", 9), Sighting("youtubetab.PLnumber", 12)),
     times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
 )

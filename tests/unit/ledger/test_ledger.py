@@ -11,7 +11,7 @@ from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
 from trawler_operator.domain.ledger.annotations import MAX_NAMES
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, LedgerEntry, Sighting
+from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, Found, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.ledger import (
     MAX_STARTED_SOURCES,
@@ -344,7 +344,7 @@ def test_keys_in() -> None:
 def test_revived_back_catalogue_stays_old() -> None:
     """It is downloaded, and not taken for the newest that is known of its source."""
     ledger = Ledger()
-    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, back_catalogue=True)}
+    old = {"youtube.old": ledger_entry(LedgerState.SUCCEEDED, seq=9, found=Found.BACK_CATALOGUE)}
     apply(ledger, Changes(entries(1, 1) | old, {SOURCE: "now"}))
     assert ledger.known_by_source(5) == {SOURCE: ("youtube.v1",)}
 

@@ -11,6 +11,7 @@ from builders import NOON, ledger_entry
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
+from trawler_operator.domain.ledger.entry import Found
 from trawler_operator.domain.pauses import FOREVER
 from trawler_operator.domain.requests.grammar import (
     STATES,
@@ -170,9 +171,10 @@ def test_retry_of_back_catalogue() -> None:
     revived = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BackCatalogue"))
     again = carry_out(request(Verb.RETRY), carry_out(request(Verb.SKIP), revived))
 
-    assert revived.back_catalogue
-    assert again.back_catalogue
-    assert not carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BeforeWindow")).back_catalogue
+    assert revived.found is Found.BACK_CATALOGUE
+    assert again.found is Found.BACK_CATALOGUE
+    before = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BeforeWindow"))
+    assert before.found is Found.WINDOW
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ source, the ledger remembers that this source lists it too: from then on it stop
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
@@ -22,7 +22,7 @@ from trawler_downloader.contract.listing import REMOVED, EntryLine, SourceLine
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.reasons import SkipReason, message
 from trawler_operator.api.spec import Select
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class NewEntry:
         state: Pending or Skipped.
         reason: the rule, with Skipped.
         message: the value that the rule saw, with Skipped.
+        found: by the source's first check, or after it.
     """
 
     line: EntryLine
     state: LedgerState
     reason: str | None = None
     message: str | None = None
+    found: Found = Found.WINDOW
 
 
 class Memory(Protocol):
@@ -129,6 +131,7 @@ def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> 
             duration_seconds=new.line.duration_seconds,
             reason=new.reason,
             message=new.message,
+            found=new.found,
         )
         for place, new in enumerate(selected)
     }
@@ -138,12 +141,12 @@ def _wanted(source: SourceLine, entries: Sequence[EntryLine], select: Select, me
     """All entries of a source, judged, oldest first."""
     newest_first = _newest_first(source, entries)
     if source.key not in memory.sources:
-        judged = _judge_first_run(newest_first, select)
-    elif source.newest_first:
+        return _judge_first_run(newest_first, select)[::-1]
+    if source.newest_first:
         judged = _judge_newest_first(newest_first, select, lambda key: memory.marks(key, source.key))
     else:
         judged = [_judge_kind(line, select) for line in newest_first]
-    return judged if _keeps_its_order(source, entries) else judged[::-1]
+    return [replace(entry, found=Found.UPLOAD) for entry in reversed(judged)]
 
 
 def _judge_first_run(lines: Sequence[EntryLine], select: Select) -> list[NewEntry]:
@@ -203,18 +206,13 @@ def _has_times(entries: Sequence[EntryLine]) -> bool:
     return any(entry.timestamp is not None for entry in entries)
 
 
-def _keeps_its_order(source: SourceLine, entries: Sequence[EntryLine]) -> bool:
-    """A playlist without times is taken as its owner arranged it, first to last."""
-    return not source.newest_first and not _has_times(entries)
-
-
 def _newest_first(source: SourceLine, entries: Sequence[EntryLine]) -> Sequence[EntryLine]:
     """The entries in the order in which a first run counts them.
 
     A playlist is sorted by time. An entry without one stays with the last entry before it that has one (at the
     beginning, with the first that has one): on its newer side where the playlist grows at its end, on its older side
     otherwise. Where no entry has a time the playlist's own order counts: what stands first in it is what its owner
-    shows first.
+    shows first, and so what its queue begins with.
     """
     if source.newest_first or not _has_times(entries):
         return entries

@@ -20,6 +20,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from trawler_operator.domain.sites import site_of
 
@@ -66,11 +67,7 @@ class GateId:
     @property
     def name(self) -> str:
         """Its key in the ConfigMap, e.g. `egress.youtube.com.0f4c9d21a7`: readable, and distinct by the hash."""
-        parts = (self.kind.value, self.site, self.proxy, self.cookies, self.claim, self.subscription)
-        identity = "\0".join(parts)
-        digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
-        subject = _UNREADABLE.sub("_", (self.site or self.claim or self.subscription).replace("/", "."))[:MAX_READABLE]
-        return f"{self.kind.lower()}.{subject}.{digest}"
+        return _name(self)
 
     @property
     def crosses_namespaces(self) -> bool:
@@ -86,6 +83,15 @@ class GateId:
         through = f" through {self.proxy}" if self.proxy else ""
         jar = f" with cookies {self.cookies}" if self.cookies else ""
         return f"{self.site}{through}{jar}"
+
+
+@lru_cache(maxsize=16_384)
+def _name(gate: GateId) -> str:
+    # Asked for again and again: by each look at the line, of each Subscription in it.
+    parts = (gate.kind.value, gate.site, gate.proxy, gate.cookies, gate.claim, gate.subscription)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
+    subject = _UNREADABLE.sub("_", (gate.site or gate.claim or gate.subscription).replace("/", "."))[:MAX_READABLE]
+    return f"{gate.kind.lower()}.{subject}.{digest}"
 
 
 @dataclass(frozen=True, slots=True)

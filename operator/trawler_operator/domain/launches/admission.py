@@ -5,10 +5,11 @@ Job, or to a creation under way, and to nothing else: Jobs are counted anew by e
 to a pass ends with it (`end_pass`), however it ended. So a slot can neither leak nor be given twice. Gates and budgets
 are the gate book's. A claim whose Job is missing has no slot: it asks for one again (`resume`) before its Job is made.
 
-Turns are first come, first served, one start per turn while others wait: a channel with a thousand videos gets every
-second slot beside a channel with one. One that cannot start yet (its site's budget is used up, its gate is closed)
-keeps its place and lets those behind it pass. Only the one that can start next is ever woken; a thousand waiting
-Subscriptions that all came to ask would cost more than the downloads.
+What was published lately goes before what a first check brought, whosever it is, and that before second looks and
+back catalogue (`ledger.backlog.Rank`). Within each, turns are first come, first served, one start per turn while others
+wait: a channel with a thousand videos gets every second slot beside a channel with one. One that cannot start yet (its
+site's budget is used up, its gate is closed) keeps its place and lets those behind it pass. Only the one that can start
+next is ever woken; a thousand waiting Subscriptions that all came to ask would cost more than the downloads.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from trawler_operator.api.subscription import Key
 from trawler_operator.domain.gates.book import GateBook
 from trawler_operator.domain.gates.budget import BudgetLimits
 from trawler_operator.domain.gates.route import GateId, Route
+from trawler_operator.domain.ledger.backlog import Rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Admission:
         """Unfinished Jobs by the name of their egress."""
         self._granted: dict[Key, Counter[str]] = {}
         """Creations under way, by the same."""
-        self._line: OrderedDict[tuple[Key, Route], None] = OrderedDict()
+        self._line: OrderedDict[tuple[Key, Route], Rank] = OrderedDict()
         self._routes: dict[Key, set[Route]] = {}
         """The same by Subscription."""
         self._away: set[Key] = set()
@@ -110,9 +112,9 @@ class Admission:
         granted[route.egress.name] -= count
         self._granted[key] = +granted
 
-    def wait(self, key: Key, route: Route) -> None:
+    def wait(self, key: Key, route: Route, rank: Rank) -> None:
         """What was granted could not begin, and is wanted still."""
-        self._stand_in_line(key, route)
+        self._stand_in_line(key, route, rank)
 
     def end_pass(self, key: Key) -> None:
         """Nothing of the Subscription is under way any more, however its pass ended."""
@@ -137,7 +139,7 @@ class Admission:
         for route in self._routes.get(key, set()) - routes:
             self._step_out(key, route)
 
-    def request(self, key: Key, route: Route, wanted: int, parallelism: int, now: datetime) -> int:
+    def request(self, key: Key, route: Route, wanted: int, parallelism: int, now: datetime, rank: Rank) -> int:
         """Ask for slots.
 
         Args:
@@ -146,6 +148,7 @@ class Admission:
             wanted: how many of them it would start.
             parallelism: how many it runs at a time at most, by its own spec.
             now: the time.
+            rank: of the first of them.
 
         Returns:
             How many it may start at once; through a closed gate one, as its probe. Wanting more, it stays in line and
@@ -157,14 +160,14 @@ class Admission:
             # At its own cap: the end of one of its Jobs brings it back, the line has nothing to tell it.
             self._step_out(key, route)
             return 0
-        self._stand_in_line(key, route)
+        self._stand_in_line(key, route, rank)
         if self._next_place(now) != (place, now):
             return 0
         granted = 1 if self._one_at_a_time(route) else min(wanted, self._room(route, now))
         self._granted.setdefault(key, Counter())[route.egress.name] += granted
         self._step_out(key, route)
         if wanted > granted:
-            self._stand_in_line(key, route)
+            self._stand_in_line(key, route, rank)
         return granted
 
     def resume(self, key: Key, route: Route, parallelism: int) -> bool:
@@ -185,10 +188,10 @@ class Admission:
         self._granted.setdefault(key, Counter())[route.egress.name] += 1
         return True
 
-    def decline(self, key: Key, route: Route, granted: int) -> None:
+    def decline(self, key: Key, route: Route, granted: int, rank: Rank) -> None:
         """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
         self.not_created(key, route, granted)
-        self._stand_in_line(key, route)
+        self._stand_in_line(key, route, rank)
         self._line.move_to_end((key, route), last=False)
 
     def awaits_probe(self, route: Route) -> bool:
@@ -206,8 +209,8 @@ class Admission:
         found = self._next_place(now)
         return Turn(found[0][0], found[1]) if found else None
 
-    def _stand_in_line(self, key: Key, route: Route) -> None:
-        self._line.setdefault((key, route))
+    def _stand_in_line(self, key: Key, route: Route, rank: Rank) -> None:
+        self._line[key, route] = rank  # one that stands there keeps its place
         self._routes.setdefault(key, set()).add(route)
 
     def _step_out(self, key: Key, route: Route) -> None:
@@ -224,7 +227,8 @@ class Admission:
         book, limits = self._book(), self._limits.egress
         times: dict[tuple[GateId, ...], datetime | None] = {}
         best: tuple[tuple[Key, Route], datetime] | None = None
-        for place in self._line:
+        best_rank: tuple[datetime, Rank] | None = None
+        for place, rank in self._line.items():
             key, route = place
             if key in self._away:
                 continue
@@ -232,12 +236,13 @@ class Admission:
                 full = through[route.egress.name] >= limits.max_parallel
                 times[route.shared] = None if full else book.start_at(replace(route, own=()), limits, now)
             at = times[route.shared]
-            if at is not None:
-                at = max(at, book.own_passable_at(route, now))
-            if at is not None and (best is None or at < best[1]):
-                best = (place, at)
-            if best is not None and best[1] <= now:
-                break
+            if at is None:
+                continue
+            at = max(at, book.own_passable_at(route, now))
+            if best_rank is None or (at, rank) < best_rank:
+                best, best_rank = (place, at), (at, rank)
+                if best_rank == (now, Rank.UPLOAD):
+                    break
         return best
 
     def _one_at_a_time(self, route: Route) -> bool:

@@ -3,7 +3,7 @@
 An entry may be claimed when it is queued, when its time has come, or when a changed spec revives it. The
 order is kept as entries come and go, so that a pass with 100,000 of them looks at the few that it may launch:
 
-- *ready* ones by site, in the order of their turn: as discovered, oldest first, second looks last;
+- *ready* ones by site, in the order of their turn (see `Rank`), the newest first within each;
 - *timed* ones by their time: ready since then, and also if it lies further ahead than anything is put off: that is of a
   clock that ran ahead. Which of two clocks was wrong cannot be told, so the time itself stays as it was written: once
   the clock is set right, what it counted as past by mistake waits on;
@@ -19,24 +19,54 @@ import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection
 from datetime import datetime
+from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.pauses import LONGEST_WAIT
 from trawler_operator.domain.sites import site_of
 
 _WAITING = frozenset({LedgerState.PENDING, LedgerState.FAILED, LedgerState.WAITING})
+_TRIED = frozenset({LedgerState.FAILED, LedgerState.DEAD_LETTER})
 _NEVER = 0.0
+
+
+class Rank(IntEnum):
+    """In which order videos are launched, among those of all Subscriptions."""
+
+    UPLOAD = 0
+    """Published since its source's first check: what people wait for."""
+    WINDOW = 1
+    """Of the source's first check: 200 new channels have ten thousand of them."""
+    SECOND_LOOK = 2
+    """Failed before, or not for us at the last look, and most likely not now."""
+    BACK_CATALOGUE = 3
+    """Older than all that was known of its source."""
+
+
+def rank_of(entry: LedgerEntry) -> Rank:
+    """When an entry is launched, by what is known of it.
+
+    One that only waited for its announced time is no second look: no Job has looked at it yet.
+    """
+    if entry.found is Found.BACK_CATALOGUE:
+        return Rank.BACK_CATALOGUE
+    looked_at = entry.state is LedgerState.WAITING and (
+        entry.launches > 0 or entry.outcome is OutcomeClass.NEEDS_ACCESS
+    )
+    if looked_at or entry.state in _TRIED:
+        return Rank.SECOND_LOOK
+    return Rank.UPLOAD if entry.found is Found.UPLOAD else Rank.WINDOW
 
 
 class _Place(NamedTuple):
     """Where an entry stands among those that are ready: compared field by field."""
 
-    second_look: bool
-    """Not for us at the last look, and most likely not now: a thousand of them must not stand before what is new."""
-    seq: int
+    rank: Rank
+    age: int
+    """Its `seq`, negative: the newest has the highest."""
     key: str
     last_tried: float
     """Unix seconds."""
@@ -110,7 +140,7 @@ class Backlog:
         not keep the gate closed for all. Probes are rare, so nothing is kept for them: this looks at all of the site.
         """
         free = (place for place in self._ready.get(site, ()) if place.key not in busy)
-        return [place.key for place in heapq.nsmallest(limit, free, key=lambda place: (place.last_tried, place.seq))]
+        return [place.key for place in heapq.nsmallest(limit, free, key=lambda place: (place.last_tried, place.age))]
 
     def next_retry(self, digest: str, now: datetime) -> datetime | None:
         """When the next entry that waits for its time may be claimed."""
@@ -155,8 +185,8 @@ class Backlog:
 def _place(key: str, entry: LedgerEntry) -> _Place:
     ended = entry.times.finished
     return _Place(
-        second_look=entry.state is LedgerState.WAITING and entry.outcome is OutcomeClass.NEEDS_ACCESS,
-        seq=entry.seq,
+        rank=rank_of(entry),
+        age=-entry.seq,
         key=key,
         last_tried=ended.timestamp() if ended else _NEVER,
         site=site_of(entry.url),

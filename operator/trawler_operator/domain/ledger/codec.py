@@ -23,7 +23,14 @@ from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.fitting import cut_bytes
 from trawler_operator.api.times import StoredTime, format_time
-from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, NEVER_LAUNCHED, LaunchTimes, LedgerEntry, Sighting
+from trawler_operator.domain.ledger.entry import (
+    MAX_SIGHTINGS,
+    NEVER_LAUNCHED,
+    Found,
+    LaunchTimes,
+    LedgerEntry,
+    Sighting,
+)
 
 MAX_VALUE_BYTES = 1024
 """What a value takes; only an entry whose URL, id, sources and path alone are longer goes above."""
@@ -80,7 +87,7 @@ class _Value(BaseModel):
     claim: str | None = None
     bytes: int | None = Field(default=None, ge=0, le=LARGEST)
     engine: str | None = None
-    back_catalogue: bool = False
+    found: Found = Found.WINDOW
     times: _Times = _Times()
 
 
@@ -88,7 +95,7 @@ _NAMES = tuple(name for name in _Value.model_fields if name != "times")
 _SHARED = ("source", "extractor", "reason", "built_from", "engine", "claim")
 """Words that thousands of entries have in common: one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
-_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "back_catalogue", "also_in"})
+_ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "also_in"})
 
 
 def decode_entry(text: str) -> LedgerEntry:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from trawler_downloader.contract.listing import Kind
@@ -30,6 +31,17 @@ class Sighting(NamedTuple):
 
     source: str
     seq: int
+
+
+class Found(StrEnum):
+    """When a video was found, seen from its source."""
+
+    UPLOAD = "Upload"
+    """After the source's first check."""
+    WINDOW = "Window"
+    """By its first check."""
+    BACK_CATALOGUE = "BackCatalogue"
+    """Below everything known of it, and asked for since: says nothing about where the newest videos are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class LedgerEntry:
         claim: the PersistentVolumeClaim that `path` is on; `spec.library` may name another by now.
         bytes: of the media file.
         engine: yt-dlp's version of the last launch.
-        back_catalogue: found below known videos, and asked for since: says nothing about where the newest videos are.
+        found: when, seen from its source.
         times: of the last launch.
     """
 
@@ -108,7 +120,7 @@ class LedgerEntry:
     claim: str | None = None
     bytes: int | None = None
     engine: str | None = None
-    back_catalogue: bool = False
+    found: Found = Found.WINDOW
     times: LaunchTimes = NEVER_LAUNCHED
 
     def shown(self, key: str) -> str:

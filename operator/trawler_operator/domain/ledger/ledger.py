@@ -25,7 +25,7 @@ from trawler_operator.api.reasons import SkipReason
 from trawler_operator.domain.ledger.annotations import read_names, write_names
 from trawler_operator.domain.ledger.backlog import Backlog
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry, encode_entry
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.recent import Ended, RecentEntries
 
@@ -339,7 +339,7 @@ class Ledger:
         if row is None or row.shard != number:
             shard.keys.append(key)
         unwanted = entry.state is LedgerState.SKIPPED and entry.reason == SkipReason.BACK_CATALOGUE
-        old = unwanted or entry.back_catalogue
+        old = unwanted or entry.found is Found.BACK_CATALOGUE
         self._index.put(key, IndexRow(number, entry.state, entry.seq, entry.source, old), entry.also_in)
         self._counts[entry.state] += 1
         if entry.is_active:

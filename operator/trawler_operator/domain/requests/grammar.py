@@ -32,7 +32,7 @@ from trawler_operator.api.reasons import SkipReason, message
 from trawler_operator.api.status import MAX_KEY, MAX_TEXT, HandledRequest, LastHandled
 from trawler_operator.api.times import format_time, in_range
 from trawler_operator.domain.launches.transitions import queue_anew
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.pauses import FOREVER
 
 MAX_VALUE_BYTES = 16_384
@@ -166,8 +166,8 @@ def _refusal(annotation: str, text: str) -> InvalidRequestError:
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
     """What becomes of an entry that the request is for."""
     if request.verb is Verb.RETRY:
-        back_catalogue = entry.back_catalogue or entry.reason == SkipReason.BACK_CATALOGUE
-        return replace(queue_anew(entry), back_catalogue=back_catalogue)
+        found = Found.BACK_CATALOGUE if entry.reason == SkipReason.BACK_CATALOGUE else entry.found
+        return replace(queue_anew(entry), found=found)
     running = entry.state is LedgerState.RUNNING
     reason = SkipReason.CANCELLED_BY_USER if running else SkipReason.SKIPPED_BY_USER
     text = message(reason, annotation=request.verb.annotation, id=request.id)

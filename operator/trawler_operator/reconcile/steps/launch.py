@@ -22,7 +22,7 @@ from trawler_operator.domain.jobs.start_trouble import LOOK_AT_STARTING
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.claims import LaunchAction, claim, give_back, judge_launch
 from trawler_operator.domain.launches.download_job import build_download_job
-from trawler_operator.domain.ledger.backlog import is_eligible
+from trawler_operator.domain.ledger.backlog import Rank, is_eligible, rank_of
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.reconcile.ports import (
@@ -161,11 +161,12 @@ class _Launching:
         self._admission.stand_only_for(key, self._routes)
         for site, videos in turns.items():
             route = routes[site]
-            granted = self._admission.request(key, route, len(videos), parallelism, subject.now)
+            rank = rank_of(ledger.active[videos[0]])
+            granted = self._admission.request(key, route, len(videos), parallelism, subject.now, rank)
             if granted:
                 is_probe = bool(self._gatekeeper.book.closed(route.gates))
                 chosen = ledger.backlog.probes(site, granted, self._wish.busy) if is_probe else videos[:granted]
-                await self._start(route, chosen, granted)
+                await self._start(route, chosen, granted, rank)
 
     async def create_missing(self) -> None:
         """Create the Jobs of claims that have none, as far as gates, slots and budgets let them begin now.
@@ -210,7 +211,7 @@ class _Launching:
             self._admission.not_created(subject.key, route)
         return gates
 
-    async def _start(self, route: Route, chosen: list[str], granted: int) -> None:
+    async def _start(self, route: Route, chosen: list[str], granted: int, rank: Rank) -> None:
         """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
 
         Nothing goes through the gates where another pass was quicker since admission granted them, or another operator,
@@ -223,7 +224,7 @@ class _Launching:
         if launches:
             gates = await self._gatekeeper.admit_downloads(key, route, tasks.values(), subject.now)
         if gates is None:
-            self._admission.decline(key, route, granted)
+            self._admission.decline(key, route, granted, rank)
             return
         self._admission.not_created(key, route, granted - len(launches))
 
@@ -317,7 +318,7 @@ class _Launching:
         )
         ending = Ending(entry.launches, refused, subject.download_digest, gates)
         settled = await self._settler.settle(subject, self._ledger, {video: ending})
-        self._admission.wait(subject.key, route)
+        self._admission.wait(subject.key, route, rank_of(entry))
         self._note(settled)
 
     def _note(self, settled: Settled) -> None:
