@@ -80,7 +80,7 @@ async def test_the_shown_times_are_never_far_behind(world: World) -> None:
 
 
 async def test_a_check_every_hour_is_always_written(world: World) -> None:
-    """So that the column LAST CHECK shows each."""
+    """So that the column LAST-CHECK shows each."""
     operator = await at_rest(world, seconds=3600)
     await work(world, operator, timedelta(hours=12))
 
