@@ -69,7 +69,7 @@ def test_a_bot_check_in_the_middle_of_fifty(
     before = place.launches("fifty")
     message = place.wait_condition("fifty", "Ready", "False", "EgressGateClosed")["message"]
     assert f"youtube.com through {proxy} asked to slow down" in message
-    assert "kubectl -n trawler-system edit configmap trawler-gates" in message
+    assert f"kubectl -n {place.namespace} annotate --overwrite subscription fifty trawler.dev/probe=" in message
     spent = place.launches("fifty") - before
     assert spent <= PARALLELISM + _probes(_closed(operator, proxy))
     until("what ran has ended", lambda: _running(place, "fifty"), lambda jobs: len(jobs) <= 1)

@@ -82,14 +82,14 @@ def test_queued_videos_are_skipped(place: Place, site: StandIn, handle: str) -> 
     """What waits for its turn is left out; what runs goes on."""
     newest, *_ = _subscribe(place, site, handle, newest=3, suspend=True)
     oldest = site.videos(handle)[-1]["id"]
-    site.fault(endpoint="media", video=oldest, kind="slow", bytes_per_second=2000)
+    site.fault(endpoint="media", video=newest, kind="slow", bytes_per_second=2000)
     k.kubectl("-n", place.namespace, "patch", "ytsub", "asked", "--type=merge", "-p", '{"spec": {"suspend": false}}')
-    until("the first one runs", lambda: _state(place, oldest), lambda state: state == "Running")
+    until("the first one runs", lambda: _state(place, newest), lambda state: state == "Running")
     handled = _ask(place, "skip", "1;state=Pending")
     assert handled["accepted"] == 2
     site.clear_faults()
     place.wait_up_to_date("asked", 1, timeout=400)
-    assert _state(place, newest) == "Skipped"
+    assert _state(place, oldest) == "Skipped"
     assert place.launches("asked") == 1
 
 

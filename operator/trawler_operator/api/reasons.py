@@ -52,6 +52,8 @@ class ConditionReason(StrEnum):
     SOURCE_GONE = "SourceGone"
     NOT_CHECKED_YET = "NotCheckedYet"
     WATCHING = "Watching"
+    ACCESS_NEEDED = "AccessNeeded"
+    NOTHING_LISTED = "NothingListed"
 
     LISTED = "Listed"
     LISTING_TOO_LONG = "ListingTooLong"
@@ -60,6 +62,7 @@ class ConditionReason(StrEnum):
     CHECKS_DELAYED = "ChecksDelayed"
 
     ALL_DOWNLOADED = "AllDownloaded"
+    WAITING_FOR_VIDEOS = "WaitingForVideos"
     DOWNLOADS_PENDING = "DownloadsPending"
 
     IN_PLACE = "InPlace"
@@ -254,6 +257,13 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
             ConditionReason.WATCHING: "the last check went well",
+            ConditionReason.ACCESS_NEEDED: (
+                "the source is checked well, but nothing of it can be had ({waiting}): {advice}"
+            ),
+            ConditionReason.NOTHING_LISTED: (
+                "the last check went well and listed no video: the source has none of the kinds asked for ({kinds}), "
+                "or none yet; correct spec.url or spec.select.kinds, if it should have some"
+            ),
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
             ConditionReason.ON_TIME: "checks are made when they are due",
@@ -263,6 +273,9 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "sites (operator.maxConcurrentListings); check less often, or raise what is too small"
             ),
             ConditionReason.ALL_DOWNLOADED: "nothing selected waits to be downloaded",
+            ConditionReason.WAITING_FOR_VIDEOS: (
+                "nothing selected waits to be downloaded; some cannot be had yet ({waiting}) and are looked at again"
+            ),
             ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
             ConditionReason.IN_PLACE: "all videos stand where spec.library says",
             ConditionReason.LIBRARY_CHANGED: (

@@ -28,12 +28,11 @@ def world() -> World:
 
 
 async def at_rest(world: World, *, seconds: int, defaults: JobDefaults | None = None) -> Operator:
-    """An operator of two Subscriptions that have been checked, and for which nothing is to be downloaded."""
-    world.site.videos.clear()
+    """An operator of two Subscriptions that have been checked, and that have downloaded what there is."""
     operator = world.operator(defaults=defaults)
     for key in (KEY, OTHER):
         world.cluster.subscribe({"schedule": {"intervalSeconds": seconds}}, name=key[1])
-        await operator.reconcile(key)
+        await world.settle(operator, key)
     forget_calls(world)
     return operator
 

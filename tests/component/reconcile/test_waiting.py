@@ -28,7 +28,7 @@ async def test_premiere(world: World) -> None:
     await world.settle(operator)
     entry = world.cluster.ledger()[VIDEO]
     assert (entry.state, entry.reason, entry.launches) == (LedgerState.WAITING, "Premiere", 0)
-    assert world.cluster.condition("UpToDate") == ("True", "AllDownloaded")
+    assert world.cluster.condition("UpToDate") == ("True", "WaitingForVideos")
     assert world.cluster.subscription()["status"]["counts"]["waiting"] == 1
     world.clock.time = starts
     await operator.reconcile()

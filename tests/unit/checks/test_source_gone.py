@@ -9,10 +9,11 @@ import pytest
 
 from builders import LISTING_DIGEST, NO_LISTER, NOON, built_status
 from trawler_downloader.contract.listing import ListingEnd
-from trawler_downloader.contract.outcomes import OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.spec import Schedule
 from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.domain.checks.schedule import CheckHistory, PollDecision, Why, poll_decision
+from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -30,7 +31,8 @@ def after(check: CheckReport | None, gone: int, listing: str = LISTING_DIGEST) -
         "lastCheckTime": "2026-11-21T11:00:00Z",
         "lastCheckDigest": LISTING_DIGEST,
     }
-    return built_status(status=before, check=check, listing=listing)
+    known = LedgerFacts(counts={LedgerState.SUCCEEDED: 1})
+    return built_status(status=before, ledger=known, check=check, listing=listing)
 
 
 def reason(status: SubscriptionStatus, kind: str) -> str:

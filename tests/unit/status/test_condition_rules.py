@@ -64,6 +64,50 @@ READY_ROWS = (
         reason="CheckFailed",
         says="the last check failed: no such host",
     ),
+    Row(
+        "all that it lists is for members",
+        check=WELL,
+        ledger=LedgerFacts({LedgerState.WAITING: 3, LedgerState.SKIPPED: 9}, {"MembersOnly": 2, "Private": 1}),
+        ready="False",
+        reason="AccessNeeded",
+        says="(2 MembersOnly, 1 Private): name the cookies",
+    ),
+    Row(
+        "the same, and it has cookies",
+        {"access": {"cookiesSecretRef": {"name": "c"}}},
+        check=WELL,
+        ledger=LedgerFacts({LedgerState.WAITING: 3}, {"MembersOnly": 3}),
+        ready="False",
+        reason="AccessNeeded",
+        says="see spec.access.cookies",
+    ),
+    Row(
+        "members' videos among others",
+        check=WELL,
+        ledger=LedgerFacts({LedgerState.WAITING: 3, LedgerState.SUCCEEDED: 1}, {"MembersOnly": 3}),
+    ),
+    Row(
+        "all that it lists is announced for later",
+        check=WELL,
+        ledger=LedgerFacts({LedgerState.WAITING: 1}, {"Premiere": 1}),
+    ),
+    Row(
+        "a channel without the wanted tab",
+        {"select": {"kinds": ["Video"]}},
+        check=WELL,
+        ledger=LedgerFacts(),
+        ready="False",
+        reason="NothingListed",
+        says="none of the kinds asked for (Video)",
+    ),
+    Row(
+        "the same, and the last check failed",
+        check=CHECK_FAILED,
+        ledger=LedgerFacts(),
+        ready="False",
+        reason="CheckFailed",
+    ),
+    Row("all that it lists is unwanted", check=WELL, ledger=LedgerFacts({LedgerState.SKIPPED: 9})),
     Row("the lister is down", check=NO_LISTER, ready="False", reason="ListerUnavailable", says="connection refused"),
 )
 
@@ -223,7 +267,7 @@ def test_a_changed_library_names_both_places_until_it_is_changed_back() -> None:
 )
 def test_ledger_intact(broken: tuple[str, ...], expected: str, says: str) -> None:
     """A value that someone broke by hand is named, and its Subscription goes on."""
-    status = built_status(ledger=LedgerFacts(broken=broken), check=WELL)
+    status = built_status(ledger=LedgerFacts({LedgerState.SUCCEEDED: 1}, broken=broken), check=WELL)
 
     assert _condition(status, "LedgerIntact").status == expected
     assert says in _condition(status, "LedgerIntact").message
@@ -273,3 +317,12 @@ def test_what_was_said_of_another_source_counts_no_more(kind: str) -> None:
     after = built_status({}, before.to_dict(), LedgerFacts(), generation=2, listing="another")
 
     assert _condition(after, kind).status == "Unknown"
+
+
+def test_what_cannot_be_had_yet_is_counted_by_its_reason() -> None:
+    """UpToDate is True all the same: nothing waits to be downloaded."""
+    facts = LedgerFacts({LedgerState.WAITING: 3, LedgerState.SUCCEEDED: 1}, {"MembersOnly": 2, "Premiere": 1})
+    condition = _condition(built_status(ledger=facts, check=WELL), "UpToDate")
+
+    assert (condition.status, condition.reason) == ("True", "WaitingForVideos")
+    assert "(2 MembersOnly, 1 Premiere)" in condition.message

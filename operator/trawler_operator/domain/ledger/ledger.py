@@ -137,6 +137,7 @@ class Ledger:
         self._dead_letters: dict[str, str] = {}
         """Key → reason, of those that were given up: their entries are not in memory."""
         self._dead_reasons: Counter[str] = Counter()
+        self._waiting_reasons: Counter[str] = Counter()
         self._bytes = 0
         self._successes = RecentEntries()
         self._failures = RecentEntries()
@@ -199,6 +200,10 @@ class Ledger:
     def running(self) -> dict[str, LedgerEntry]:
         """Entries that a launch has claimed."""
         return dict(self._running)
+
+    def waiting(self) -> Counter[str]:
+        """How many videos cannot be had yet, by reason."""
+        return +self._waiting_reasons
 
     def dead_letters(self) -> Counter[str]:
         """How many videos were given up, by reason."""
@@ -345,6 +350,8 @@ class Ledger:
         if entry.is_active:
             self.active[key] = entry
             self.backlog.put(key, entry)
+        if entry.state is LedgerState.WAITING:
+            self._waiting_reasons[entry.reason or NO_REASON] += 1
         if entry.state is LedgerState.RUNNING:
             self._running[key] = entry
         elif entry.state is LedgerState.SUCCEEDED:
@@ -370,6 +377,8 @@ class Ledger:
         self.problems.pop(key, None)
         if (entry := self.active.pop(key, None)) is not None:
             self.backlog.remove(key, entry)
+            if entry.state is LedgerState.WAITING:
+                self._waiting_reasons[entry.reason or NO_REASON] -= 1
         self._running.pop(key, None)
         if (reason := self._dead_letters.pop(key, None)) is not None:
             self._dead_reasons[reason] -= 1

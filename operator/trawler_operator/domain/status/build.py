@@ -47,6 +47,7 @@ class LedgerFacts:
 
     Args:
         counts: entries per state.
+        waiting: videos that cannot be had yet, by reason.
         total_bytes: of all media files.
         shards: number of ConfigMaps.
         recent_successes: newest first.
@@ -55,6 +56,7 @@ class LedgerFacts:
     """
 
     counts: Mapping[LedgerState, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
     total_bytes: int = 0
     shards: int = 0
     recent_successes: Sequence[Ended] = ()
@@ -122,8 +124,9 @@ def build_status(
     )
     stale = status.last_check_digest != digests.listing
     judge = Judge(previous.conditions, subscription.generation, now, is_stale=stale)
+    knows_any = bool(ledger.broken) or any(ledger.counts.values())
     conditions = (
-        judge.ready(subscription, status, check, blocker),
+        judge.ready(subscription, status, check, blocker, ledger.waiting, knows_any=knows_any),
         judge.source_reachable(status, check),
         on_schedule(
             previous.conditions,
@@ -132,7 +135,7 @@ def build_status(
             generation=subscription.generation,
             now=now,
         ),
-        judge.up_to_date(status),
+        judge.up_to_date(status, ledger.waiting),
         judge.library_in_place(status.library, library),
         judge.ledger_intact(subscription, ledger.broken),
     )

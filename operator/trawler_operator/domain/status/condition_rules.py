@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from trawler_downloader.contract.listing import ListingEnd
 from trawler_downloader.contract.outcomes import OutcomeClass
-from trawler_downloader.contract.reasons import Reason
+from trawler_downloader.contract.reasons import Reason, class_of
 from trawler_operator.api.conditions import REASON_PATTERN, Condition, ConditionStatus, ConditionType, make_condition
 from trawler_operator.api.labels import ledger_selector
 from trawler_operator.api.reasons import ConditionReason, message
-from trawler_operator.api.status import LibraryStatus, SubscriptionStatus
+from trawler_operator.api.status import Counts, LibraryStatus, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.schedule import GONE_AFTER
 
 MAX_BROKEN_NAMED = 5
+_NAME_COOKIES = "name the cookies of an account that may see them in spec.access.cookiesSecretRef"
 _REASON = re.compile(REASON_PATTERN)
 
 _SAID_BY_A_CHECK = frozenset({ConditionReason.CHECK_FAILED})
@@ -87,6 +88,9 @@ class Judge:
         status: SubscriptionStatus,
         check: CheckReport | None,
         blocker: Blocker | None,
+        waiting: Mapping[str, int],
+        *,
+        knows_any: bool,
     ) -> Condition:
         """The first of the reasons that holds."""
         kind = ConditionType.READY
@@ -97,11 +101,11 @@ class Judge:
         if status.gone_checks >= GONE_AFTER and not self._is_stale:
             text = message(ConditionReason.SOURCE_GONE, checks=status.gone_checks)
             return self._set(kind, ConditionStatus.FALSE, ConditionReason.SOURCE_GONE, text)
-        if check is not None:
-            return self._after(kind, check)
-        if status.last_check_time is None or self._is_stale:
+        if check is None and (status.last_check_time is None or self._is_stale):
             return self.unknown(kind)
-        return self._since_last_check(kind, status)
+        said = self._since_last_check(kind, status) if check is None else self._after(kind, check)
+        nothing = _nothing_to_do(subscription, status.counts, waiting, knows_any=knows_any)
+        return said if nothing is None or said.status is not ConditionStatus.TRUE else self.blocked(nothing)
 
     def source_reachable(self, status: SubscriptionStatus, check: CheckReport | None) -> Condition:
         """The last listing was complete."""
@@ -115,7 +119,7 @@ class Judge:
         listed = ConditionReason.LISTING_TOO_LONG if check.end is ListingEnd.LIMIT else ConditionReason.LISTED
         return self._set(kind, ConditionStatus.TRUE, listed, message(listed))
 
-    def up_to_date(self, status: SubscriptionStatus) -> Condition:
+    def up_to_date(self, status: SubscriptionStatus, waiting: Mapping[str, int]) -> Condition:
         """Nothing selected waits to be downloaded."""
         kind = ConditionType.UP_TO_DATE
         counts = status.counts
@@ -127,6 +131,9 @@ class Judge:
             return self._set(kind, ConditionStatus.FALSE, ConditionReason.DOWNLOADS_PENDING, text)
         if status.last_successful_check_time is None or self._is_stale:
             return self.unknown(kind)
+        if waiting:
+            text = message(ConditionReason.WAITING_FOR_VIDEOS, waiting=_listed(waiting))
+            return self._set(kind, ConditionStatus.TRUE, ConditionReason.WAITING_FOR_VIDEOS, text)
         return self._set(
             kind, ConditionStatus.TRUE, ConditionReason.ALL_DOWNLOADED, message(ConditionReason.ALL_DOWNLOADED)
         )
@@ -197,6 +204,26 @@ class Judge:
 
     def _set(self, kind: ConditionType, status: ConditionStatus, reason: str, text: str) -> Condition:
         return make_condition(self._previous, kind, status, reason, text, generation=self._generation, now=self._now)
+
+
+def _nothing_to_do(
+    subscription: Subscription, counts: Counts, waiting: Mapping[str, int], *, knows_any: bool
+) -> Blocker | None:
+    """Why a source that is checked well brings nothing, if it never did: somebody has to change the spec."""
+    if counts.downloaded or counts.queued or counts.running or counts.failed:
+        return None
+    if waiting and all(class_of(reason) is OutcomeClass.NEEDS_ACCESS for reason in waiting):
+        reason = ConditionReason.ACCESS_NEEDED
+        advice = "see spec.access.cookies" if subscription.spec.access.cookies_secret_ref else _NAME_COOKIES
+        return Blocker(reason, message(reason, waiting=_listed(waiting), advice=advice))
+    if not knows_any:
+        kinds = ", ".join(subscription.spec.select.kinds or ()) or "those of the URL, or Video"
+        return Blocker(ConditionReason.NOTHING_LISTED, message(ConditionReason.NOTHING_LISTED, kinds=kinds))
+    return None
+
+
+def _listed(waiting: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(waiting.items()))
 
 
 def _describe(library: LibraryStatus) -> str:

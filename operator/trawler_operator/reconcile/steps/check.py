@@ -172,7 +172,7 @@ class Checker:
         report = CheckReport(
             subject.now,
             trailer.end,
-            source_id=first.id if first else None,
+            source_id=first.id if first else subject.subscription.spec.url,
             source_title=first.title if first else None,
             requested=requested,
         )

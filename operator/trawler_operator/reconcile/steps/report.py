@@ -245,6 +245,7 @@ def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: d
 def _facts(subscription: Subscription, ledger: Ledger, *, complete: bool) -> LedgerFacts:
     facts = LedgerFacts(
         counts=ledger.counts,
+        waiting=ledger.waiting(),
         total_bytes=ledger.total_bytes,
         shards=ledger.shard_count,
         recent_successes=ledger.recent_successes(),
