@@ -28,12 +28,11 @@ def world() -> World:
 
 
 async def at_rest(world: World, *, seconds: int, defaults: JobDefaults | None = None) -> Operator:
-    """An operator of two Subscriptions that have been checked, and for which nothing is to be downloaded."""
-    world.site.videos.clear()
+    """An operator of two Subscriptions that have been checked, and that have downloaded what there is."""
     operator = world.operator(defaults=defaults)
     for key in (KEY, OTHER):
         world.cluster.subscribe({"schedule": {"intervalSeconds": seconds}}, name=key[1])
-        await operator.reconcile(key)
+        await world.settle(operator, key)
     forget_calls(world)
     return operator
 
@@ -80,7 +79,7 @@ async def test_the_shown_times_are_never_far_behind(world: World) -> None:
 
 
 async def test_a_check_every_hour_is_always_written(world: World) -> None:
-    """So that the column LAST CHECK shows each."""
+    """So that the column LAST-CHECK shows each."""
     operator = await at_rest(world, seconds=3600)
     await work(world, operator, timedelta(hours=12))
 

@@ -12,7 +12,7 @@ from trawler_operator.api.times import parse_time
 CHECK_TIMES = frozenset({"lastCheckTime", "lastSuccessfulCheckTime", "lastAuditTime", "nextCheckTime"})
 """What a check changes that went as the last one did and found nothing new."""
 LONGEST_LAG = timedelta(minutes=30)
-"""For which the stored times of checks may be behind. So the column LAST CHECK is half an hour out at most, and a
+"""For which the stored times of checks may be behind. So the column LAST-CHECK is half an hour out at most, and a
 Subscription that is checked hourly, as by default, always shows its last check: no restart repeats one of those. One
 that is checked more often may be checked once too early after a restart."""
 
