@@ -35,6 +35,7 @@ _VIDEO = "youtube.v0"
 
 NONE, GATE = "none", "Ready=False EgressGateClosed"
 VOLUME_GATE, PAUSE = "Ready=False VolumeGateClosed", "Ready=False SubscriptionGateClosed"
+ACCESS = "Ready=False AccessNeeded"
 A_MINUTE, A_QUARTER, AN_HOUR, A_DAY = (60, 72), (900, 1080), (3600, 4320), (86_400, 103_680)
 """Pauses, with the fifth that each may be longer."""
 NEVER: Again = None

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from component.aftermath import A_DAY, A_MINUTE, A_QUARTER, AN_HOUR, GATE, NEVER, NONE, Again, Fate, prove
+from component.aftermath import A_DAY, A_MINUTE, A_QUARTER, ACCESS, AN_HOUR, GATE, NEVER, NONE, Again, Fate, prove
 from component.download_job import Job
 from component.lister_harness import YOUTUBE
 from component.proxies import answering_proxy
@@ -93,15 +93,15 @@ ROWS = (
     Row("channel that is not live", "not live now", {}, url=f"{YOUTUBE}/@chan/live",
         fate=Fate("NotLive", "NotYet", 41, "Waiting", NONE, AN_HOUR)),
     # Not for us.
-    Row("private", "private", _state("private"), Fate("Private", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
+    Row("private", "private", _state("private"), Fate("Private", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
     Row("members only", "members", _state("members_only"),
-        Fate("MembersOnly", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
+        Fate("MembersOnly", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
     Row("members only, by level", "members", _state("members_by_level"),
-        Fate("MembersOnly", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
-    Row("age", "age", _state("age"), Fate("AgeRestricted", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
+        Fate("MembersOnly", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
+    Row("age", "age", _state("age"), Fate("AgeRestricted", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
     Row("not in this country", "country", _state("geo"),
-        Fate("GeoRestricted", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
-    Row("sign-in", "sign-in", _state("sign_in"), Fate("LoginRequired", "NeedsAccess", 42, "Waiting", NONE, A_DAY)),
+        Fate("GeoRestricted", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
+    Row("sign-in", "sign-in", _state("sign_in"), Fate("LoginRequired", "NeedsAccess", 42, "Waiting", ACCESS, A_DAY)),
     # The site asks us to stop.
     Row("bot check", "not a bot", _state("bot_check"),
         Fate("BotCheck", "RateLimited", 43, "Pending", GATE, A_QUARTER)),
