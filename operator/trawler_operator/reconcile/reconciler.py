@@ -21,6 +21,7 @@ from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.domain.status.punctuality import is_shown_late
 from trawler_operator.reconcile.failures import StepFailure
+from trawler_operator.reconcile.job_watcher import JobWatcher
 from trawler_operator.reconcile.known_statuses import KnownStatuses
 from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING, NextPasses
 from trawler_operator.reconcile.one_pass import OnePass, Parts
@@ -38,7 +39,7 @@ from trawler_operator.reconcile.steps.history import Historian
 from trawler_operator.reconcile.steps.launch import Launcher
 from trawler_operator.reconcile.steps.prerequisites import Prerequisites
 from trawler_operator.reconcile.steps.report import Reporter
-from trawler_operator.reconcile.steps.settle import JobWatcher, Settler, held_slots
+from trawler_operator.reconcile.steps.settle import Settler, held_slots
 from trawler_operator.reconcile.stores.gate_store import GateStore
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper, GateLimits
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore

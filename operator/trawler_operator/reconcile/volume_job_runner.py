@@ -28,6 +28,7 @@ from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.domain.line import Line, LineLimits
 from trawler_operator.domain.volume_jobs.order import R, VolumeJobOrder, build_volume_job, check_answer
 from trawler_operator.domain.volume_jobs.tries import Tries, describe_failure, retry_at, sort_jobs
+from trawler_operator.reconcile.job_watcher import JobWatcher, job_not_starting
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     Event,
@@ -37,7 +38,6 @@ from trawler_operator.reconcile.ports import (
     RejectedError,
     UnavailableError,
 )
-from trawler_operator.reconcile.steps.settle import JobWatcher, job_not_starting
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 
 logger = logging.getLogger(__name__)

@@ -33,8 +33,8 @@ from trawler_operator.domain.history.inventory import (
 )
 from trawler_operator.domain.history.survey import may_be_new
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
+from trawler_operator.reconcile.job_watcher import JobWatcher, unless_said
 from trawler_operator.reconcile.ports import Event, KubernetesApi
-from trawler_operator.reconcile.steps.settle import JobWatcher, unless_said
 from trawler_operator.reconcile.steps.surveyor import Awaited, Surveyor
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore

@@ -1,10 +1,10 @@
 """First step of a pass: what became of the launches, written to the ledger; only then are Jobs deleted.
 
 A launch that does not start, or does not end, or whose pod an injected container keeps alive after the download has
-ended, is settled in the ledger before its Job is deleted. Killed in between,
-the next process finds a Job whose launch the ledger has settled, and deletes that; the other way round it would find a
-launch without a Job, and create the same again. Jobs are deleted in the background: in the foreground one would stay
-for as long as its pod does, on a node that is away for ever.
+ended, is settled in the ledger before its Job is deleted. Killed in between, the next process finds a Job whose launch
+the ledger has settled, and deletes that; the other way round it would find a launch without a Job, and create the same
+again. Jobs are deleted in the background: in the foreground one would stay for as long as its pod does, on a node that
+is away for ever.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from trawler_downloader.contract.outcomes import LedgerState
@@ -23,18 +23,11 @@ from trawler_operator.domain.gates.gate import Finding, download_finding, launch
 from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
-from trawler_operator.domain.jobs.containers import is_kept_alive, may_be_kept_alive
 from trawler_operator.domain.jobs.digests import LENGTH as DIGEST_LENGTH
 from trawler_operator.domain.jobs.manifest import claim_of
 from trawler_operator.domain.jobs.outcome import ObservedOutcome, is_finished, observe_container, observe_outcome
 from trawler_operator.domain.jobs.start_trouble import (
-    LOOK_AT_STARTING,
-    Patience,
-    Trouble,
     find_other_owner,
-    find_stuck_deletion,
-    find_trouble,
-    first_look,
     look_again,
 )
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
@@ -42,6 +35,7 @@ from trawler_operator.domain.launches.transitions import is_held_by_a_gate, sett
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.status.cookies import CookiesVerdict, cookies_verdict
+from trawler_operator.reconcile.job_watcher import JobWatcher, job_not_starting, unless_said
 from trawler_operator.reconcile.ports import Event, KubernetesApi, Manifest, Measurements
 from trawler_operator.reconcile.stores.gatekeeper import AboutGate, Gatekeeper
 from trawler_operator.reconcile.stores.ledger_store import LedgerStore
@@ -136,54 +130,6 @@ def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset
     return Counter(
         egress_name(job) for name, job in jobs.items() if name not in deleted and is_unfinished_download(job)
     )
-
-
-class JobWatcher:
-    """Looks at the pods of live Jobs: what holds a Job up, by our own clock, and whether its download has ended.
-
-    Args:
-        api: the cluster.
-        patience: chart values.
-    """
-
-    def __init__(self, api: KubernetesApi, patience: Patience) -> None:
-        self._api = api
-        self._patience = patience
-
-    async def find_kept_alive(self, job: Manifest) -> Manifest | None:
-        """The pod of a live Job whose download has ended while another container keeps it alive; None: it goes on."""
-        if not may_be_kept_alive(job):
-            return None
-        pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
-        return pod if pod is not None and is_kept_alive(pod) else None
-
-    async def look(self, job: Manifest, now: datetime) -> tuple[Trouble | None, datetime | None]:
-        """What holds a live Job up, if that is worth saying by now, and when to look at it again."""
-        look = first_look(job, self._patience)
-        if look is None:
-            return None, None
-        look += self._api.clock_ahead
-        if now < look:
-            return None, min(look, now + LOOK_AT_STARTING)
-        metadata = job["metadata"]
-        pod = await self._api.find_pod(metadata["namespace"], metadata["name"])
-        trouble = self._by_our_clock(find_trouble(job, pod, self._patience))
-        if trouble is None:
-            return None, None
-        if trouble.shown_at > now:
-            return None, trouble.shown_at
-        return trouble, trouble.ends_at if trouble.ends_at > now else None
-
-    def stuck_deletion(self, job: Manifest) -> Trouble | None:
-        """What it means that a Job whose name is needed is being deleted."""
-        return self._by_our_clock(find_stuck_deletion(job, self._patience))
-
-    def _by_our_clock(self, trouble: Trouble | None) -> Trouble | None:
-        """Patience counts from the API server's stamps: our clock, if it is ahead, must not end it at first sight."""
-        if trouble is None:
-            return None
-        shown_at, ends_at = (at + self._api.clock_ahead for at in (trouble.shown_at, trouble.ends_at))
-        return replace(trouble, shown_at=shown_at, ends_at=ends_at)
 
 
 class Settler:
@@ -349,26 +295,6 @@ class Settler:
         alive = [job for job in unclaimed if job not in forgotten and not is_finished(job)]
         gone = frozenset(job["metadata"]["name"] for job in forgotten)
         return Kept(held_slots(jobs, gone), frozenset(busy_videos(alive)))
-
-
-def job_not_starting(job: str, trouble: Trouble) -> Event | None:
-    """The Event of a Job that does not come to run; None for other trouble."""
-    if trouble.reason not in NEVER_STARTED:
-        return None
-    text = message(EventReason.JOB_NOT_STARTING, job=job, detail=trouble.message)
-    return Event(EventReason.JOB_NOT_STARTING, text, warning=True)
-
-
-def unless_said(subject: Subject, event: Event | None, detail: str) -> tuple[Event, ...]:
-    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does.
-
-    Args:
-        subject: the Subscription.
-        event: None: there is nothing to say.
-        detail: what the status says of it.
-    """
-    said = any(detail in condition.message for condition in subject.subscription.status.conditions)
-    return () if event is None or said else (event,)
 
 
 def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:

@@ -19,8 +19,8 @@ from trawler_operator.api.subscription import Key
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.history.inventory import asked_by
 from trawler_operator.domain.history.survey import LONGEST_AGE, Survey, SurveyId, order_survey, survey_id
+from trawler_operator.reconcile.job_watcher import unless_said
 from trawler_operator.reconcile.ports import ApiError, Event
-from trawler_operator.reconcile.steps.settle import unless_said
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 from trawler_operator.reconcile.subject import Subject
 from trawler_operator.reconcile.volume_job_runner import Delivery, Standing, Unfinished, VolumeJobRunner
