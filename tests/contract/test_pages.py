@@ -24,7 +24,7 @@ from trawler_operator.domain.line import Length
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 VALUES = yaml.safe_load((ROOT / "helm" / "trawler" / "values.yaml").read_text(encoding="utf-8"))
 VERSION = subscription_crd()["spec"]["versions"][0]
 SPEC, STATUS = (VERSION["schema"]["openAPIV3Schema"]["properties"][name] for name in ("spec", "status"))
@@ -76,7 +76,7 @@ def test_every_field_of_the_spec_has_its_row() -> None:
     assert sorted(_words(_table("Fields"))) == sorted(_leaves(SPEC))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_fields_and_values_that_a_page_names_are_there(page: Path) -> None:
     """With or without `spec.` before a field. What begins with no section of spec, status or values is no field."""
     sections = {*SPEC["properties"], *VALUES, "spec", "status"}

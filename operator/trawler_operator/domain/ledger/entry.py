@@ -67,7 +67,7 @@ class LedgerEntry:
     """What is known of a video.
 
     Args:
-        state: where it stands (see the state table in the design page).
+        state: where it stands (see the table of states in docs/design/video.md).
         seq: order of discovery within the Subscription, oldest first; never reused.
         source: `source_key` of the listing that told of it first.
         also_in: other sources that listed it since, at most MAX_SIGHTINGS, the latest last.
