@@ -9,8 +9,9 @@ from trawler_operator.api.conditions import ConditionType
 from trawler_operator.api.reasons import ConditionReason, EventReason
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Conditions\n")[2].partition("\n## ")[0]
+STATUS = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
 OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
+CONDITIONS = STATUS.partition("\n## Conditions\n")[2].partition("\n## ")[0]
 OF_READY = OUTCOMES.partition("\n## Reasons of `Ready`\n")[2].partition("\n## ")[0]
 EVENTS = OUTCOMES.partition("\n## Events\n")[2].partition("\n## ")[0]
 
@@ -26,14 +27,14 @@ def _words(text: str) -> list[str]:
 
 
 def test_every_condition_is_explained() -> None:
-    """In the README, once."""
-    assert sorted(word for row in _rows(README) for word in _words(row[0])) == sorted(ConditionType)
+    """On the page about the status, once."""
+    assert sorted(word for row in _rows(CONDITIONS) for word in _words(row[0])) == sorted(ConditionType)
 
 
 def test_every_reason_of_a_condition_is_explained() -> None:
     """Those of Ready on a page of their own; the other conditions' stand beside them."""
     of_ready = [word for row in _rows(OF_READY) for word in _words(row[0])]
-    of_others = {word for row in _rows(README)[1:] for word in _words(row[2])}
+    of_others = {word for row in _rows(CONDITIONS)[1:] for word in _words(row[2])}
 
     assert len(of_ready) == len(set(of_ready))
     assert set(ConditionReason) - set(of_ready) - of_others == set()
