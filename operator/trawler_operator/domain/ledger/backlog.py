@@ -37,7 +37,7 @@ class Rank(IntEnum):
     """In which order videos are launched, among those of all Subscriptions."""
 
     UPLOAD = 0
-    """Published since its source's first check: what people wait for."""
+    """Found since its source's first check, so most likely published since: what people wait for."""
     WINDOW = 1
     """Of the source's first check: 200 new channels have ten thousand of them."""
     SECOND_LOOK = 2
