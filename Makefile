@@ -19,7 +19,7 @@ venv:
 	@PYTHON=$(PYTHON) hack/python/venv
 
 .PHONY: check
-check: lint types unit ## lint, types, import rules, unit, component, contract and chart tests: no root, no Docker, no cluster
+check: lint types unit ## while you work: lint, types, import rules, unit and contract tests
 
 .PHONY: lint
 lint: venv
@@ -37,10 +37,14 @@ COVERED := trawler_operator.domain trawler_downloader.contract trawler_downloade
 .PHONY: unit
 unit: venv
 	$(PYTEST) -q -n auto --dist worksteal tests/unit $(COVERED:%=--cov=%) --cov-branch --cov-fail-under=100
-	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests --ignore=tests/unit
+	$(PYTEST) -q tests/contract
+
+.PHONY: component
+component: venv ## before a commit: several modules together, and the chart: no root, no Docker, no cluster (ARGS="-k line")
+	$(PYTEST) -q -n auto --dist worksteal -m "not e2e and not image" tests --ignore=tests/unit --ignore=tests/contract $(ARGS)
 
 .PHONY: test
-test: ## make check, the tests inside the downloader image, the end-to-end suite on kind (TRAWLER_LONG=1: the longest too)
+test: ## make check, make component, the tests inside the downloader image, the end-to-end suite on kind (TRAWLER_LONG=1: the longest too)
 	hack/test
 
 .PHONY: e2e
