@@ -122,6 +122,22 @@ def test_ready(row: Row) -> None:
     assert row.says in ready.message
 
 
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        pytest.param({LedgerState.RUNNING: 1}, "AccessNeeded", id="a second look runs"),
+        pytest.param({LedgerState.RUNNING: 1, LedgerState.PENDING: 1}, "Watching", id="something new is wanted"),
+        pytest.param({LedgerState.SUCCEEDED: 1}, "Watching", id="one came"),
+    ],
+)
+def test_ready_says_that_access_is_needed_until_something_changes(counts: dict[LedgerState, int], reason: str) -> None:
+    """Alerts would come and go with each second look."""
+    needed = built_status(check=WELL, ledger=LedgerFacts({LedgerState.WAITING: 1}, {"AgeRestricted": 1}))
+    later = built_status({}, needed.to_dict(), LedgerFacts(counts))
+
+    assert _condition(later, "Ready").reason == reason
+
+
 @pytest.mark.parametrize("failure", [CHECK_FAILED, NO_LISTER], ids=["source", "lister"])
 def test_ready_repeats_the_last_failure_until_the_next_check(failure: CheckReport) -> None:
     """A pass without a check changes nothing."""
@@ -154,12 +170,15 @@ def test_ready_does_not_go_on_blaming_a_ledger_that_is_written_again() -> None:
     assert (ready.reason, ready.message) == ("CheckFailed", "the last check failed: no such host")
 
 
-def test_ready_blames_the_ledger_until_a_check_could_be_recorded() -> None:
+@pytest.mark.parametrize(
+    "reason", [ConditionReason.LEDGER_NOT_WRITABLE, ConditionReason.LEDGER_BUSY, ConditionReason.CHECK_NOT_RECORDED]
+)
+def test_ready_blames_the_ledger_until_a_check_could_be_recorded(reason: ConditionReason) -> None:
     """What that check found is written by no later pass."""
-    unrecorded = built_status(check=NO_LISTER, blocker=Blocker(ConditionReason.LEDGER_NOT_WRITABLE, "a quota"))
+    unrecorded = built_status(check=NO_LISTER, blocker=Blocker(reason, "a quota"))
     ready = _condition(built_status({}, unrecorded.to_dict()), "Ready")
 
-    assert (ready.reason, ready.message) == ("LedgerNotWritable", "a quota")
+    assert (ready.reason, ready.message) == (reason, "a quota")
 
 
 def test_ready_names_at_least_the_class_of_a_forgotten_failure() -> None:

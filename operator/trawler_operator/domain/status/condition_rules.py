@@ -20,10 +20,18 @@ from trawler_operator.domain.checks.schedule import GONE_AFTER
 
 MAX_BROKEN_NAMED = 5
 _NAME_COOKIES = "name the cookies of an account that may see them in spec.access.cookiesSecretRef"
+_ASK_AGAIN = "; then ask for the videos with the annotation trawler.dev/retry: <new id>;class=NeedsAccess"
 _REASON = re.compile(REASON_PATTERN)
 
 _SAID_BY_A_CHECK = frozenset({ConditionReason.CHECK_FAILED})
-_SAID_OF_NO_SOURCE = frozenset({ConditionReason.LISTER_UNAVAILABLE, ConditionReason.LEDGER_NOT_WRITABLE})
+_SAID_OF_NO_SOURCE = frozenset(
+    {
+        ConditionReason.LISTER_UNAVAILABLE,
+        ConditionReason.LEDGER_NOT_WRITABLE,
+        ConditionReason.LEDGER_BUSY,
+        ConditionReason.CHECK_NOT_RECORDED,
+    }
+)
 """Reasons of Ready that stand until the next check; these only if the last one itself ended so, by trouble of ours."""
 
 
@@ -104,8 +112,13 @@ class Judge:
         if check is None and (status.last_check_time is None or self._is_stale):
             return self.unknown(kind)
         said = self._since_last_check(kind, status) if check is None else self._after(kind, check)
+        if said.status is not ConditionStatus.TRUE:
+            return said
+        needed = self._kept(kind)
+        if needed is not None and needed.reason == ConditionReason.ACCESS_NEEDED and _only_looks_again(status.counts):
+            return needed
         nothing = _nothing_to_do(subscription, status.counts, waiting, knows_any=knows_any)
-        return said if nothing is None or said.status is not ConditionStatus.TRUE else self.blocked(nothing)
+        return said if nothing is None else self.blocked(nothing)
 
     def source_reachable(self, status: SubscriptionStatus, check: CheckReport | None) -> Condition:
         """The last listing was complete."""
@@ -206,6 +219,11 @@ class Judge:
         return make_condition(self._previous, kind, status, reason, text, generation=self._generation, now=self._now)
 
 
+def _only_looks_again(counts: Counts) -> bool:
+    """What runs is a second look at what could not be had so far: it changes nothing before it ends."""
+    return counts.running > 0 and not (counts.downloaded or counts.queued or counts.failed)
+
+
 def _nothing_to_do(
     subscription: Subscription, counts: Counts, waiting: Mapping[str, int], *, knows_any: bool
 ) -> Blocker | None:
@@ -215,7 +233,7 @@ def _nothing_to_do(
     if waiting and all(class_of(reason) is OutcomeClass.NEEDS_ACCESS for reason in waiting):
         reason = ConditionReason.ACCESS_NEEDED
         advice = "see spec.access.cookies" if subscription.spec.access.cookies_secret_ref else _NAME_COOKIES
-        return Blocker(reason, message(reason, waiting=_listed(waiting), advice=advice))
+        return Blocker(reason, message(reason, waiting=_listed(waiting), advice=advice + _ASK_AGAIN))
     if not knows_any:
         kinds = ", ".join(subscription.spec.select.kinds or ()) or "those of the URL, or Video"
         return Blocker(ConditionReason.NOTHING_LISTED, message(ConditionReason.NOTHING_LISTED, kinds=kinds))
