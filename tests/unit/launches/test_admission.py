@@ -281,11 +281,13 @@ def test_a_closed_gate_grants_one() -> None:
     ],
 )
 def test_awaits_probe(route: Route, closed: GateId, awaited: bool) -> None:
-    """Whether a download would probe the site, so that no listing needs to."""
+    """Whether a download would probe the site, so that no listing needs to; not while it has to wait for a slot."""
     desk = Desk(total=1)
     desk.slots.hold(C, {"": 1})
     desk.close(closed, NOON)
     desk.request(A, route=route)
+    assert not desk.slots.awaits_probe(TUBE_LISTING)
+    desk.slots.hold(C, {})
     assert awaited == desk.slots.awaits_probe(TUBE_LISTING)
     desk.slots.step_aside(A)
     assert not desk.slots.awaits_probe(TUBE_LISTING)

@@ -195,9 +195,13 @@ class Admission:
         self._line.move_to_end((key, route), last=False)
 
     def awaits_probe(self, route: Route) -> bool:
-        """Whether a download stands in line that would pass the same gates of the site, and no other closed one."""
+        """Whether a download stands in line that would pass the same gates of the site now, and no other closed one.
+
+        Where no slot is free nobody knows when it has its turn: others whose videos are more urgent may go first, for
+        days.
+        """
         book = self._book()
-        return any(
+        return self._free(route) > 0 and any(
             (other.egress, other.cookies) == (route.egress, route.cookies)
             and not any(book.gate(gate).is_closed for gate in (other.volume, *other.own) if gate is not None)
             for key, other in self._line

@@ -245,8 +245,8 @@ class Gatekeeper:
     def holds_listing(self, subject: Subject) -> bool:
         """Whether the source must not be listed now.
 
-        A closed gate whose pause is over is probed by a download, where one waits: that proves more. Not once probes
-        were unclear: videos that never come would keep the gate closed, and whoever comes first goes.
+        A closed gate whose pause is over is probed by a download, where one waits that has a slot: that proves more.
+        Not once probes were unclear: videos that never come would keep the gate closed, and whoever comes first goes.
         """
         route = subject.listing_route
         if self.book.passable_at(route, subject.now) > subject.now:
