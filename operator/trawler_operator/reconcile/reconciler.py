@@ -211,7 +211,7 @@ class Reconciler:
         """What must be done however a pass ended."""
         self._parts.admission.end_pass(key)
         # Suspended, blocked, failed or gone: no line waits for one that does not ask.
-        if current is None:
+        if current is None or current.attempts.failures:
             self._parts.historian.withdraw(key)
         if current is None or not current.asked_for_slots:
             self._parts.admission.withdraw(key)

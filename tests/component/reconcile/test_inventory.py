@@ -29,6 +29,8 @@ from component.world import World, videos
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.library.state import ClaimPaths
 from trawler_operator.api import labels
+from trawler_operator.reconcile.ports import RejectedError
+from trawler_operator.reconcile.reconciler import PassFailedError
 
 
 @pytest.fixture
@@ -202,6 +204,30 @@ async def test_an_unreadable_manifest_is_told_and_stops_nothing(world, volume):
     assert event.warning
     assert "youtube.v5.json" in event.message
     assert in_state(world, LedgerState.SUCCEEDED) == videos(3, 4, 6, 7)
+
+
+async def test_a_place_is_free_for_others_while_its_holder_cannot_use_it(world):
+    """Its ledger cannot be written, or its spec names another volume, of which nothing is known yet."""
+    world.cluster.inventory = None
+    world.cluster.claim("attic")
+    keys = [("media", f"sub-{number}") for number in range(6)]
+    pretend_histories(world, *(name for _, name in keys))
+    operator = world.operator()
+    for _, name in keys:
+        world.cluster.subscribe(SPEC, name=name)
+        await operator.reconcile(("media", name))
+    world.cluster.inventory = print_nothing
+    world.cluster.run_inventory(keys[0])
+    operator.api.fail = lambda what: RejectedError("a quota") if what.startswith("create ConfigMap") else None
+    with pytest.raises(PassFailedError):
+        await operator.reconcile(keys[0])
+    assert operator.called == {keys[4]}
+    operator.api.fail = lambda _: None
+    world.cluster.survey = None
+    moved = {"spec": {"library": {"claimName": "attic"}}, "metadata": {"generation": 2}}
+    world.cluster.merge("Subscription", *keys[1], moved)
+    await operator.reconcile(keys[1])
+    assert operator.called == {keys[4], keys[5]}
 
 
 async def test_a_few_run_at_a_time(world):

@@ -118,6 +118,7 @@ class Historian:
         if may_be_new(subject.subscription, ledger) and not self._is_found(subject):
             survey = await self.surveyor.ask(subject)
             if isinstance(survey, Awaited):
+                self._runner.withdraw(subject.key)  # an inventory on the volume that its spec named before
                 return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at, events=survey.events)
             if subject.key[1] in survey.names:
                 self._found[subject.key] = (subject.subscription.uid, subject.claim)
