@@ -41,6 +41,20 @@ def _wait_rebuilt(place: Place, name: str, downloaded: int) -> None:
     place.wait_condition(name, "Ready", "True", "Watching")
 
 
+def test_new_subscriptions_cost_one_look_at_their_volume(place: Place, site: StandIn, handle: str) -> None:
+    """Ten that are applied together: one or two surveys, and no Job of their own before their downloads."""
+    site.add_channel(handle=handle, videos=1)
+    names = [f"new-{number}" for number in range(10)]
+    for name in names:
+        place.subscribe(name, _spec(handle))
+    for name in names:
+        place.wait_up_to_date(name, 1)
+    events = objects.items("events", namespace=place.namespace, fields="regarding.kind=Job,reason=SuccessfulCreate")
+    made = {event["regarding"]["name"] for event in events}
+    assert 1 <= len([job for job in made if "-survey-" in job]) <= 2
+    assert [job for job in made if "-inventory-" in job] == []
+
+
 def test_a_new_cluster_takes_up_what_is_on_the_nas(place: Place, site: StandIn, handle: str) -> None:
     """Ledger and Subscription gone, one file removed by hand: no Job, no download, and the removed one stays away."""
     site.add_channel(handle=handle, videos=40)
