@@ -37,7 +37,8 @@ from trawler_operator.api.spec import Select
 from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.selection import new_entries, seen_entries, select_new
-from trawler_operator.domain.gates.gate import Closing, Gate, GatePolicy, Probe, close, download_finding, launch_task
+from trawler_operator.domain.gates.endings import download_finding
+from trawler_operator.domain.gates.gate import Closing, Gate, GatePolicy, Probe, close, launch_task
 from trawler_operator.domain.gates.own import show_own_gate
 from trawler_operator.domain.gates.route import download_route, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome

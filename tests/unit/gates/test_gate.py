@@ -12,6 +12,7 @@ from builders import NOON
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.domain.gates.budget import Budget
+from trawler_operator.domain.gates.endings import download_finding, listing_finding
 from trawler_operator.domain.gates.gate import (
     Closing,
     Finding,
@@ -20,10 +21,8 @@ from trawler_operator.domain.gates.gate import (
     Probe,
     close,
     count,
-    download_finding,
     hand_over,
     launch_task,
-    listing_finding,
     reopen,
 )
 from trawler_operator.domain.gates.route import GateId, GateKind

@@ -13,15 +13,8 @@ from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.domain.gates.book import Evidence, GateBook
 from trawler_operator.domain.gates.budget import BudgetLimits
-from trawler_operator.domain.gates.gate import (
-    Closing,
-    Gate,
-    GatePolicy,
-    Probe,
-    bring_forward,
-    download_finding,
-    paused_by_hand,
-)
+from trawler_operator.domain.gates.endings import download_finding
+from trawler_operator.domain.gates.gate import Closing, Gate, GatePolicy, Probe, bring_forward, paused_by_hand
 from trawler_operator.domain.gates.own import read_own_gate, show_own_gate
 from trawler_operator.domain.gates.route import download_route, own_gates
 from trawler_operator.domain.jobs.outcome import ObservedOutcome

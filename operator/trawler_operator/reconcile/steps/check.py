@@ -29,7 +29,8 @@ from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.checks.readiness import apply_verdict, judge, relisted
 from trawler_operator.domain.checks.schedule import audit_due
 from trawler_operator.domain.checks.selection import Selection, new_entries, seen_entries, select_new
-from trawler_operator.domain.gates.gate import LISTING, Finding, listing_finding
+from trawler_operator.domain.gates.endings import listing_finding
+from trawler_operator.domain.gates.gate import LISTING, Finding
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.settings import cookies_mode, cookies_secret, is_proxy_trusted, proxy
 from trawler_operator.domain.ledger.entry import ACTIVE_STATES, LedgerEntry

@@ -19,7 +19,8 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import NEVER_STARTED, EventReason, message
 from trawler_operator.api.times import format_time
-from trawler_operator.domain.gates.gate import Finding, download_finding, launch_task
+from trawler_operator.domain.gates.endings import download_finding
+from trawler_operator.domain.gates.gate import Finding, launch_task
 from trawler_operator.domain.gates.passed import egress_name, passed_gates
 from trawler_operator.domain.gates.route import GateId
 from trawler_operator.domain.jobs.cleanup import jobs_to_delete, may_delete
