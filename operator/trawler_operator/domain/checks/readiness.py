@@ -18,8 +18,8 @@ When the time of one that waits comes, a Job looks at it, and from then on Jobs'
 
 - a listing that shows the video ready sends it to the queue at once;
 - a listing that gives another reason is believed;
-- a premiere that is announced for another time moves there. A start further ahead than MAX_SITE_WAIT is put off again
-  and again: every time half of that has passed, and not at each listing;
+- a premiere that is announced for another time moves there;
+- a start further ahead than MAX_SITE_WAIT is put off again each time half of that has passed, not at each listing;
 - a video that still needs access is put off again, for longer each time, shortly before a Job would look at it in vain.
 """
 
