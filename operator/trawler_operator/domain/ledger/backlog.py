@@ -1,16 +1,18 @@
-"""What waits for a launch, and whose turn it is. Pure: the clock is passed in.
+"""The videos that wait for a launch, and their order. Pure: the clock is passed in.
 
-An entry may be claimed when it is queued, when its time has come, or when a changed spec revives it. The
-order is kept as entries come and go, so that a pass with 100,000 of them looks at the few that it may launch:
+An entry may be claimed when it is queued, when its time has come, or when a changed spec revives it. The order is kept
+as entries come and go, so that a pass over 100,000 entries looks at the few that it may launch:
 
-- *ready* ones by site, in the order of their turn (see `Rank`), the newest first within each;
-- *timed* ones by their time: ready since then, and also if it lies further ahead than anything is put off: that is of a
-  clock that ran ahead. Which of two clocks was wrong cannot be told, so the time itself stays as it was written: once
-  the clock is set right, what it counted as past by mistake waits on;
-- *bound* ones by the digest of the spec that gave them up: ready under any other.
+- *ready* entries are kept by site, in the order of their `Rank`, the newest first within each rank;
+- *timed* entries are kept by their `retry_at` and are ready from that time on;
+- *bound* entries are kept by the digest of the spec that gave them up and are ready under any other digest.
 
-Time and digest are those of the last question. The next one moves what became ready since; a clock that was set
-back, or a Subscription that was made anew, moves it back.
+A timed entry is also ready if its `retry_at` lies further ahead than LONGEST_WAIT: a clock that ran ahead wrote it.
+Whether that clock was wrong or the present one is, nobody can tell, so `retry_at` stays as it was written. If the
+present clock was wrong, the entry waits again once that clock is set right.
+
+The backlog remembers the time and the digest of the last question. The next question moves what became ready since
+then. It moves entries back if the clock was set back or the Subscription was made anew.
 """
 
 from __future__ import annotations
@@ -34,22 +36,22 @@ _NEVER = 0.0
 
 
 class Rank(IntEnum):
-    """In which order videos are launched, among those of all Subscriptions."""
+    """The order in which videos are launched, over all Subscriptions: the lowest rank first."""
 
     UPLOAD = 0
-    """Found since its source's first check, so most likely published since: what people wait for."""
+    """Found since its source's first check, so most likely published since then: this is what people wait for."""
     WINDOW = 1
-    """Of the source's first check: 200 new channels have ten thousand of them."""
+    """Found by its source's first check: 200 new channels bring ten thousand such videos."""
     SECOND_LOOK = 2
-    """Failed before, or not for us at the last look, and most likely not now."""
+    """Failed before, or not available to us at the last look, and so most likely not available now."""
     BACK_CATALOGUE = 3
-    """Older than all that was known of its source."""
+    """Older than all videos known of its source."""
 
 
 def rank_of(entry: LedgerEntry) -> Rank:
-    """When an entry is launched, by what is known of it.
+    """The rank of an entry.
 
-    One that only waited for its announced time is no second look: no Job has looked at it yet.
+    A video that only waited for its announced time is no second look: no Job has looked at it yet.
     """
     if entry.found is Found.BACK_CATALOGUE:
         return Rank.BACK_CATALOGUE
@@ -62,19 +64,22 @@ def rank_of(entry: LedgerEntry) -> Rank:
 
 
 class _Place(NamedTuple):
-    """Where an entry stands among those that are ready: compared field by field."""
+    """The place of an entry among the ready ones. Places are compared field by field."""
 
     rank: Rank
     age: int
-    """Its `seq`, negative: the newest has the highest."""
+    """The entry's `seq`, negated, so that the newest comes first."""
     key: str
     last_tried: float
-    """Unix seconds."""
+    """When the last launch ended (Unix seconds); _NEVER for none."""
     site: str
 
 
 def is_eligible(entry: LedgerEntry, digest: str | None, now: datetime | None) -> bool:
-    """Whether the entry may be claimed for a launch now; while no time is known, nothing's time has come."""
+    """Whether the entry may be claimed for a launch now.
+
+    Without a known time (`now` is None) no entry's time has come.
+    """
     if entry.waits_for_new_spec:
         return entry.built_from != digest
     if entry.state not in _WAITING or entry.retry_at is None:
@@ -83,21 +88,21 @@ def is_eligible(entry: LedgerEntry, digest: str | None, now: datetime | None) ->
 
 
 class Backlog:
-    """The entries of one ledger that wait for a launch, or for their time to be launched."""
+    """The entries of one ledger that wait for a launch, or for the time of their launch."""
 
     def __init__(self) -> None:
         self._ready: dict[str, list[_Place]] = {}
-        """By site, ascending; no list is empty."""
+        """By site, ascending. No list is empty."""
         self._timed: list[tuple[datetime, _Place]] = []
         """Ascending."""
         self._bound: dict[str | None, dict[str, _Place]] = {}
         """By digest and key."""
         self._digest: str | None = None
         self._now: datetime | None = None
-        """Of the last question."""
+        """Digest and time of the last question."""
 
     def put(self, key: str, entry: LedgerEntry) -> None:
-        """Add an entry whose key is not here; one that waits for nothing is passed over."""
+        """Add an entry whose key is not here. An entry that waits for nothing is passed over."""
         place = _place(key, entry)
         if entry.waits_for_new_spec:
             self._bound.setdefault(entry.built_from, {})[key] = place
@@ -107,7 +112,7 @@ class Backlog:
             self._enter(place)
 
     def remove(self, key: str, entry: LedgerEntry) -> None:
-        """Take an entry out, as it was put in."""
+        """Take out an entry, given as it was put in."""
         place = _place(key, entry)
         if entry.waits_for_new_spec:
             del self._bound[entry.built_from][key]
@@ -117,13 +122,13 @@ class Backlog:
             self._leave(place)
 
     def turns(self, digest: str, now: datetime, limit: int, busy: Collection[str] = ()) -> dict[str, list[str]]:
-        """Keys that may be claimed, by site, in the order of their turn; the sites in the order of their first.
+        """Keys that may be claimed, by site, in launch order. The sites come in the order of their first keys.
 
         Args:
-            digest: of what downloads are made from.
+            digest: digest of the part of the spec that downloads are made from.
             now: the time.
-            limit: of keys per site.
-            busy: keys that a live Job works on although the ledger does not know (it was deleted by hand).
+            limit: greatest number of keys per site.
+            busy: keys that a live Job works on although the ledger does not know (an entry was deleted by hand).
         """
         self._move_to(digest, now)
         found = {
@@ -134,16 +139,17 @@ class Backlog:
         return {site: [place.key for place in found[site]] for _, site in first}
 
     def probes(self, site: str, limit: int, busy: Collection[str] = ()) -> list[str]:
-        """Keys of a site, as `turns` found them, in the order in which they should probe its closed gate.
+        """Keys of a site, as `turns` found them, in the order in which they probe the site's closed gate.
 
-        What was not tried for longest comes first: in turns, so that a video which always fails in the same way does
-        not keep the gate closed for all. Probes are rare, so nothing is kept for them: this looks at all of the site.
+        The video whose last try is the longest ago comes first. So the videos take turns, and one that always fails in
+        the same way does not keep the gate closed for all. Probes are rare, so no order is kept for them: this looks at
+        all ready entries of the site.
         """
         free = (place for place in self._ready.get(site, ()) if place.key not in busy)
         return [place.key for place in heapq.nsmallest(limit, free, key=lambda place: (place.last_tried, place.age))]
 
     def next_retry(self, digest: str, now: datetime) -> datetime | None:
-        """When the next entry that waits for its time may be claimed."""
+        """When the next timed entry may be claimed; None if there is none."""
         self._move_to(digest, now)
         ahead, beyond = self._put_off(now)
         return self._timed[ahead][0] if ahead < beyond else None
@@ -162,7 +168,7 @@ class Backlog:
         self._digest, self._now = digest, now
 
     def _put_off(self, now: datetime | None) -> tuple[int, int]:
-        """Where those that are not ready begin and end among the timed ones; before the first question all are."""
+        """Where the timed entries that are not ready begin and end; before the first question none is ready."""
         if now is None:
             return 0, len(self._timed)
         first, last = (bisect_right(self._timed, at, key=lambda timed: timed[0]) for at in (now, now + LONGEST_WAIT))

@@ -1,10 +1,15 @@
 """A ledger entry as the value of a ConfigMap key: one line of JSON that a person can read and mend.
 
-The value stays within MAX_VALUE_BYTES, so that a shard is bounded by its number of entries alone. Titles and messages
-give way first, cut by bytes at a character's border. What identifies a video is never cut: a listed one that is too
-long is never written (`EntryLine.fits`), and a value that somebody made longer than HARD_VALUE_BYTES is not read. Where
-a path would take the value above that, its end is kept; the manifest on the volume has all of it.
-Not ASCII-escaped: a Japanese title would take twice the room and nobody could read it.
+A value stays within MAX_VALUE_BYTES, so the number of entries alone bounds a shard. Three kinds of text differ in how
+they are cut:
+
+- Titles and messages are cut first, by bytes, between two characters.
+- What identifies a video is never cut. A listed video whose identity is too long is never written (`EntryLine.fits`). A
+  value that somebody made longer than HARD_VALUE_BYTES is not read.
+- Only the end of a path is kept if the path would take the value above HARD_VALUE_BYTES. The manifest on the volume has
+  all of it.
+
+Text is not ASCII-escaped: an escaped Japanese title takes twice the room, and nobody can read it.
 """
 
 from __future__ import annotations
@@ -33,20 +38,20 @@ from trawler_operator.domain.ledger.entry import (
 )
 
 MAX_VALUE_BYTES = 1024
-"""What a value takes; only an entry whose URL, id, sources and path alone are longer goes above."""
+"""Size of a value in bytes. Only an entry whose URL, id, sources and path alone are longer goes above it."""
 HARD_VALUE_BYTES = 4096
-"""No value is longer: 200 of these are 800 KiB, under a ConfigMap's 1 MiB."""
+"""Longest value in bytes: 200 of these, one shard, are 800 KiB, under a ConfigMap's 1 MiB."""
 MAX_TITLE_BYTES = 240
 MAX_MESSAGE_BYTES = 300
 MAX_WORD_BYTES = 64
-"""Of reason, digest, date and version."""
+"""Longest reason, digest, date and version."""
 MAX_CLAIM_BYTES = 253
-"""Of an object's name."""
+"""Longest name of an object in Kubernetes."""
 _SHORTENED = "…/"
 
 
 class InvalidEntryError(ValueError):
-    """A value that is not a ledger entry: someone edited it by hand, or a newer version wrote it. The user acts."""
+    """A value is not a ledger entry: someone edited it by hand, or a newer version wrote it. The user acts."""
 
 
 class _Times(BaseModel):
@@ -60,7 +65,7 @@ class _Times(BaseModel):
 
 
 class _Value(BaseModel):
-    """The JSON's shape. Fields of a newer version are ignored rather than held against the entry."""
+    """The JSON's shape. Fields that only a newer version knows are ignored and do not make a value invalid."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
     state: LedgerState
@@ -93,7 +98,7 @@ class _Value(BaseModel):
 
 _NAMES = tuple(name for name in _Value.model_fields if name != "times")
 _SHARED = ("source", "extractor", "reason", "built_from", "engine", "claim")
-"""Words that thousands of entries have in common: one string in memory for all of them."""
+"""Fields whose values thousands of entries have in common: each value is one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
 _ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "also_in"})
 
@@ -102,7 +107,7 @@ def decode_entry(text: str) -> LedgerEntry:
     """Read a value.
 
     Raises:
-        InvalidEntryError: says which field is wrong, without repeating the whole value.
+        InvalidEntryError: the value is not an entry. The message names the wrong field and does not repeat the value.
     """
     if len(text.encode()) > HARD_VALUE_BYTES:
         raise InvalidEntryError(f"it is longer than {HARD_VALUE_BYTES} bytes")
@@ -124,7 +129,10 @@ def decode_entry(text: str) -> LedgerEntry:
 
 
 def encode_entry(entry: LedgerEntry) -> str:
-    """Write a value: compact JSON of at most MAX_VALUE_BYTES wherever what is never cut leaves room for that."""
+    """Write a value as compact JSON.
+
+    The JSON has at most MAX_VALUE_BYTES, unless the parts that are never cut need more.
+    """
     entry = replace(
         entry,
         title=cut_bytes(entry.title, MAX_TITLE_BYTES),
@@ -152,7 +160,7 @@ def _shorter(text: str | None, excess: int) -> str | None:
 
 
 def _end_of(path: str | None, excess: int) -> str | None:
-    """The last parts of a path, so that its JSON is shorter by so many bytes; at least a third of it goes."""
+    """The last parts of a path, whose JSON is `excess` bytes shorter; at least a third of the path is cut."""
     if path is None:
         return None
     raw = path.encode("utf-8", "replace")

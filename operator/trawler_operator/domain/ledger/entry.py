@@ -1,8 +1,8 @@
 """One video of one Subscription, as the ledger keeps it.
 
-The state table is the product's memory: what an entry says decides whether a video is downloaded, waited for or left
-alone. A slotted dataclass and not a pydantic model: thousands are resident, and a model instance costs ten times as
-much. Reading and writing its JSON is `codec`'s business; deciding its next state is that of `launches`.
+The states are the product's memory: the state of an entry decides whether its video is downloaded, waited for or left
+alone. An entry is a slotted dataclass and not a pydantic model: thousands are in memory, and a model instance takes ten
+times as much. `codec` reads and writes its JSON. `launches` decides its next state.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
 MAX_SIGHTINGS = 3
-"""Other sources that an entry remembers: a channel's three tabs, where the first source is an earlier URL's."""
+"""Other sources that an entry remembers: enough for a channel's three tabs beside the source of an earlier URL."""
 ACTIVE_STATES = frozenset({LedgerState.PENDING, LedgerState.RUNNING, LedgerState.FAILED, LedgerState.WAITING})
-"""States that something will happen to by itself."""
+"""States that change without anybody asking for it."""
 
 
 class Sighting(NamedTuple):
-    """A second source that listed a video.
+    """A further source that listed a video.
 
     Args:
-        source: its `source_key`.
-        seq: of the same numbers as an entry's: where the video stands among what is known of that source.
+        source: `source_key` of the source.
+        seq: where the video stands among those known of that source, in the same numbers as an entry's `seq`.
     """
 
     source: str
@@ -34,32 +34,32 @@ class Sighting(NamedTuple):
 
 
 class Found(StrEnum):
-    """When a video was found, seen from its source."""
+    """When a video was found, relative to the first check of its source."""
 
     UPLOAD = "Upload"
-    """After the source's first check."""
+    """A check after the first one found it."""
     WINDOW = "Window"
-    """By its first check."""
+    """The first check found it."""
     BACK_CATALOGUE = "BackCatalogue"
-    """Below everything known of it, and asked for since: says nothing about where the newest videos are."""
+    """A later request found it below everything known of its source: it does not show where the newest videos are."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchTimes:
-    """When the steps of the last launch ended; what did not happen is None. All aware, UTC."""
+    """When the steps of the last launch ended (aware, UTC). A step that did not happen is None."""
 
     claimed: datetime | None = None
-    """The operator wrote `Running`."""
+    """When the operator wrote `Running`."""
     started: datetime | None = None
     fetched: datetime | None = None
     verified: datetime | None = None
     published: datetime | None = None
     finished: datetime | None = None
-    """The operator settled the launch."""
+    """When the launch ended, or when the operator settled it if no end is known."""
 
 
 NEVER_LAUNCHED = LaunchTimes()
-"""One for all: a hundred thousand that wait would take 8 MiB more with one each."""
+"""Shared by all entries without a launch: 100,000 waiting entries would take 8 MiB more with an object each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +67,34 @@ class LedgerEntry:
     """What is known of a video.
 
     Args:
-        state: where it stands (see the table of states in docs/design/video.md).
+        state: the entry's state (see the table of states in docs/design/video.md).
         seq: order of discovery within the Subscription, oldest first; never reused.
-        source: `source_key` of the listing that told of it first.
-        also_in: other sources that listed it since, at most MAX_SIGHTINGS, the latest last.
-        url: what yt-dlp is given.
+        source: `source_key` of the first listing that named the video.
+        also_in: other sources that listed it later, at most MAX_SIGHTINGS, the latest last.
+        url: the URL that yt-dlp is given.
         extractor: yt-dlp's ie_key; may be empty.
         id: the site's id.
-        kind: what it is on the site.
-        title: as listed, later as downloaded.
+        kind: what the video is on the site.
+        title: as listed; after a download, as downloaded.
         published_date: YYYY-MM-DD, known after a download.
-        duration_seconds: as listed, later as downloaded.
-        added_at: when it was first seen (UTC).
-        launches: Jobs claimed so far; part of the Job's name, only grows.
-        failures: launches that count against `retry.maxAttempts`.
-        deferrals: consecutive endings that cost no try; each makes the next pause longer, any other ending resets it.
-        retry_at: not before this time (UTC); with Pending, Failed and Waiting.
+        duration_seconds: as listed; after a download, as downloaded.
+        added_at: when the video was first seen (UTC).
+        launches: number of Jobs claimed so far; part of the Job's name, only grows.
+        failures: number of launches that count against `retry.maxAttempts`.
+        deferrals: number of endings in a row that cost no try. Each makes the next pause longer; any other ending
+            resets it.
+        retry_at: earliest time of the next launch (UTC); in the states Pending, Failed and Waiting.
         outcome: how the last launch ended.
-        reason: CamelCase; for Skipped the rule.
-        message: for people; for Skipped the value that the rule saw.
-        built_from: digest of the spec that its last Job was built from, with a Configuration ending: under another
-            one it is tried again.
-        path: media file relative to the claim's root, with Succeeded.
-        claim: the PersistentVolumeClaim that `path` is on; `spec.library` may name another by now.
-        bytes: of the media file.
-        engine: yt-dlp's version of the last launch.
-        found: when, seen from its source.
-        times: of the last launch.
+        reason: CamelCase word for the outcome; for Skipped, the rule.
+        message: text for people; for Skipped, the value that the rule saw.
+        built_from: after a Configuration ending, digest of the spec that the last Job was built from. A spec with
+            another digest has the video tried again.
+        path: in the state Succeeded, the media file relative to the claim's root.
+        claim: the PersistentVolumeClaim that holds `path`; `spec.library` may name another by now.
+        bytes: size of the media file.
+        engine: yt-dlp's version in the last launch.
+        found: when the video was found, relative to its source's first check.
+        times: when the steps of the last launch ended.
     """
 
     state: LedgerState
@@ -124,26 +125,26 @@ class LedgerEntry:
     times: LaunchTimes = NEVER_LAUNCHED
 
     def shown(self, key: str) -> str:
-        """The video for people: its title, where one is known, and its key, by which it can be asked for."""
+        """The video as text for people: its title, if known, and its key, which requests take."""
         return f"{self.title} ({key})" if self.title else key
 
     def seen_in(self, source: str, seq: int) -> LedgerEntry:
-        """The entry, once another source has listed its video."""
+        """The entry after another source has listed its video."""
         others = (sighting for sighting in self.also_in if sighting.source != source)
         return replace(self, also_in=(*others, Sighting(source, seq))[-MAX_SIGHTINGS:])
 
     @property
     def is_active(self) -> bool:
-        """Whether it may still change by itself: kept in memory in full."""
+        """Whether the entry may still change without a person's request. Active entries are kept in memory in full."""
         return self.state in ACTIVE_STATES or self.waits_for_new_spec or self.was_listed_as_gone
 
     @property
     def waits_for_new_spec(self) -> bool:
-        """A dead letter that a changed spec revives."""
+        """Whether the entry is a dead letter that a changed spec revives."""
         return self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.CONFIGURATION
 
     @property
     def was_listed_as_gone(self) -> bool:
-        """A dead letter on the word of a listing alone: a later listing may take that back."""
+        """Whether only a listing made the entry a dead letter: it has no launch, and a later listing may revive it."""
         dead = self.state is LedgerState.DEAD_LETTER and self.outcome is OutcomeClass.TERMINAL
         return dead and not self.launches

@@ -1,10 +1,11 @@
-"""All keys of a Subscription's ledger, compactly: what is known, where it is, in which state.
+"""All keys of a Subscription's ledger, compactly: which videos are known, where each entry is, and in which state.
 
-A known video must never be taken for a new one, so the index of *all* keys is resident while the bodies are not. One
-dictionary from key to one packed integer: about 140 bytes per video (measured), a tenth of what a decoded entry takes.
-Few videos are listed by a second source; those stand in a dictionary of their own.
+A known video must never be taken for a new one, so the index of *all* keys is in memory while the entries are not. It
+is one dictionary from key to one packed integer: about 140 bytes per video (measured), a tenth of a decoded entry. The
+few videos that a second source listed stand in a dictionary of their own.
 
-What every pass asks for is kept as it changes and never computed from all keys: the newest ones of each source.
+Every pass asks for the newest keys of each source. They are kept up to date with each change and not computed from all
+keys.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.ledger.entry import Sighting
 
 _STATES: tuple[LedgerState | None, ...] = (None, *LedgerState)
-"""Position 0: a value that could not be read."""
+"""Position 0 stands for a value that could not be read."""
 _STATE_NUMBERS = {state: number for number, state in enumerate(_STATES)}
 
 # seq | source (12 bits) | shard (16 bits) | old (1 bit) | state (4 bits)
@@ -30,7 +31,7 @@ _SEQ_SHIFT = _SOURCE_SHIFT + _SOURCE_BITS
 _SHARD_MASK = (1 << _SHARD_BITS) - 1
 _NO_SOURCE = _SOURCE_MASK = (1 << _SOURCE_BITS) - 1
 _RANKED_BY = ~(_SHARD_MASK << _SHARD_SHIFT | (1 << _STATE_BITS) - 1)
-"""What decides whether a key is among the newest of its source: all but its shard and its state."""
+"""The bits that decide whether a key is among the newest of its source: all but its shard and its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,12 @@ class IndexRow:
     """What the index knows of a key.
 
     Args:
-        shard: number of the ConfigMap that holds it.
-        state: None for a value that could not be read.
+        shard: number of the ConfigMap that holds the entry.
+        state: the entry's state; None for a value that could not be read.
         seq: order of discovery.
-        source: key of the listing it came from; None if unknown.
-        old: back catalogue, found below known entries of `source`: says nothing about where its newest videos are.
+        source: key of the listing that first named the video; None if unknown.
+        old: back catalogue: it was found below the known entries of `source` and says nothing about where the newest
+            are.
     """
 
     shard: int
@@ -53,7 +55,7 @@ class IndexRow:
 
 
 class LedgerIndex:
-    """Key → IndexRow, packed."""
+    """A mapping from key to IndexRow, packed."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
@@ -62,7 +64,7 @@ class LedgerIndex:
         self._sources: list[str] = []
         self._source_numbers: dict[str, int] = {}
         self._newest: dict[int, list[tuple[int, str]]] | None = {}
-        """Number of a source → (seq, key) of its newest keys, ascending; None: to be found anew."""
+        """Number of a source → (seq, key) of its newest keys, ascending. None: they must be found anew."""
         self.next_seq = 1
 
     def __contains__(self, key: str) -> bool:
@@ -80,7 +82,7 @@ class LedgerIndex:
         """Add or replace a key.
 
         Args:
-            key: of the video.
+            key: the video's key.
             row: what is known of it.
             also_in: other sources that listed it.
         """
@@ -103,7 +105,7 @@ class LedgerIndex:
             self._newest = None
 
     def marks(self, key: str, source: str) -> bool:
-        """Whether a key tells how far a source was listed: known of it, and not as back catalogue."""
+        """Whether a key shows how far a source was listed: the source listed it, and not as back catalogue."""
         packed = self._rows.get(key)
         number = self._source_numbers.get(source)
         if packed is None or number is None:
@@ -111,7 +113,7 @@ class LedgerIndex:
         return any(place[0] == number for place in _places(packed, self._also.get(key, ())))
 
     def drop(self, shard: int, keys: Iterable[str]) -> None:
-        """Forget those of the keys that are in the shard; `next_seq` stays, so that no number is given twice."""
+        """Forget those of the keys that are in the shard. `next_seq` stays, so that no number is given twice."""
         for key in keys:
             packed = self._rows.get(key)
             if packed is not None and packed >> _SHARD_SHIFT & _SHARD_MASK == shard:
@@ -126,10 +128,10 @@ class LedgerIndex:
         return frozenset(key for key, packed in self._rows.items() if packed & mask in numbers)
 
     def newest_by_source(self, limit: int = MAX_KNOWN_PER_SOURCE) -> dict[str, tuple[str, ...]]:
-        """The newest known keys of each source, newest first; back catalogue does not count.
+        """The newest known keys of each source, newest first. Back catalogue does not count.
 
         Args:
-            limit: of keys per source, at most MAX_KNOWN_PER_SOURCE.
+            limit: greatest number of keys per source, at most MAX_KNOWN_PER_SOURCE.
         """
         if self._newest is None:
             self._newest = {}
@@ -163,14 +165,14 @@ class LedgerIndex:
 
 
 def _places(packed: int, also: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """(number of a source, seq in it) of all sources in which a key stands, but as back catalogue."""
+    """(number of a source, seq in it) for each source that listed a key, except as back catalogue."""
     own = (packed >> _SOURCE_SHIFT & _SOURCE_MASK, packed >> _SEQ_SHIFT)
     places = [*also] if packed >> _OLD_SHIFT & 1 else [own, *also]
     return [place for place in places if place[0] != _NO_SOURCE]
 
 
 def _rank(newest: dict[int, list[tuple[int, str]]], key: str, places: Iterable[tuple[int, int]]) -> None:
-    """Put a key among the newest of its sources, where it is one of them."""
+    """Insert a key among the newest of each of its sources, if it is one of them."""
     for number, seq in places:
         ranked = newest.setdefault(number, [])
         bisect.insort(ranked, (seq, key))

@@ -1,9 +1,9 @@
-"""The newest of a ledger's finished entries, as the status shows them: bounded, whatever the ledger holds.
+"""The newest finished entries of a ledger, as the status shows them: bounded, however large the ledger is.
 
-What is shown of an entry is all that is kept of it: thousands of Subscriptions are resident. Twice as many entries are
-kept as the status shows, so that some may go (a dead letter is tried again) and the rest still be the newest ones. When
-too many have gone, what was dropped for want of room is needed again: `is_starved`, and the ledger is read anew.
-Everything newer than what was ever dropped is here, so what is shown is never a guess.
+Of each entry only what the status shows is kept: thousands of Subscriptions are in memory. Twice as many entries are
+kept as the status shows, so that some may leave (a dead letter is tried again) and the rest are still the newest ones.
+When too many have left, `is_starved` becomes true: entries that were dropped for want of room are needed again, and the
+ledger is read anew. Every entry newer than the newest dropped one is here, so what is shown is never a guess.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _Rank = tuple[datetime, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What is shown of an entry that ended.
+    """What the status shows of an entry that ended.
 
     Args:
-        key: of the video.
-        state: Succeeded, or one of a failure.
-        title: as the entry has it, like everything below.
-        path: of the media file; of a failure None.
-        claim: that it is on.
-        bytes: of the media file.
-        reason: of a failure; of a success None.
-        message: the same.
+        key: the video's key.
+        state: Succeeded, or the state of a failure.
+        title: the video's title.
+        path: the media file; None for a failure.
+        claim: the claim that holds `path`.
+        bytes: size of the media file.
+        reason: why it failed; None for a success.
+        message: the same for people; None for a success.
         failures: tries used up.
         finished: when the last launch ended.
-        retry_at: when it is tried again.
+        retry_at: when the video is tried again.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Ended:
 
 
 def ended(key: str, entry: LedgerEntry) -> Ended:
-    """What is shown of an entry."""
+    """What the status shows of an entry."""
     succeeded = entry.state is LedgerState.SUCCEEDED
     return Ended(
         key=key,
@@ -71,17 +71,17 @@ def ended(key: str, entry: LedgerEntry) -> Ended:
 
 
 class RecentEntries:
-    """At most KEPT entries, those that ended last."""
+    """At most KEPT entries: those that ended last."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[_Rank, Ended]] = []
-        """Ascending."""
+        """Ascending by rank."""
         self._floor: _Rank | None = None
-        """The newest that was dropped."""
+        """Rank of the newest entry that was dropped."""
 
     @property
     def is_starved(self) -> bool:
-        """Whether fewer are left than the status shows, although there were more."""
+        """Whether fewer entries are left than the status shows, although there were more."""
         return self._floor is not None and len(self._kept) < MAX_RECENT
 
     def put(self, key: str, entry: LedgerEntry) -> None:
@@ -94,12 +94,12 @@ class RecentEntries:
             self._floor, _ = self._kept.pop(0)
 
     def remove(self, key: str) -> None:
-        """Take a key out, if it is here."""
+        """Take out a key if it is here."""
         for place, (_, shown) in enumerate(self._kept):
             if shown.key == key:
                 del self._kept[place]
                 return
 
     def newest(self, limit: int = MAX_RECENT) -> list[Ended]:
-        """What is shown, newest first."""
+        """The entries to show, newest first."""
         return [shown for _, shown in reversed(self._kept[-limit:])]
