@@ -1,1 +1,1 @@
-"""From a queued video to its end: who may start, the claim, the Job, what its ending does to the entry."""
+"""From a queued video to the end of its launch: turns, claim, Job, and what the ending does to the entry."""

@@ -1,15 +1,16 @@
 """Who may start the next Job: caps, budgets, gates and turns, shared by all Subscriptions.
 
-Subscriptions are reconciled in parallel, so what they share lives in this one object. A slot belongs to an unfinished
-Job, or to a creation under way, and to nothing else: Jobs are counted anew by each pass (`hold`), and what was granted
-to a pass ends with it (`end_pass`), however it ended. So a slot can neither leak nor be given twice. Gates and budgets
-are the gate book's. A claim whose Job is missing has no slot: it asks for one again (`resume`) before its Job is made.
+Subscriptions are reconciled in parallel, so this one object holds what they share. A slot belongs to an unfinished Job,
+or to a creation under way, and to nothing else. Each pass counts its Jobs anew (`hold`). What was granted to a pass
+ends with the pass (`end_pass`), however the pass ended. So a slot can neither leak nor be given twice. The gate book
+has the gates and budgets. A claim whose Job is missing holds no slot: `resume` asks for one before the Job is made.
 
-What was published lately goes before what a first check brought, whosever it is, and that before second looks and
-back catalogue (`ledger.backlog.Rank`). Within each, turns are first come, first served, one start per turn while others
-wait: a channel with a thousand videos gets every second slot beside a channel with one. One that cannot start yet (its
-site's budget is used up, its gate is closed) keeps its place and lets those behind it pass. Only the one that can start
-next is ever woken; a thousand waiting Subscriptions that all came to ask would cost more than the downloads.
+Videos that were published lately go before those that a first check brought, and these go before second looks and back
+catalogue, whichever Subscription they belong to (`ledger.backlog.Rank`). Within a rank, turns are first come, first
+served, with one start per turn while others wait: a channel with a thousand videos gets every second slot beside a
+channel with one. A Subscription that cannot start yet (its site's budget is used up, its gate is closed) keeps its
+place and lets those behind it pass. Only the Subscription that can start next is ever woken: a thousand waiting ones
+that all asked would cost more than the downloads.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class AdmissionLimits:
 
     Args:
         max_running: Jobs at a time, of all Subscriptions together.
-        max_running_per_subscription: of one; its own `job.parallelism` may ask for fewer.
-        egress: of one address at one site.
+        max_running_per_subscription: Jobs at a time of one Subscription; its own `job.parallelism` may ask for fewer.
+        egress: limits of one address at one site.
     """
 
     max_running: Annotated[int, Field(alias="maxRunningJobs", ge=1, le=1000)]
@@ -47,30 +48,30 @@ class AdmissionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whose turn it is, and from when on."""
+    """Which Subscription has its turn, and from when on."""
 
     key: Key
     at: datetime
 
 
 class Admission:
-    """Slots for Jobs. Not thread-safe, and need not be: it never awaits.
+    """Slots for Jobs. It is not thread-safe and need not be, because it never awaits.
 
     Args:
         limits: chart values.
-        book: the gates as they are known just now.
+        book: returns the gates as they are known now.
     """
 
     def __init__(self, limits: AdmissionLimits, book: Callable[[], GateBook]) -> None:
         self._limits = limits
         self._book = book
         self._jobs: dict[Key, Counter[str]] = {}
-        """Unfinished Jobs by the name of their egress."""
+        """Number of unfinished Jobs by the name of their egress."""
         self._granted: dict[Key, Counter[str]] = {}
-        """Creations under way, by the same."""
+        """Number of creations under way by the name of their egress."""
         self._line: OrderedDict[tuple[Key, Route], Rank] = OrderedDict()
         self._routes: dict[Key, set[Route]] = {}
-        """The same by Subscription."""
+        """The routes of `_line` by Subscription."""
         self._away: set[Key] = set()
 
     @property
@@ -80,11 +81,15 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """Subscriptions in line; one that wants videos of two sites counts twice."""
+        """Places in line: a Subscription that wants videos of two sites counts twice."""
         return len(self._line)
 
     def rebuild(self, running: Mapping[Key, Mapping[str, int]]) -> None:
-        """Start over from the Jobs that are there: how many of each Subscription through which egress (its name)."""
+        """Start over from the Jobs that exist.
+
+        Args:
+            running: number of unfinished Jobs of each Subscription by the name of their egress.
+        """
         self._jobs = {}
         self._granted = {}
         self._line.clear()
@@ -94,7 +99,7 @@ class Admission:
             self.hold(key, held)
 
     def hold(self, key: Key, jobs: Mapping[str, int]) -> None:
-        """Say how many unfinished Jobs a Subscription really has through each egress."""
+        """Set how many unfinished Jobs a Subscription has through each egress."""
         held = +Counter(jobs)
         if held:
             self._jobs[key] = held
@@ -107,35 +112,35 @@ class Admission:
         self._jobs.setdefault(key, Counter())[route.egress.name] += 1
 
     def not_created(self, key: Key, route: Route, count: int = 1) -> None:
-        """So many of the creations that were granted are not under way any more."""
+        """End `count` of the creations that were granted."""
         granted = self._granted.get(key, Counter())
         granted[route.egress.name] -= count
         self._granted[key] = +granted
 
     def wait(self, key: Key, route: Route, rank: Rank) -> None:
-        """What was granted could not begin, and is wanted still."""
+        """Stand in line again for a launch that was granted, could not begin and is still wanted."""
         self._stand_in_line(key, route, rank)
 
     def end_pass(self, key: Key) -> None:
-        """Nothing of the Subscription is under way any more, however its pass ended."""
+        """Forget the Subscription's creations: its pass has ended, however it did, so none is under way any more."""
         self._granted.pop(key, None)
 
     def withdraw(self, key: Key) -> None:
-        """The Subscription wants nothing now, or cannot ask: the line must not wait for it."""
+        """Take the Subscription out of the line, which must not wait for it: it wants nothing now, or cannot ask."""
         self.come_back(key)
         for route in list(self._routes.get(key, ())):
             self._step_out(key, route)
 
     def step_aside(self, key: Key) -> None:
-        """The Subscription cannot ask for a while: it keeps its places, and those behind it pass."""
+        """Let others pass while the Subscription cannot ask. It keeps its places."""
         self._away.add(key)
 
     def come_back(self, key: Key) -> None:
-        """It can ask again."""
+        """Count the Subscription in again: it can ask."""
         self._away.discard(key)
 
     def stand_only_for(self, key: Key, routes: AbstractSet[Route]) -> None:
-        """The Subscription wants nothing of any other route now."""
+        """Give up the Subscription's places for all other routes."""
         for route in self._routes.get(key, set()) - routes:
             self._step_out(key, route)
 
@@ -143,21 +148,21 @@ class Admission:
         """Ask for slots.
 
         Args:
-            key: who asks.
-            route: of the videos.
+            key: the Subscription that asks.
+            route: the route of the videos.
             wanted: how many of them it would start.
-            parallelism: how many it runs at a time at most, by its own spec.
+            parallelism: how many Jobs it runs at a time at most, by its own spec.
             now: the time.
-            rank: of the first of them.
+            rank: rank of the first of the videos.
 
         Returns:
-            How many it may start at once; through a closed gate one, as its probe. Wanting more, it stays in line and
-            is told by `next_turn`.
+            How many it may start at once; through a closed gate one, as the gate's probe. A Subscription that wants
+            more stays in line, and `next_turn` names it when its turn comes.
         """
         place = (key, route)
         wanted = min(wanted, self._own_room(key, parallelism))
         if wanted <= 0:
-            # At its own cap: the end of one of its Jobs brings it back, the line has nothing to tell it.
+            # It is at its own cap. The end of one of its Jobs starts its next pass, so it need not stand in line.
             self._step_out(key, route)
             return 0
         self._stand_in_line(key, route, rank)
@@ -171,17 +176,17 @@ class Admission:
         return granted
 
     def resume(self, key: Key, route: Route, parallelism: int) -> bool:
-        """Ask for the slot of a launch that was granted before, and whose Job is not there.
+        """Ask for the slot of a launch that was granted before and whose Job does not exist.
 
-        It has had its turn: only caps keep it from its slot.
+        The launch has had its turn, so only caps can refuse the slot.
 
         Args:
-            key: who asks.
-            route: of the video.
-            parallelism: as with `request`.
+            key: the Subscription that asks.
+            route: the route of the video.
+            parallelism: as in `request`.
 
         Returns:
-            Whether its Job may be made.
+            Whether the Job may be made.
         """
         if min(self._own_room(key, parallelism), self._free(route)) <= 0:
             return False
@@ -189,15 +194,19 @@ class Admission:
         return True
 
     def decline(self, key: Key, route: Route, granted: int, rank: Rank) -> None:
-        """What was granted could not be used: others were quicker at the gates. It is the first in line again."""
+        """Return what was granted and could not be used, because other passes were quicker at the gates.
+
+        The Subscription is first in line again.
+        """
         self.not_created(key, route, granted)
         self._stand_in_line(key, route, rank)
         self._line.move_to_end((key, route), last=False)
 
     def awaits_probe(self, route: Route) -> bool:
-        """Whether a download stands in line that would pass the same gates of the site now, and no other closed one.
+        """Whether a download in line would probe for this route.
 
-        Where no slot is free nobody knows when it has its turn: others whose videos are more urgent may go first, for
+        Such a download passes the same Egress and Cookies gates, no other gate of its route is closed, and a slot is
+        free. While no slot is free, nobody knows when its turn comes: more urgent videos of others may go first for
         days.
         """
         book = self._book()
@@ -209,12 +218,15 @@ class Admission:
         )
 
     def next_turn(self, now: datetime) -> Turn | None:
-        """Who can start next and when; None while nobody waits or whoever does waits for a Job to end."""
+        """Who can start next, and when.
+
+        None if nobody waits, or if all who wait need a Job to end first.
+        """
         found = self._next_place(now)
         return Turn(found[0][0], found[1]) if found else None
 
     def _stand_in_line(self, key: Key, route: Route, rank: Rank) -> None:
-        self._line[key, route] = rank  # one that stands there keeps its place
+        self._line[key, route] = rank  # a route that is in line keeps its place
         self._routes.setdefault(key, set()).add(route)
 
     def _step_out(self, key: Key, route: Route) -> None:

@@ -1,15 +1,17 @@
-"""What a pass should do about launches: pure decisions over the ledger's entries and the Jobs that were seen.
+"""What a pass does about launches: pure decisions over the ledger's entries and the Jobs that were seen.
 
 Crash windows, and why each closes:
-- A claim (`Running, launch n`) was written, its Job was not created: the Job is missing, so CREATE makes the same name.
-- The Job was created, nobody noted it: the entry is Running, its Job is there: ADOPT.
-- The Job ended, the operator died before the ledger knew: the Job stays (it is deleted only once no Running entry needs
-  it), so SETTLE happens in the next pass.
-- The Job was settled but not deleted: its entry is Running no more, so the history limits take it later.
-- The launch was settled in the ledger while its Job lives on (given up, cancelled, or its download has ended and an
-  injected container keeps the pod alive): whatever launch the ledger has settled, its Job goes (`forgotten_jobs`).
-- The Subscription was deleted and applied again while its pods still end: the old Job bears another owner's uid or a
-  deletion timestamp, so WAIT until the name is free; then CREATE, and the downloader finds what was published.
+- The claim (`Running, launch n`) was written, and its Job was not created. The Job is missing, so CREATE makes it under
+  the same name.
+- The Job was created, and nobody noted it. The entry is Running and its Job exists: ADOPT.
+- The Job ended, and the operator died before it wrote that to the ledger. A Job is deleted only once no Running entry
+  needs it, so it still exists, and the next pass does SETTLE.
+- The launch was settled, and its Job was not deleted. Its entry is not Running any more, so the history limits delete
+  the Job later.
+- The launch was settled while its Job lives on: it was given up or cancelled, or its download has ended and an injected
+  container keeps the pod alive. The Job of any settled launch is deleted (`forgotten_jobs`).
+- The Subscription was deleted and applied again while its pods still end. The old Job bears another owner's uid or a
+  deletion timestamp, so WAIT until the name is free. Then CREATE, and the downloader finds what was published.
 """
 
 from __future__ import annotations
@@ -31,24 +33,24 @@ _Job = Mapping[str, Any]
 
 
 class LaunchAction(StrEnum):
-    """What to do about an entry that is Running."""
+    """What to do about a Running entry."""
 
     CREATE = "create"
-    """There is no such Job: create it under the same name."""
+    """The Job does not exist: create it under the same name."""
     ADOPT = "adopt"
-    """Its Job runs."""
+    """The Job runs."""
     SETTLE = "settle"
-    """Its Job has ended."""
+    """The Job has ended."""
     WAIT = "wait"
-    """The name belongs to a Job that is about to go."""
+    """A Job that is about to go bears the name."""
 
 
 def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
     """What to do about a Running entry, given the Job of its launch.
 
     Args:
-        job: as the API server has it now; None: it has none of that name.
-        uid: of the Subscription.
+        job: the Job as the API server has it now; None if there is none of that name.
+        uid: the Subscription's uid.
     """
     if job is None:
         return LaunchAction.CREATE
@@ -60,7 +62,7 @@ def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
 def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
     """The entry with its next launch claimed.
 
-    How the last launch ended stays in `outcome`: endings of one class in a row make longer pauses.
+    `outcome` keeps how the last launch ended: endings of one class in a row make pauses longer.
     """
     return replace(
         entry,
@@ -74,12 +76,12 @@ def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
 
 
 def give_back(entry: LedgerEntry) -> LedgerEntry:
-    """The entry without its claim, whose Job is not there; the launch's number is not used again."""
+    """The entry without its claim, for a launch whose Job does not exist. The launch's number is not used again."""
     return replace(entry, state=LedgerState.PENDING)
 
 
 def busy_videos(jobs: Iterable[_Job]) -> set[str]:
-    """Videos that unfinished ones of the Jobs work on."""
+    """Videos that the unfinished ones of the Jobs work on."""
     return {
         str(job["metadata"].get("annotations", {}).get(labels.VIDEO_ANNOTATION, ""))
         for job in jobs
@@ -90,8 +92,8 @@ def busy_videos(jobs: Iterable[_Job]) -> set[str]:
 def forgotten_jobs(jobs: Iterable[_Job], entries: Mapping[str, LedgerEntry]) -> list[_Job]:
     """Unfinished Jobs whose launch the ledger has settled: given up, cancelled, or ended in a pod that is kept alive.
 
-    The ledger is written first and a launch's number is never used again, so such a Job can only be on its way out.
-    One with a later number than the ledger knows is another matter: the ledger was lost or is an old copy.
+    The ledger is written first and a launch's number is never used again, so such a Job is only waiting to be deleted.
+    A Job with a later number than the ledger knows is not such a Job: the ledger was lost or is an old copy.
 
     Args:
         jobs: the Subscription's Jobs.

@@ -1,4 +1,4 @@
-"""The Job of one launch, whole. Pure; the tests compare it in full."""
+"""The whole Job of one launch. Pure; the tests compare it in full."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ def build_download_job(
     """The manifest of launch `launch` of a video.
 
     Args:
-        subscription: the owner: its Jobs go with it.
-        key: of the video.
-        entry: of the video.
+        subscription: the owner; Kubernetes deletes its Jobs with it.
+        key: the video's key.
+        entry: the video's entry.
         launch: number of the launch, from 1.
         shard: number of the ledger's shard that holds the entry.
         defaults: the operator's settings.
         access: how sites may be reached.
-        gates: that the launch passes, each with its epoch.
+        gates: the gates that the launch passes, each with its epoch.
         source_title: the channel's or playlist's title.
-        volume_id: marker that the claim must bear; None: not known yet.
-        one_node: the claim's volume is attached to one node at a time.
+        volume_id: the marker that the claim must bear; None if it is not known yet.
+        one_node: whether the claim's volume can be attached to one node at a time only.
 
     Raises:
-        ValueError: no claim is named; the caller reports that instead of creating Jobs.
+        ValueError: no claim is named. The caller reports that and creates no Job.
     """
     spec = subscription.spec
     claim = claim_name(spec, defaults)
@@ -162,7 +162,10 @@ def _pod_spec(spec: SubscriptionSpec, request: DownloadRequest, claim: str, defa
 
 
 def _secret_volumes(spec: SubscriptionSpec) -> list[dict[str, Any]]:
-    """Only the keys that are used. `optional`: a pod that waits for a Secret would say so to nobody."""
+    """Volumes with only the keys that are used.
+
+    They are `optional`: a pod that waits for a missing Secret would report nothing.
+    """
     wanted = (("cookies", cookies_secret(spec), (COOKIES_KEY,)), ("proxy", proxy_secret(spec), PROXY_KEYS))
     return [
         {

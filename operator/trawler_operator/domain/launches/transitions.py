@@ -5,17 +5,17 @@
 | Published | Succeeded | | |
 | Terminal | DeadLetter | when a person asks | |
 | Transient | Failed, or DeadLetter when the tries are used up | `spec.retry.backoffSeconds`, doubling up to 1 h | yes |
-| Transient, of a probe of its site's closed gate, or that closed it | Pending | the same | no |
+| Transient, of a probe of the site's closed gate, or one that closed that gate | Pending | the same | no |
 | NotYet | Waiting | when the site says, else 1 h, doubling up to 1 d | no |
 | NeedsAccess | Waiting | 1 d, doubling up to 14 d | no |
-| RateLimited; Environment, but for one video's own | Pending | when its gate lets it (see `gates`) | no |
+| RateLimited, or Environment other than of one video | Pending | when the gate lets it pass (see `gates`) | no |
 | Environment of one video (its size, its name) | Pending | 1 min, doubling up to 1 h | no |
 | Terminated | Pending | 10 s, doubling up to 1 h | no |
 | Configuration | DeadLetter | when what downloads are made from changes | no |
 
-Each pause is up to a fifth longer, and grows with the endings of the same class in a row (`deferrals`); any other
-ending begins anew. An ending that is about the video and whose message holds one of `spec.retry.fatalErrors` makes it a
-DeadLetter at once; those that cost no try because they say nothing about the video never do.
+Jitter makes each pause up to a fifth longer. Pauses grow with the number of endings of the same class in a row
+(`deferrals`); an ending of another class starts anew. An ending whose message holds one of `spec.retry.fatalErrors`
+makes the video a DeadLetter at once. An ending that costs no try because it says nothing about the video never does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from trawler_operator.domain.pauses import (
 )
 
 AFTER_ANNOUNCED = timedelta(minutes=1)
-"""Sites are never ready on the second."""
+"""How long after its announced time a video is looked at: sites are never ready on the second."""
 _WAITING = frozenset({OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 
 
@@ -57,15 +57,17 @@ def settle(
     """The entry after its launch ended.
 
     Args:
-        key: of the video: anchors the jitter.
-        entry: as it stands, Running.
+        key: the video's key; the jitter depends on it.
+        entry: the entry as it is, Running.
         observed: how the launch ended.
         retry: `spec.retry`.
-        built_from: digest of the spec that the Job was built from; with Configuration another one tries again.
+        built_from: digest of the spec that the Job was built from. After a Configuration ending, a spec with another
+            digest has the video tried again.
         now: the present.
-        claim: that the Job wrote to.
-        blames_site: it went through a closed gate of its site, or closed it. What is unclear there is more likely the
-            site's trouble than the video's: one that lasts many probes must not use up the tries of a whole queue.
+        claim: the claim that the Job wrote to.
+        blames_site: whether the launch went through a closed gate of its site, or closed it. An unclear ending there is
+            more likely the site's trouble than the video's. Such trouble may last for many probes and must not use up
+            the tries of a whole queue.
     """
     entry = _with_report(entry, observed, claim, now)
     fatal = _fatal_text(observed, retry)
@@ -84,14 +86,14 @@ def settle(
         case OutcomeClass.TRANSIENT:
             return _failed(key, entry, retry, now)
         case _ if is_held_by_a_gate(observed):
-            # No pause of its own: once the gate opens, all that it held goes on.
+            # The entry gets no pause of its own: once the gate opens, all videos that it held back go on.
             return replace(entry, state=LedgerState.PENDING)
         case deferred:
             return _deferred(key, entry, deferred, observed, now)
 
 
 def queue_anew(entry: LedgerEntry) -> LedgerEntry:
-    """The entry in the queue as if it had never been tried; the number of its last launch is not used again."""
+    """The entry in the queue as if it had never been tried. The number of its last launch is not used again."""
     return replace(
         entry,
         state=LedgerState.PENDING,
@@ -106,14 +108,22 @@ def queue_anew(entry: LedgerEntry) -> LedgerEntry:
 
 
 def is_held_by_a_gate(observed: ObservedOutcome) -> bool:
-    """Whether the trouble is one that a gate covers: a site's limit, a volume's failure, or this Subscription's own."""
+    """Whether a gate covers the trouble: a site's limit, a volume's failure, or this Subscription's own trouble."""
     if observed.outcome is OutcomeClass.ENVIRONMENT:
         return observed.reason not in VIDEO_REASONS
     return observed.outcome is OutcomeClass.RATE_LIMITED
 
 
 def announced_time(announced: int | None, now: datetime) -> datetime | None:
-    """When to look at what a site announces for `announced` (Unix seconds); None: nothing that lies ahead."""
+    """When to look at a video that its site announces.
+
+    Args:
+        announced: the announced time (Unix seconds).
+        now: the present.
+
+    Returns:
+        AFTER_ANNOUNCED after that time, and at most MAX_SITE_WAIT ahead. None if nothing that lies ahead is announced.
+    """
     if announced is None or announced <= now.timestamp():
         return None
     latest = now + MAX_SITE_WAIT
@@ -122,12 +132,12 @@ def announced_time(announced: int | None, now: datetime) -> datetime | None:
 
 
 def first_deferral(key: str, outcome: OutcomeClass, now: datetime) -> datetime:
-    """When to look for the first time at a video that is not to be had: the class's first pause, spread."""
+    """When to look for the first time at a video listed as unavailable: after its class's first pause, with jitter."""
     return now + spread(DEFERRED_PAUSES[outcome].first, key, 0)
 
 
 def _with_report(entry: LedgerEntry, observed: ObservedOutcome, claim: str | None, now: datetime) -> LedgerEntry:
-    """What was learnt of the video, whatever becomes of it."""
+    """The entry with all that was learnt of the video, whatever its next state."""
     result = observed.result
     in_a_row = entry.deferrals if observed.outcome is entry.outcome else 0
     entry = replace(
@@ -156,7 +166,7 @@ def _with_report(entry: LedgerEntry, observed: ObservedOutcome, claim: str | Non
 
 
 def _fatal_text(observed: ObservedOutcome, retry: Retry) -> str | None:
-    """The one of the user's texts that makes this ending the last."""
+    """The one of the user's texts that makes this ending the last; None if none does."""
     final = {OutcomeClass.PUBLISHED, OutcomeClass.TERMINAL, OutcomeClass.CONFIGURATION}
     if observed.outcome in final | FREE_OUTCOMES:
         return None
