@@ -1,8 +1,8 @@
 """Last step of a pass: claim launches in the ledger, then create their Jobs.
 
-The claim comes first: a Job without a claim could be created twice, a claim without a Job is seen by every later pass.
-A slot is granted for as long as a creation is under way. From then on its Job holds it; a creation that was refused
-gives it back, and what the launch was charged for with it.
+The claim comes first. A Job without a claim could be created twice; a claim without a Job is seen by every later pass.
+A slot is granted for as long as the creation of the Job is under way. Once created, the Job holds the slot. A refused
+creation gives back the slot and what the launch was charged for.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Launched:
     """What came of launching.
 
     Args:
-        routes: of the videos that might be downloaded now.
-        missing: videos whose launch is claimed and whose Job is not there.
+        routes: routes of the videos that could be downloaded now.
+        missing: videos whose launch is claimed and whose Job does not exist.
         trouble: why a claimed launch cannot begin.
-        look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
-        events: about the Subscription.
-        gate_events: about gates that moved.
-        error: what ended it early; what was launched before is in the other fields.
+        look_at: times at which to look again at a Job that does not run yet, or at one that bears a needed name.
+        events: Events about the Subscription.
+        gate_events: Events about gates that moved.
+        error: what ended the step early; the other fields say what was launched before.
     """
 
     routes: AbstractSet[Route] = frozenset()
@@ -69,7 +69,7 @@ class Wish:
     """What there is to launch.
 
     Args:
-        missing: videos whose launch is claimed and whose Job is not there.
+        missing: videos whose launch is claimed and whose Job does not exist.
         busy: videos that a live Job works on although the ledger does not know.
         source_title: the channel's or playlist's title.
     """
@@ -107,6 +107,8 @@ class Launcher:
     async def launch(self, subject: Subject, ledger: Ledger, wish: Wish) -> Launched:
         """Create the Jobs of claims whose Job is missing, then claim and create what admission grants.
 
+        Other errors end the step early and are returned in the result.
+
         Raises:
             NotLeadingError: nothing may be written any more.
         """
@@ -117,13 +119,13 @@ class Launcher:
             await launching.start_next()
         except NotLeadingError:
             raise
-        except Exception as failure:  # noqa: BLE001 - what was launched before it is told all the same
+        except Exception as failure:  # noqa: BLE001 - the result still says what was launched before
             error = failure
         return launching.result(error)
 
 
 class _Launching:
-    """One step of launching, as far as it has come."""
+    """One step of launching and its progress."""
 
     def __init__(self, parts: Launcher, subject: Subject, ledger: Ledger, wish: Wish) -> None:
         self._api, self._store, self._admission = parts.api, parts.store, parts.admission
@@ -139,7 +141,7 @@ class _Launching:
         self._gate_events: list[AboutGate] = []
 
     def result(self, error: Exception | None) -> Launched:
-        """What has come of it so far."""
+        """What has come of the step so far."""
         return Launched(
             routes=self._routes,
             missing=tuple(self._missing),
@@ -154,7 +156,7 @@ class _Launching:
         """Claim and create what admission grants."""
         subject, key, ledger = self._subject, self._subject.key, self._ledger
         parallelism = subject.subscription.spec.job.parallelism
-        # A listing may name videos of several sites. More of one than can run at a time are nothing to admission.
+        # A listing may name videos of several sites. Of each site admission need know no more than can run at a time.
         turns = ledger.backlog.turns(subject.download_digest, subject.now, parallelism, self._wish.busy)
         routes = {site: subject.download_route(ledger.active[videos[0]].url) for site, videos in turns.items()}
         self._routes = frozenset(routes.values())
@@ -171,9 +173,9 @@ class _Launching:
     async def create_missing(self) -> None:
         """Create the Jobs of claims that have none, as far as gates, slots and budgets let them begin now.
 
-        Such a launch has not begun: another may hold the slot that it was granted, its gate may have closed, and what
-        it was charged for may be long ago. Where it cannot begin its claim is given back, and it stands in line again.
-        A fresh one, whose Job another operator may be about to create, waits.
+        Such a launch has not begun. Another launch may hold the slot that it was granted, its gate may have closed, and
+        its charge may be long past. If it cannot begin, its claim is given back and it stands in line again. A claim
+        younger than CLAIM_GRACE is not given back: another operator may be about to create its Job.
         """
         subject, ledger = self._subject, self._ledger
         missing, self._missing = self._missing, []
@@ -198,7 +200,10 @@ class _Launching:
     async def _pass_again(
         self, video: str, entry: LedgerEntry, route: Route, *, is_fresh: bool
     ) -> Mapping[GateId, int] | None:
-        """What the Job of a claim that has none carries, if it may begin now. A fresh claim was charged just now."""
+        """The gates that the Job of a claim without one passes, with their epochs; None if it may not begin now.
+
+        A fresh claim was charged just now and is not charged again.
+        """
         subject, book = self._subject, self._gatekeeper.book
         parallelism = subject.subscription.spec.job.parallelism
         if book.closed(route.gates) or not self._admission.resume(subject.key, route, parallelism):
@@ -212,10 +217,11 @@ class _Launching:
         return gates
 
     async def _start(self, route: Route, chosen: list[str], granted: int, rank: Rank) -> None:
-        """Claim launches, the gates first: what dies in between leaves a probe that is given back, and no Job.
+        """Claim launches, first at the gates, then in the ledger, and create their Jobs.
 
-        Nothing goes through the gates where another pass was quicker since admission granted them, or another operator,
-        as a conflict over the claims of the route before has shown.
+        In this order a crash in between leaves a probe that is given back later, and no Job. The slots are returned if
+        another pass was quicker at the gates since admission granted them. They are also returned if no chosen video is
+        active any more: another operator took them, as a conflict over the claims of the previous route has shown.
         """
         subject, key, ledger = self._subject, self._subject.key, self._ledger
         launches = {video: ledger.active[video].launches + 1 for video in chosen if video in ledger.active}
@@ -236,11 +242,11 @@ class _Launching:
         try:
             written = await self._store.commit(subject.subscription, ledger, compute)
         except LedgerNotWritableError as error:
-            if error.is_refusal:  # else the claims may be there, and their Jobs are made by the next pass
+            if error.is_refusal:  # otherwise the claims may have been written, and the next pass makes their Jobs
                 await self._gatekeeper.take_back(key, route, tasks.values(), subject.now, subject.now)
             raise
         for video, launch in launches.items():
-            # Another operator's claim is not ours to act upon: by now it may be settled, and its Job deleted.
+            # Another operator's claim is not acted upon: it may be settled by now, and its Job deleted.
             if video in written.entries and written.entries[video].launches == launch:
                 await self._create(video, route, gates, charged=subject.now)
             else:
@@ -248,7 +254,7 @@ class _Launching:
                 await self._gatekeeper.take_back(key, route, [tasks[video]], subject.now, subject.now)
 
     async def _create(self, video: str, route: Route, gates: Mapping[GateId, int], *, charged: datetime) -> None:
-        """Create the Job of a claim: its slot is granted, and its egress was charged for it then."""
+        """Create the Job of a claim. Its slot is granted, and its egress was charged for it at the time `charged`."""
         subject, entry = self._subject, self._ledger.active[video]
         row = self._ledger.row(video)
         manifest = build_download_job(
@@ -279,7 +285,7 @@ class _Launching:
             self._look_at.append(subject.now + LOOK_AT_STARTING)
 
     async def _meet(self, name: str, route: Route) -> None:
-        """A Job of that name is there: from an attempt whose answer was lost, or from an earlier Subscription."""
+        """Deal with a Job that bears the name: an attempt whose answer was lost made it, or it is somebody else's."""
         subject = self._subject
         job = await self._api.get_job(subject.key[0], name)
         if judge_launch(job, subject.subscription.uid) is LaunchAction.ADOPT:
@@ -300,11 +306,11 @@ class _Launching:
         charged: datetime,
         error: RejectedError | UnavailableError,
     ) -> None:
-        """A quota, a policy or a webhook refuses the Job: nothing has begun, and nothing is charged."""
+        """Take back a launch whose Job a quota, a policy or a webhook refuses: it has not begun and is not charged."""
         subject = self._subject
         if await self._api.get_job(subject.key[0], name) is not None:
             self._admission.created(subject.key, route)
-            return  # an earlier attempt got through; where a quota refuses, it is that Job which fills it
+            return  # an earlier attempt made the Job; if a quota refuses, this very Job fills it
         self._admission.not_created(subject.key, route)
         task = launch_task(video, entry.launches)
         await self._gatekeeper.take_back(subject.key, route, [task], charged, subject.now)
@@ -327,5 +333,5 @@ class _Launching:
 
 
 def _give_back(ledger: Ledger, claimed: Mapping[str, LedgerEntry]) -> Changes:
-    """The claims of those launches that still stand as they did, taken back."""
+    """The changes that take back those claims that are unchanged in the ledger."""
     return Changes({video: give_back(entry) for video, entry in claimed.items() if ledger.active.get(video) == entry})

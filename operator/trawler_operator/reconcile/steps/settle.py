@@ -1,10 +1,10 @@
-"""First step of a pass: what became of the launches, written to the ledger; only then are Jobs deleted.
+"""First step of a pass: find out what became of the launches, write it to the ledger, and only then delete Jobs.
 
-A launch that does not start, or does not end, or whose pod an injected container keeps alive after the download has
-ended, is settled in the ledger before its Job is deleted. Killed in between, the next process finds a Job whose launch
-the ledger has settled, and deletes that; the other way round it would find a launch without a Job, and create the same
-again. Jobs are deleted in the background: in the foreground one would stay for as long as its pod does, on a node that
-is away for ever.
+Three launches are settled in the ledger before their Jobs are deleted: one that does not start, one that does not end,
+and one whose pod an injected container keeps alive after the download has ended. If the process is killed in between,
+the next one finds a Job whose launch the ledger has settled, and deletes the Job. The other way round the next process
+would find a launch without a Job, and create the same Job again. Jobs are deleted in the background: deleted in the
+foreground, a Job would stay as long as its pod does, and that is for ever on a node that does not come back.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Ending:
         launch: number of the launch.
         observed: the ending.
         built_from: digest of the spec that the Job was built from.
-        gates: that it passed and may move, each with its epoch at that time.
-        claim: that it wrote to.
+        gates: the gates that the launch passed and may move, each with its epoch at that time.
+        claim: the claim that the launch wrote to.
     """
 
     launch: int
@@ -69,12 +69,12 @@ class Seen:
     """What the Jobs show.
 
     Args:
-        jobs: the Subscription's, by name.
-        endings: of launches that the ledger has as Running, by video.
-        missing: videos whose launch is claimed and whose Job is not there.
+        jobs: the Subscription's Jobs by name.
+        endings: endings of launches that are Running in the ledger, by video.
+        missing: videos whose launch is claimed and whose Job does not exist.
         trouble: why a Job that should run does not.
-        look_at: times at which a Job that does not run yet, or one that bears a needed name, is looked at again.
-        events: of trouble that is seen for the first time.
+        look_at: times at which to look again at a Job that does not run yet, or at one that bears a needed name.
+        events: Events about trouble that is seen for the first time.
     """
 
     jobs: Mapping[str, Manifest] = field(default_factory=dict)
@@ -87,12 +87,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What endings told, once they are in the ledger.
+    """What the endings say, once they are in the ledger.
 
     Args:
         cookies: what they say of the cookies.
-        events: about the Subscription.
-        gate_events: about gates that moved.
+        events: Events about the Subscription.
+        gate_events: Events about gates that moved.
     """
 
     cookies: CookiesVerdict | None = None
@@ -105,7 +105,7 @@ class Kept:
     """The Jobs that are left.
 
     Args:
-        held: slots that they hold, by the name of their egress: those of the unfinished ones.
+        held: slots that the unfinished Jobs hold, by the name of their egress.
         busy: videos that a live Job works on although the ledger does not know.
     """
 
@@ -114,19 +114,19 @@ class Kept:
 
 
 def is_unfinished_download(job: Manifest) -> bool:
-    """Whether the Job is a download of ours that goes on."""
+    """Whether the Job is one of our downloads and neither finished nor being deleted."""
     leaves = is_finished(job) or job["metadata"].get("deletionTimestamp")
     return not leaves and find_other_owner(job) is None
 
 
 def held_slots(jobs: Mapping[str, Manifest], deleted: frozenset[str] = frozenset()) -> Counter[str]:
-    """Slots that Jobs hold: one each, through its egress, until it is finished or on its way out.
+    """Slots that Jobs hold, by the name of their egress: one each, until the Job is finished or being deleted.
 
-    A Job of somebody else that merely bears the name of one of ours holds none.
+    Somebody else's Job that merely bears the name of one of ours holds none.
 
     Args:
         jobs: by name.
-        deleted: names of those that were deleted since they were read.
+        deleted: names of Jobs that were deleted after they were read.
     """
     return Counter(
         egress_name(job) for name, job in jobs.items() if name not in deleted and is_unfinished_download(job)
@@ -139,7 +139,7 @@ class Settler:
     Args:
         api: the cluster.
         store: writes the ledger.
-        gatekeeper: is told what endings say of gates.
+        gatekeeper: moves gates by what endings say.
         watcher: knows what holds Jobs up.
         measurements: counts endings.
     """
@@ -164,7 +164,8 @@ class Settler:
         Args:
             subject: the Subscription.
             ledger: as it is.
-            thoroughly: list the Jobs even if no entry is Running (once per process, for what an earlier one left).
+            thoroughly: list the Jobs even if no entry is Running. A process does so once, for the Jobs that an earlier
+                one left.
         """
         running = ledger.running()
         if not running and not thoroughly:
@@ -211,10 +212,10 @@ class Settler:
         return Seen(jobs, endings, still_missing, next(iter(troubles), None), tuple(look_at), tuple(events[:1]))
 
     async def _still_missing(self, subject: Subject, ledger: Ledger, missing: list[str]) -> tuple[str, ...]:
-        """Those whose launch is still claimed, by the ledger as it is after their Jobs were looked for.
+        """Those of the videos whose launch is still claimed, by a ledger read after the search for their Jobs.
 
-        A Job is deleted only once its launch is settled. Of two operators that overlap, one may have settled it
-        meanwhile, and the Job must not be made again.
+        A Job is deleted only once its launch is settled. Of two operators that overlap, the other may have settled the
+        launch meanwhile, and then the Job must not be made again.
         """
         claimed = {video: ledger.active[video].launches for video in missing}
         await self._store.refresh(subject.subscription, ledger)
@@ -222,10 +223,11 @@ class Settler:
         return tuple(v for v, launch in claimed.items() if v in running and running[v].launches == launch)
 
     async def settle(self, subject: Subject, ledger: Ledger, endings: Mapping[str, Ending]) -> Settled:
-        """Tell the gates, then settle launches in the ledger. An entry that is no longer Running that launch stays.
+        """Move gates by the endings, then settle the launches in the ledger.
 
-        In this order: after a crash in between the endings are told again, and say nothing new; the other way round a
-        site that asked to stop would be forgotten.
+        An entry stays as it is if it is no longer Running that launch. The gates come first: after a crash in between,
+        the next process repeats the endings, and a repeated ending moves no gate. The other way round a crash would
+        lose that a site asked to stop.
 
         Args:
             subject: the Subscription.
@@ -233,7 +235,7 @@ class Settler:
             endings: by video.
         """
         gate_events = await self._gatekeeper.settle(subject, [_evidence(v, ending) for v, ending in endings.items()])
-        # An unclear ending that was told before moves no gate again; one that closed a gate is remembered there.
+        # A repeated unclear ending moves no gate again. A gate remembers the unclear endings that closed it.
         book, holder = self._gatekeeper.book, "/".join(subject.key)
         blameless = {v for v, e in endings.items() if book.blames_site(holder, launch_task(v, e.launch), e.gates)}
         settled: dict[str, LedgerEntry] = {}
@@ -270,7 +272,7 @@ class Settler:
             self._measurements.launch_finished(observed.outcome)
             own = self._gatekeeper.own_gate(subject.key).closing
             if not is_held_by_a_gate(observed) or (own is not None and own.reason == observed.reason):
-                # What a shared gate covers is said once, of the gate.
+                # Trouble that a shared gate covers gets one Event, about the gate.
                 events.append(_event(video, entry, own.until if own else None))
             logger.info(
                 "launch %d of %s in %s/%s ended: %s (%s), now %s",
@@ -284,7 +286,7 @@ class Settler:
         return Settled(cookies, tuple(events), gate_events)
 
     async def clean_up(self, subject: Subject, ledger: Ledger, jobs: Mapping[str, Manifest]) -> Kept:
-        """Delete Jobs whose launch is settled while they live on, and those beyond the history limits."""
+        """Delete Jobs that live on after their launch was settled, and finished ones beyond the history limits."""
         claimed = {subject.job_name(video, entry) for video, entry in ledger.running().items()}
         uid = subject.subscription.uid
         unclaimed = [job for name, job in jobs.items() if name not in claimed]
@@ -299,10 +301,10 @@ class Settler:
 
 
 def name_taken(job: Manifest | None, now: datetime) -> tuple[datetime, str | None]:
-    """A Job that is not ours (any more) bears a name that a launch needs: when to look again, and what to say of it.
+    """When to look again at a Job that bears the name of a launch and is not ours (any more), and what to say of it.
 
     Args:
-        job: that bears it; None: it did, and has gone just now.
+        job: the Job; None if it has just gone.
         now: the present.
     """
     return now + look_again(job), find_other_owner(job) if job is not None else None
