@@ -1,7 +1,7 @@
 """What the annotations of a ledger's first shard say: names and their values, as one line of JSON each.
 
-They grow with every source and claim that a Subscription ever had, and all annotations of an object share 256 KiB: the
-oldest names give way.
+The annotations grow with every source and claim that a Subscription ever had, and all annotations of an object share
+256 KiB. So the oldest names are dropped.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import json
 from collections.abc import Mapping
 
 MAX_NAMES = 64
-"""Of one annotation. Of a claim that was forgotten, any volume is taken for the right one."""
+"""Greatest number of names in one annotation. For a claim whose name was dropped, any volume counts as the right one.
+"""
 MAX_NAME, MAX_VALUE = 253, 512
-"""Characters. Longer ones were made by hand: they are left out."""
+"""Greatest number of characters. Longer names and values were made by hand, and are left out."""
 
 
 def read_names(text: str | None) -> dict[str, str]:
-    """An annotation's JSON object of strings; a mangled one counts as empty (a first run then finds all keys known)."""
+    """An annotation's JSON object of strings.
+
+    A mangled annotation counts as empty: a first run then finds all keys known.
+    """
     if not text:
         return {}
     try:
@@ -29,12 +33,12 @@ def read_names(text: str | None) -> dict[str, str]:
 
 
 def write_names(names: Mapping[str, str], added: Mapping[str, str], limit: int = MAX_NAMES) -> str:
-    """An annotation's value: those that were there, then what is added, the newest last.
+    """An annotation's value: the present names, then the added ones, the newest last.
 
     Args:
-        names: as they stand, the oldest first.
-        added: new names, and new values of old ones.
-        limit: how many there may be.
+        names: the present names, the oldest first.
+        added: new names, and new values of present ones.
+        limit: greatest number of names.
     """
     kept = [(name, value) for name, value in names.items() if name not in added]
     fitting = [(n, v) for n, v in (*kept, *added.items()) if len(n) <= MAX_NAME and len(v) <= MAX_VALUE]

@@ -1,15 +1,14 @@
 """A Subscription's ledger in memory, and the writes that a change needs. Pure: `ledger_store` does the I/O.
 
-The ledger lives in ConfigMaps ("shards") of at most SHARD_CAPACITY entries. In memory stand: the index of all keys,
-the entries that may still change by themselves, and the few newest finished ones that the status shows. A shard is
-loaded whole whenever its resourceVersion is not the one we wrote; what we wrote ourselves is applied here after the API
-server took it.
+The ledger is stored in ConfigMaps ("shards") of at most SHARD_CAPACITY entries. Memory holds the index of all keys, the
+active entries, and the few newest finished ones that the status shows. A shard is read whole if its resourceVersion is
+not the one that we wrote. Our own writes are applied here after the API server took them.
 
-New entries go to the last shard only. A full one is marked as sealed, with its resourceVersion, before the next is
-created: of two operators that overlap for a moment, one meets a conflict and rereads.
+New entries go to the last shard only. A full shard is marked as sealed, with its resourceVersion, before the next one
+is created: of two operators that overlap for a moment, one meets a conflict and rereads.
 
-What a pass asks for (counts, bytes, what runs, whose turn it is, what is newest) is kept as entries come and go: a pass
-takes as long with 100,000 entries as with 1,000.
+What a pass asks for (counts, bytes, running entries, whose turn it is, the newest ones) is kept up to date as entries
+come and go. So a pass takes as long with 100,000 entries as with 1,000.
 """
 
 from __future__ import annotations
@@ -30,14 +29,15 @@ from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.recent import Ended, RecentEntries
 
 SHARD_CAPACITY = 200
-"""Entries grow in place to at most 4 KiB: 200 of them stay under a ConfigMap's 1 MiB whatever they become."""
+"""An entry never takes more than 4 KiB, so 200 of them stay under a ConfigMap's 1 MiB however they change."""
 MAX_STARTED_SOURCES = 16
-"""Sources of which the ledger remembers that they had their first run; one that was forgotten has it again, should its
-URL come back. Each puts up to 500 known keys into every request to the lister."""
+"""Sources whose first run the ledger remembers. A forgotten one has it again if its URL comes back. Each source puts up
+to 500 known keys into every request to the lister.
+"""
 NO_REASON = "Unknown"
-"""Of a dead letter that somebody made by hand and gave none."""
+"""Stands for the reason of a dead letter that somebody made by hand without one."""
 SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
-"""On a shard that takes no new entries: a later one exists or is about to."""
+"""Marks a shard that takes no new entries: a later one exists or is about to."""
 
 _FAILED = frozenset({LedgerState.FAILED, LedgerState.DEAD_LETTER, LedgerState.WAITING})
 
@@ -54,7 +54,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class LedgerProblem:
-    """A value that cannot be read; it stays as it is and its key counts as known."""
+    """A value that cannot be read. It stays as it is, and its key counts as known."""
 
     shard: int
     key: str
@@ -63,14 +63,14 @@ class LedgerProblem:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a pass wants of the ledger.
+    """What a pass wants to write.
 
     Args:
         entries: new and changed entries by key; new ones are written in the order of their `seq`.
-        started_sources: sources that have had their first run by this very change → since.
+        started_sources: source key → time, of the sources whose first run this change writes.
         volumes: claim name → volume id, learnt from a download.
-        requests: verb → the request that this very change carries out.
-        inventory: how far the ledger was made from its volume, as `domain.history.inventory` writes it.
+        requests: verb → the request that this change carries out.
+        inventory: how far the ledger was made from its volume, in the text of `domain.history.inventory`.
     """
 
     entries: Mapping[str, LedgerEntry] = field(default_factory=dict)
@@ -87,13 +87,13 @@ class Changes:
 class ShardWrite:
     """One API call: the creation of a shard, or one merge patch with its resourceVersion.
 
-    Which of the two, and the version, is the ledger's to say when the write's turn comes (`version_of`): an earlier
-    write of the same list may have created the shard.
+    The ledger says which of the two it is, and with which version, when the write's turn comes (`version_of`): an
+    earlier write of the same list may have created the shard.
 
     Args:
-        number: of the shard.
+        number: number of the shard.
         data: keys to set.
-        annotations: to set.
+        annotations: annotations to set.
         entries: the same as `data`, decoded.
     """
 
@@ -116,9 +116,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self.active: dict[str, LedgerEntry] = {}
-        """Entries that may still change by themselves, in full."""
+        """Entries that may still change without a person's request, in full."""
         self.backlog = Backlog()
-        """Those of them that no launch has claimed."""
+        """The active entries that no launch has claimed."""
         self.problems: dict[str, LedgerProblem] = {}
         self.sources: dict[str, str] = {}
         """Source key → when its first run was written."""
@@ -129,13 +129,13 @@ class Ledger:
         self.inventory: str | None = None
         """How far the ledger was made from its volume, as `domain.history.inventory` reads it."""
         self._head: Mapping[str, str] = {}
-        """Annotations of shard 0, which say this."""
+        """Annotations of shard 0, which hold the fields above."""
         self._index = LedgerIndex()
         self._shards: dict[int, _ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
         self._running: dict[str, LedgerEntry] = {}
         self._dead_letters: dict[str, str] = {}
-        """Key → reason, of those that were given up: their entries are not in memory."""
+        """Key → reason, of videos that were given up: their entries are not in memory."""
         self._dead_reasons: Counter[str] = Counter()
         self._waiting_reasons: Counter[str] = Counter()
         self._bytes = 0
@@ -150,12 +150,12 @@ class Ledger:
         return key in self._index
 
     def marks(self, key: str, source: str) -> bool:
-        """Whether the key tells how far a source was listed: known of that very source, and not as back catalogue."""
+        """Whether the key shows how far a source was listed: that very source listed it, and not as back catalogue."""
         return self._index.marks(key, source)
 
     @property
     def has_shards(self) -> bool:
-        """Whether there is anything of it at all; a ledger that was never written or is lost has none."""
+        """Whether any shard exists; a ledger that was never written, or is lost, has none."""
         return bool(self._shards)
 
     def row(self, key: str) -> IndexRow | None:
@@ -174,17 +174,17 @@ class Ledger:
 
     @property
     def shard_numbers(self) -> set[int]:
-        """Of all shards that are in memory."""
+        """Numbers of all shards in memory."""
         return set(self._shards)
 
     def version_of(self, number: int) -> str | None:
-        """The resourceVersion of a shard that memory agrees with; None: there is no such shard."""
+        """The resourceVersion of a shard as memory has it; None if there is no such shard."""
         shard = self._shards.get(number)
         return None if shard is None else shard.resource_version
 
     @property
     def counts(self) -> dict[LedgerState, int]:
-        """Entries per state, all states named."""
+        """Entries per state, with all states named."""
         return {state: self._counts[state] for state in LedgerState}
 
     @property
@@ -194,7 +194,7 @@ class Ledger:
 
     @property
     def needs_reload(self) -> bool:
-        """Whether so many of the newest finished entries have gone that older ones, which are not in memory, count."""
+        """Whether too few of the newest finished entries are left, so that older ones, not in memory, must be shown."""
         return self._successes.is_starved or self._failures.is_starved
 
     def running(self) -> dict[str, LedgerEntry]:
@@ -214,28 +214,26 @@ class Ledger:
         return self._index.keys_in(states)
 
     def known_by_source(self, limit: int) -> dict[str, tuple[str, ...]]:
-        """For the lister: of every source that has had its first run, its newest known keys, newest first."""
+        """For the lister: the newest known keys, newest first, of every source that has had its first run."""
         newest = self._index.newest_by_source(limit)
         return {source: newest.get(source, ()) for source in self.sources}
 
     def recent_successes(self) -> list[Ended]:
-        """What was finished last, newest first."""
+        """The downloads that finished last, newest first."""
         return self._successes.newest()
 
     def recent_failures(self) -> list[Ended]:
-        """What could not be had lately (Failed, Waiting, DeadLetter), newest first."""
+        """The videos that could not be downloaded lately (Failed, Waiting, DeadLetter), newest first."""
         return self._failures.newest()
 
-    # -- reading -------------------------------------------------------------------------------------------------
-
     def load(self, shard: Shard) -> None:
-        """Take a shard as it was read; replaces what was known of it."""
+        """Take over a shard as it was read. It replaces what was known of the shard."""
         if shard.number in self._shards:
             self._forget(shard.number)
         sealed = SEALED_ANNOTATION in shard.annotations
         state = self._shards[shard.number] = _ShardState(shard.resource_version, sealed)
         for key, text in shard.data.items():
-            self._remove(key)  # somebody copied it from another shard, too
+            self._remove(key)  # it is known already if somebody copied it from another shard
             try:
                 entry = decode_entry(text)
             except InvalidEntryError as error:
@@ -254,14 +252,12 @@ class Ledger:
         if number == 0:
             self._read_head({})
 
-    # -- writing -------------------------------------------------------------------------------------------------
-
     def plan_writes(self, changes: Changes) -> list[ShardWrite]:
         """The API calls that write the changes, in the order in which they must be made.
 
-        A source's mark, a request's and the inventory's come with or after the last of their entries: a crash in
-        between makes the first run or the chunk again, which finds the entries known, or carries the request out to
-        its end. Entries whose stored value is broken are left alone.
+        The marks of sources, requests and the inventory are written with or after the last of their entries. After a
+        crash in between, the next pass makes the first run or the chunk again and finds the entries known, or carries
+        the request out to its end. Entries whose stored value is broken are left alone.
         """
         data: dict[int, dict[str, LedgerEntry]] = {}
         new: list[tuple[str, LedgerEntry]] = []
@@ -315,8 +311,6 @@ class Ledger:
         if write.number == 0:
             self._read_head({**self._head, **write.annotations})
 
-    # -- bookkeeping ---------------------------------------------------------------------------------------------
-
     def _read_head(self, annotations: Mapping[str, str]) -> None:
         self._head = annotations
         self.sources = read_names(annotations.get(labels.SOURCES_ANNOTATION))
@@ -365,9 +359,9 @@ class Ledger:
             self._dead_reasons[reason] += 1
 
     def _remove(self, key: str) -> None:
-        """Take a key's contribution out of the totals, before its new entry is added.
+        """Subtract a key from the totals, before its new entry is added.
 
-        Not out of the bytes: an entry that has succeeded is final, nothing rewrites it.
+        The bytes stay: an entry that has succeeded is final, and nothing rewrites it.
         """
         row = self._index.get(key)
         if row is None:
@@ -396,7 +390,7 @@ class Ledger:
 
 
 def _with_head_annotations(writes: list[ShardWrite], head: dict[str, str]) -> list[ShardWrite]:
-    """Put shard 0's annotations into its write if that is the last one, else into one of their own at the end."""
+    """Put shard 0's annotations into its write if that is the last one, else into a write of their own at the end."""
     if not head:
         return writes
     if writes and writes[-1].number == 0:
