@@ -1,1 +1,1 @@
-"""Looking at a source: when, which of its videos are wanted, which of those can be had yet."""
+"""Looking at a source: when, which of its videos are wanted, and which of those are available yet."""

@@ -1,4 +1,4 @@
-"""Videos that a listing already says cannot be had: they wait, or are given up, without a Job. Pure.
+"""Videos that a listing shows as unavailable: they wait, or are given up, without a Job. Pure.
 
 | the listing says | becomes | until |
 |---|---|---|
@@ -11,14 +11,14 @@
 | subscriber_only, and no cookies | Waiting, NeedsAccess, MembersOnly | the first pause of NeedsAccess |
 | needs_auth, and no cookies | Waiting, NeedsAccess, LoginRequired | the first pause of NeedsAccess |
 
-Reason and class are those with which a Job would come back. `unlisted` and `public` are no obstacle. What no listing
-tells (age, country) is a Job's to find out. With cookies a Job is the only way to know whether they do.
+Reason and class are the ones that a Job would report. `unlisted` and `public` are no obstacle. A listing does not show
+age and country limits; a Job finds those. If the spec has cookies, only a Job can find out whether they give access.
 
-When the time of one that waits comes, a Job looks at it, and from then on Jobs' endings alone decide. Until then:
+When the time of a waiting video comes, a Job looks at it, and from then on only the endings of Jobs decide. Until then:
 
 - a listing that shows the video ready sends it to the queue at once;
 - a listing that gives another reason is believed;
-- a premiere that is announced for another time moves there;
+- a premiere that is announced for another time waits until that time;
 - a start further ahead than MAX_SITE_WAIT is put off again each time half of that has passed, not at each listing;
 - a video that still needs access is put off again, for longer each time, shortly before a Job would look at it in vain.
 """
@@ -44,17 +44,17 @@ _WITHOUT_COOKIES = {
     "needs_auth": Reason.LOGIN_REQUIRED,
     "premium_only": Reason.PAYMENT,
 }
-"""yt-dlp's availabilities (`InfoExtractor._availability`) that nobody without an account gets past."""
+"""yt-dlp's availabilities (`InfoExtractor._availability`) of videos that nobody sees without an account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a listed video cannot be had, and when it is looked at.
+    """Why a listed video is unavailable, and when it is looked at.
 
     Args:
-        reason: the downloader's word for the same.
-        until: when a Job looks at it; None: never, it is given up.
-        announced: the site says so.
+        reason: the downloader's word for it.
+        until: when a Job looks at the video; None: never, it is given up.
+        announced: whether the site announces that time.
     """
 
     reason: Reason
@@ -63,12 +63,12 @@ class Verdict:
 
 
 def judge(line: EntryLine, now: datetime, *, has_cookies: bool) -> Verdict | None:
-    """Why a listed video cannot be had; None: nothing that the listing tells of.
+    """Why a listed video is unavailable; None if the listing shows no obstacle.
 
     Args:
-        line: as listed.
+        line: the video as listed.
         now: the present.
-        has_cookies: the spec brings some.
+        has_cookies: whether the spec has cookies.
     """
     reason = _reason(line, has_cookies=has_cookies)
     if reason is None:
@@ -81,7 +81,7 @@ def judge(line: EntryLine, now: datetime, *, has_cookies: bool) -> Verdict | Non
 
 
 def apply_verdict(entry: LedgerEntry, verdict: Verdict) -> LedgerEntry:
-    """An entry that no Job has looked at, as one that waits or is given up."""
+    """An entry that no Job has looked at, now waiting or given up."""
     given_up = verdict.until is None
     return replace(
         entry,
@@ -97,13 +97,13 @@ def apply_verdict(entry: LedgerEntry, verdict: Verdict) -> LedgerEntry:
 def relisted(
     lines: Iterable[EntryLine], active: Mapping[str, LedgerEntry], now: datetime, *, has_cookies: bool
 ) -> dict[str, LedgerEntry]:
-    """Entries on which a listing alone has spoken, and of which a new listing says something else.
+    """Entries that only listings have judged so far, and that a new listing changes.
 
     Args:
         lines: all that was listed.
         active: the ledger's active entries.
         now: the present.
-        has_cookies: the spec brings some.
+        has_cookies: whether the spec has cookies.
     """
     changed: dict[str, LedgerEntry] = {}
     for line in lines:
@@ -129,7 +129,7 @@ def _reason(line: EntryLine, *, has_cookies: bool) -> Reason | None:
 
 def _judge_again(entry: LedgerEntry, line: EntryLine, verdict: Verdict | None, now: datetime) -> LedgerEntry:
     if verdict is None:
-        # What stood in the place of its title was none.
+        # The listing had a placeholder where the title is, so the entry has no title yet.
         title, duration = line.title or entry.title, line.duration_seconds or entry.duration_seconds
         return replace(queue_anew(entry), title=title, duration_seconds=duration)
     if verdict.reason != entry.reason:
@@ -154,7 +154,7 @@ def _put_off(key: str, entry: LedgerEntry, now: datetime) -> LedgerEntry:
 
 
 def _waits_long_enough(entry: LedgerEntry, until: datetime | None, now: datetime) -> bool:
-    """Whether the time at which it is looked at suits an announced start."""
+    """Whether the time at which a Job looks at the video suits its announced start."""
     if until is None or entry.retry_at is None or until < now + MAX_SITE_WAIT:
         return until == entry.retry_at
     return MAX_SITE_WAIT / 2 < entry.retry_at - now <= MAX_SITE_WAIT

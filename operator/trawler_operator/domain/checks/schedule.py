@@ -1,8 +1,8 @@
-"""When a source is looked at next. Pure: what it needs to remember is in the Subscription's status.
+"""When a source is looked at next. Pure: the Subscription's status holds what must be remembered.
 
-Times are persisted, so a restart neither forgets a check nor makes all of them at once: those that fell due while the
-operator was away, or while a gate was closed, are spread over the first minutes after that. Jitter follows from the uid
-and the last check, so that Subscriptions that were applied together drift apart.
+Times are stored, so a restart neither forgets a check nor makes all checks at once. Checks that fell due while the
+operator was away, or while a gate was closed, are spread over the first minutes after that. The jitter follows from the
+uid and the last check, so that Subscriptions that were applied together drift apart.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from trawler_operator.api.times import seconds
 from trawler_operator.domain.pauses import CHECK_CLOCK_TOLERANCE, backoff, jitter
 
 JITTER_SHARE = 0.1
-"""Of the time between two checks."""
+"""Share of the time between two checks."""
 MAX_JITTER = timedelta(minutes=5)
 CATCH_UP_SPREAD = timedelta(minutes=5)
-"""Over which the checks that an absent operator or a closed gate kept from being made are spread."""
+"""Time over which checks are spread that an absent operator or a closed gate prevented."""
 FIRST_BACKOFF = timedelta(minutes=1)
 MAX_BACKOFF = timedelta(hours=1)
 AUDIT_JITTER_SHARE = 0.1
 GONE_AFTER = 3
-"""Checks in a row that find no source before it is taken for gone: sites say so of sources that exist, too."""
+"""Checks in a row that must find no source before it counts as gone: sites also report existing sources as missing."""
 FIRST_GONE_PAUSE = timedelta(days=1)
 LONGEST_GONE_PAUSE = timedelta(days=14)
 
@@ -42,9 +42,11 @@ HOPELESS = frozenset(
         OutcomeClass.NEEDS_ACCESS,
     }
 )
-"""Failures that an early second look does not mend: never looked at more often than was asked for.
+"""Failures that an early second look does not mend. After them the source is looked at no more often than its schedule
+asks.
 
-RateLimited is none of them: when the site may be asked again is the egress gate's to say, and then the check is due."""
+RateLimited is not among them: the egress gate says when the site may be asked again, and the check is due then.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class CheckLimits:
 
     Args:
         listing_deadline_seconds: a listing that takes longer is given up.
-        audit_interval: between two full walks of a source.
+        audit_interval: time between two full walks of a source.
     """
 
     listing_deadline_seconds: Annotated[int, Field(ge=10, le=3600)]
@@ -61,7 +63,7 @@ class CheckLimits:
 
 
 class Why(StrEnum):
-    """What the time of the next check follows from."""
+    """What sets the time of the next check."""
 
     SUSPENDED = "suspended"
     REQUESTED = "requested"
@@ -78,9 +80,9 @@ class PollDecision:
     """Whether to look now, and when otherwise.
 
     Args:
-        due: look now.
-        at: when it is or was due; None while suspended.
-        why: what that follows from.
+        due: whether to look now.
+        at: when the check is or was due; None while suspended.
+        why: what sets that time.
     """
 
     due: bool
@@ -94,10 +96,10 @@ class CheckHistory:
 
     Args:
         last_check: when the source was last looked at; None: never.
-        digest: of what that listing was made from.
-        failures: checks that failed in a row.
+        digest: digest of the part of the spec that the last listing was made from.
+        failures: number of checks in a row that failed.
         outcome: why the last one failed.
-        gone: checks in a row that found no source.
+        gone: number of checks in a row that found no source.
     """
 
     last_check: datetime | None = None
@@ -118,17 +120,17 @@ def poll_decision(
     open_since: datetime,
     now: datetime,
 ) -> PollDecision:
-    """Whether the source is to be looked at now.
+    """Whether to look at the source now.
 
     Args:
-        schedule: of the spec.
-        history: from the status.
-        uid: of the Subscription: anchors the jitter.
-        digest: of what a listing is made from now.
+        schedule: `spec.schedule`.
+        history: earlier checks, from the status.
+        uid: the Subscription's uid; the jitter depends on it.
+        digest: digest of the part of the spec that listings are made from, as it is now.
         suspended: `spec.suspend`.
-        requested: the annotation asks for a check that was not made yet.
-        open_since: when this operator process began, or the gates before the source opened if that was later; checks
-            that fell due before were missed.
+        requested: whether the annotation asks for a check that was not made yet.
+        open_since: when this operator process began, or when the gates before the source opened if that was later.
+            Checks that fell due earlier were missed.
         now: the present; all times are aware.
     """
     if suspended:
@@ -136,14 +138,15 @@ def poll_decision(
     if requested:
         return PollDecision(due=True, at=now, why=Why.REQUESTED)
     if history.last_check is None or history.last_check > now + CHECK_CLOCK_TOLERANCE:
-        # A check in the future was noted by a clock that ran ahead: waiting for it could take years.
+        # A clock that ran ahead wrote a check that lies in the future: waiting for it could take years.
         return PollDecision(due=True, at=now, why=Why.FIRST)
     if history.digest != digest:
         return PollDecision(due=True, at=now, why=Why.SPEC_CHANGED)
     at, why = _planned(schedule, history, history.last_check, uid)
     if at < open_since <= now + CHECK_CLOCK_TOLERANCE:
         spread = min(CATCH_UP_SPREAD, at - history.last_check)
-        # Drawn anew each time: a gate that is open for moments only would else never let those with a late one through.
+        # The share is drawn anew for each opening: with a fixed one, a gate that opens only for moments would never let
+        # the Subscriptions with a large share through.
         share = jitter(uid, open_since.isoformat(), "missed")
         at, why = open_since + spread * share, Why.MISSED
     return PollDecision(due=at <= now, at=at, why=why)
@@ -152,13 +155,14 @@ def poll_decision(
 def audit_due(
     *, last_audit: datetime | None, created_at: datetime, uid: str, interval: timedelta, now: datetime
 ) -> bool:
-    """Whether the next check should walk everything there is, whatever is known.
+    """Whether the next check should walk the whole source, whatever is known of it.
 
     Args:
-        last_audit: when a listing last was complete; None: never, then the first comes an interval after created_at.
+        last_audit: when a listing last was complete; None: never, and the first audit comes an interval after
+            created_at.
         created_at: the Subscription's creation.
-        uid: anchors the jitter.
-        interval: between two audits.
+        uid: the Subscription's uid; the jitter depends on it.
+        interval: time between two audits.
         now: the present.
     """
     since = last_audit or created_at
@@ -180,13 +184,13 @@ def _planned(schedule: Schedule, history: CheckHistory, last_check: datetime, ui
 
 
 def _regular(schedule: Schedule, last_check: datetime) -> tuple[datetime, timedelta]:
-    """The next time by the schedule, and the time between two of them."""
+    """The next check by the schedule, and the time between two of its checks."""
     if schedule.cron is None:
         period = timedelta(seconds=schedule.interval_seconds or DEFAULT_INTERVAL_SECONDS)
         return last_check + period, period
     zone = ZoneInfo(schedule.time_zone) if schedule.time_zone else UTC
-    # Compared in UTC: the difference of two times of one zone would ignore its clock changes.
+    # Times are compared in UTC: the difference of two times in one zone would ignore its clock changes.
     times = (time.astimezone(UTC) for time in CronSim(schedule.cron, last_check.astimezone(zone)))
-    # In an hour that a clock change repeats, cronsim answers with a time of its first run, which has passed.
+    # In an hour that a clock change repeats, cronsim answers with a time in the first of the two, which has passed.
     first, second = islice(dropwhile(lambda time: time <= last_check, times), 2)
     return first, second - first

@@ -1,13 +1,14 @@
 """Which of the listed videos become work. Pure.
 
-A source's first listing takes its newest few and records the rest as known, so that nothing old is ever taken for new.
-Later listings take everything unknown, except what a newest-first source shows below all that is known of it and
-outside that window: that is back catalogue, which an early stop had not reached before. Inside the window it is most
-often what was still to come when a ledger was lost: the volume tells of what had landed only.
+The first listing of a source takes its newest few videos (the window) and records the rest as known, so that nothing
+old is ever taken for new. Later listings take every unknown video except back catalogue. Back catalogue is what a
+newest-first source shows below all that is known of it and outside the window: an early stop had not reached it before.
+Inside the window such a video is taken. Most often it was still to come when a ledger was lost, because the volume
+knows only the videos that had landed.
 
-Known *of it* is what this very source has listed. A video that only another source has told of, say a playlist's old
-favourite, says nothing about how far this one was listed. Where such a video stands above the last one known of this
-source, the ledger remembers that this source lists it too: from then on it stops a walk like any other.
+Known *of a source* is what this very source has listed. A video that only another source has listed, such as an old
+favourite in a playlist, says nothing about how far this source was listed. If such a video stands above the last one
+known of this source, the ledger remembers that this source lists it too. From then on it stops a walk like any other.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class NewEntry:
     """A video that the ledger does not know yet.
 
     Args:
-        line: as listed; `line.key` is its key.
+        line: the video as listed; `line.key` is its key.
         state: Pending or Skipped.
-        reason: the rule, with Skipped.
-        message: the value that the rule saw, with Skipped.
-        found: by the source's first check, or after it.
+        reason: for Skipped, the rule.
+        message: for Skipped, the value that the rule saw.
+        found: whether the source's first check found it, or a later one.
     """
 
     line: EntryLine
@@ -45,7 +46,7 @@ class NewEntry:
 
 
 class Memory(Protocol):
-    """What a selection asks the ledger."""
+    """What a selection asks of the ledger."""
 
     @property
     def sources(self) -> Collection[str]:
@@ -57,7 +58,7 @@ class Memory(Protocol):
         ...
 
     def marks(self, key: str, source: str) -> bool:
-        """Whether a video tells how far a source was listed."""
+        """Whether a video shows how far a source was listed."""
         ...
 
 
@@ -75,14 +76,14 @@ class Selection:
 
 
 def select_new(sources: Sequence[tuple[SourceLine, Sequence[EntryLine]]], select: Select, memory: Memory) -> Selection:
-    """What of a complete listing is to be written down.
+    """What of a complete listing must be written to the ledger.
 
-    The order matters: entries are written in it, so that after a crash in the middle the unwritten ones stand above
-    the written ones of a newest-first source, where the next check finds them.
+    The order matters: entries are written in it. After a crash in the middle, the unwritten videos stand above the
+    written ones in a newest-first source, and the next check finds them there.
 
     Args:
         sources: every source with its entries in the site's order.
-        select: of the spec.
+        select: `spec.select`.
         memory: the ledger.
     """
     new: dict[str, NewEntry] = {}
@@ -104,8 +105,8 @@ def seen_entries(
     """Entries of known videos that another source has listed.
 
     Args:
-        seen: of a Selection.
-        entries: as the ledger has them; one that is not there is left out (its value cannot be read).
+        seen: `seen` of a Selection.
+        entries: as the ledger has them. A video without one is left out (its value cannot be read).
         first_seq: number of the first.
     """
     changed: dict[str, LedgerEntry] = {}
@@ -138,7 +139,7 @@ def new_entries(selected: Iterable[NewEntry], first_seq: int, now: datetime) -> 
 
 
 def _wanted(source: SourceLine, entries: Sequence[EntryLine], select: Select, memory: Memory) -> list[NewEntry]:
-    """All entries of a source, judged, oldest first."""
+    """All entries of a source with their verdicts, oldest first."""
     newest_first = _newest_first(source, entries)
     if source.key not in memory.sources:
         return _judge_first_run(newest_first, select)[::-1]
@@ -157,17 +158,17 @@ def _judge_first_run(lines: Sequence[EntryLine], select: Select) -> list[NewEntr
         if entry.state is LedgerState.PENDING:
             if room == 0:
                 entry = _skipped(line, SkipReason.BEFORE_WINDOW, newest=select.newest)
-            elif line.availability != REMOVED:  # what is no more takes no place of what can be had
+            elif line.availability != REMOVED:  # a removed video takes no place from an available one
                 room -= 1
         judged.append(entry)
     return judged
 
 
 def _judge_newest_first(lines: Sequence[EntryLine], select: Select, marks: Callable[[str], bool]) -> list[NewEntry]:
-    """Back catalogue is what lies below the last mark; what is back catalogue itself is no mark.
+    """Judge a newest-first source: entries below the last mark are back catalogue, which makes no marks.
 
-    An audit that writes hundreds of old videos, oldest first, may crash in the middle: were those that it has written
-    marks, the next audit would take the others for new.
+    An audit that writes hundreds of old videos, oldest first, may crash in the middle. If the written ones were marks,
+    the next audit would take the unwritten ones for new.
     """
     last_known = max((place for place, line in enumerate(lines) if marks(line.key)), default=len(lines))
     window = _judge_first_run(lines, select)
@@ -192,10 +193,10 @@ def _skipped(line: EntryLine, reason: SkipReason, **seen: object) -> NewEntry:
 
 
 def _may_mark(source: SourceLine, entry: NewEntry) -> bool:
-    """Whether it matters that this source lists a known video.
+    """Whether to remember that this source lists a known video.
 
-    It does where a listing may stop early: in a newest-first source, and with a single video, which is its own listing.
-    What lies below the last mark stays none: an old favourite would make everything above it new.
+    It matters where a listing may stop early: in a newest-first source, and for a single video, which is its own
+    listing. A video below the last mark does not become a mark: an old favourite would make everything above it new.
     """
     if entry.line.key == source.key:
         return True
@@ -209,10 +210,10 @@ def _has_times(entries: Sequence[EntryLine]) -> bool:
 def _newest_first(source: SourceLine, entries: Sequence[EntryLine]) -> Sequence[EntryLine]:
     """The entries in the order in which a first run counts them.
 
-    A playlist is sorted by time. An entry without one stays with the last entry before it that has one (at the
-    beginning, with the first that has one): on its newer side where the playlist grows at its end, on its older side
-    otherwise. Where no entry has a time the playlist's own order counts: what stands first in it is what its owner
-    shows first, and so what its queue begins with.
+    A playlist is sorted by time. An entry without a time takes that of the last entry before it that has one; at the
+    beginning, that of the first. It stands on the newer side of that entry if the playlist grows at its end, else on
+    the older side. If no entry has a time, the playlist's own order counts: its owner shows first what stands first in
+    it, so the queue begins with that.
     """
     if source.newest_first or not _has_times(entries):
         return entries
