@@ -1,7 +1,7 @@
 """All gates together: who may pass, who probes, what an ending changes. Pure; `gate_store` keeps them in a ConfigMap.
 
-A launch passes all the gates of its route. Those that are closed it passes as their probe, all of them at once: a site
-and a volume that are closed at the same time can be proved well by one download, or never.
+A launch passes all gates of its route. It passes the closed ones as their probe, all of them at once: if a site's gate
+and a volume's gate are closed at the same time, only one download can prove both well.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _OF_SITES = frozenset({GateKind.EGRESS, GateKind.COOKIES})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An ending, and what it was let through.
+    """An ending, and the gates that its launch or listing passed.
 
     Args:
         holder: `namespace/name` of the Subscription.
         task: the launch or listing.
-        gates: those it passed, each with its epoch at that time.
-        finding: what it says.
+        gates: the gates that it passed, each with its epoch at that time.
+        finding: what the ending says.
     """
 
     holder: str
@@ -49,7 +49,7 @@ class Evidence:
 
 
 class Move(StrEnum):
-    """What became of a gate."""
+    """How a gate moved."""
 
     CLOSED = "closed"
     LENGTHENED = "lengthened"
@@ -61,8 +61,8 @@ class Happening:
     """A gate that moved.
 
     Args:
-        move: how.
-        gate: as it stands now.
+        move: how it moved.
+        gate: the gate after the move.
         closing: why it was or is closed.
     """
 
@@ -73,12 +73,12 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class GateChanges:
-    """What is to be written.
+    """Changes to write.
 
     Args:
-        gates: name → the gate as it shall be.
-        happenings: of the moves among them.
-        epochs: of the route's gates, for what was let through; None: nothing was.
+        gates: name → the gate after the change.
+        happenings: the moves among the changes.
+        epochs: epochs of the route's gates for the launches that were let through; None if none was.
     """
 
     gates: Mapping[str, Gate] = field(default_factory=dict)
@@ -87,17 +87,17 @@ class GateChanges:
 
 
 class GateBook:
-    """The gates that are known, at one moment. What it answers with are changes; it never changes itself."""
+    """The known gates at one moment. Methods return changes; the book never changes itself."""
 
     def __init__(self, gates: Mapping[str, Gate] | None = None) -> None:
         self.gates: Mapping[str, Gate] = gates or {}
 
     def gate(self, identity: GateId) -> Gate:
-        """A gate; an open one where nothing is known of it."""
+        """A gate; an open one if nothing is known of it."""
         return self.gates.get(identity.name) or Gate(identity)
 
     def closed(self, identities: Iterable[GateId]) -> list[Gate]:
-        """Those of them that are closed, the one that people hear of first."""
+        """The closed ones among these gates, first the one that people are shown."""
         gates = [gate for identity in identities if (gate := self.gate(identity)).closing is not None]
         return sorted(gates, key=_shown_first, reverse=True)
 
@@ -107,32 +107,32 @@ class GateBook:
         return {name: gate.epoch for name, gate in self.gates.items() if gate.is_closed}
 
     def passable_at(self, route: Route, now: datetime) -> datetime:
-        """From when on a launch may pass all the gates of a route."""
+        """From when on a launch may pass all gates of a route."""
         return max(self.gate(identity).passable_at(now) for identity in route.gates)
 
     def start_at(self, route: Route, limits: BudgetLimits, now: datetime) -> datetime:
-        """The same, within the budget of its egress."""
+        """From when on a launch may pass all gates of a route within the budget of its egress."""
         return max(self.passable_at(route, now), self.gate(route.egress).budget.earliest(limits, now))
 
     def own_passable_at(self, route: Route, now: datetime) -> datetime:
-        """From when on a launch may pass those gates of a route that are its Subscription's alone."""
+        """From when on a launch may pass those gates of a route that belong to its Subscription alone."""
         return max((self.gate(identity).passable_at(now) for identity in route.own), default=now)
 
     def admit_downloads(
         self, route: Route, holder: str, tasks: Collection[str], limits: BudgetLimits, policy: GatePolicy, now: datetime
     ) -> GateChanges:
-        """Let launches through: charges the budget and claims the probe of each closed gate.
+        """Let launches through: charge the budget and claim the probe of each closed gate.
 
         Args:
-            route: of them all.
+            route: the route of all these launches.
             holder: `namespace/name` of the Subscription.
             tasks: the launches.
-            limits: of the budget.
-            policy: of the gates.
+            limits: limits of the budget.
+            policy: pauses and the probes' time.
             now: the present.
 
         Returns:
-            Without epochs: they must not begin now. Through a closed gate one may, and no more.
+            Changes without epochs if the launches must not begin now. Through a closed gate at most one launch may.
         """
         is_probe = bool(self.closed(route.gates))
         room = limits.max_per_hour - self.gate(route.egress).budget.begun(now)
@@ -147,7 +147,7 @@ class GateBook:
         """The reverse of `admit_downloads`, for launches that have not begun.
 
         Args:
-            route: of them all.
+            route: the route of all these launches.
             holder: `namespace/name` of the Subscription.
             tasks: the launches.
             charged: when they were let through.
@@ -160,32 +160,32 @@ class GateBook:
     def admit_listing(
         self, route: Route, holder: str, task: str, probe_timeout: timedelta, now: datetime
     ) -> GateChanges:
-        """Let a listing through, as the probe of each closed gate. Without epochs: it must not be made now."""
+        """Let a listing through, as the probe of each closed gate. Changes without epochs: it must not begin now."""
         if self.passable_at(route, now) > now:
             return GateChanges()
         return GateChanges(self._probed(route, holder, task, probe_timeout, now), epochs=self.epochs(route))
 
     def epochs(self, route: Route) -> dict[GateId, int]:
-        """What a launch that passes now carries."""
+        """The epochs that a launch passing now carries."""
         return {identity: self.gate(identity).epoch for identity in route.gates if identity.kind is not GateKind.HAND}
 
     def blames_site(self, holder: str, task: str, passed: Mapping[GateId, int]) -> bool:
-        """Whether an ending that is unclear, and was told, is more likely the site's trouble than the video's.
+        """Whether an unclear ending, after it was settled, is more likely the site's trouble than the video's.
 
-        It probed a gate of the site that is closed still and has not moved since, or it is among those for which that
-        gate was closed.
+        It is in two cases. Either the launch probed a closed gate of the site, which has not moved since. Or the launch
+        is one of those whose endings closed such a gate.
 
         Args:
             holder: `namespace/name` of the Subscription.
             task: the launch.
-            passed: gates with their epochs.
+            passed: the gates that it passed, with their epochs.
         """
         name = ending_name(holder, task)
         gates = (self.gate(identity) for identity in passed if identity.kind in _OF_SITES)
         return any(gate.is_closed and (gate.epoch == passed[gate.id] or name in gate.unreached) for gate in gates)
 
     def settle(self, endings: Iterable[Evidence], policy: GatePolicy, now: datetime) -> GateChanges:
-        """What endings change. Those of an older epoch change nothing."""
+        """What endings change. An ending with an older epoch changes nothing."""
         gates: dict[str, Gate] = {}
         moved: dict[str, Happening] = {}
         for ending in endings:
@@ -211,7 +211,7 @@ class GateBook:
         return GateChanges({name: gate for name, gate in after.items() if gate is not before[name]})
 
     def release(self, holder: str, tasks: Collection[str] | None = None) -> GateChanges:
-        """Give back the probes of a Subscription: those of these launches, or all."""
+        """Give back probes of a Subscription: those of these tasks, or all if `tasks` is None."""
         return GateChanges(
             {
                 name: hand_over(gate, holder, gate.probe.task)
@@ -223,7 +223,7 @@ class GateBook:
         )
 
     def probes_of(self, holder: str) -> dict[str, Probe]:
-        """Task → probe, of what a Subscription has under way."""
+        """Task → probe, for the probes that a Subscription has under way."""
         return {
             gate.probe.task: gate.probe for gate in self.gates.values() if gate.probe and gate.probe.holder == holder
         }
@@ -259,7 +259,7 @@ def _happening(before: Gate, after: Gate) -> Happening | None:
 
 
 def _shown_first(gate: Gate) -> tuple[bool, bool, datetime, bool]:
-    """By whose word people hear of several closed gates: a person's, those that all share, the one that opens last."""
+    """The order in which people are shown closed gates: a Hand gate, then shared ones, then the one that opens last."""
     assert gate.closing is not None, "asked of closed gates only"
     kind = gate.id.kind
     return kind is GateKind.HAND, gate.id.is_shared, gate.closing.until, kind is not GateKind.VOLUME

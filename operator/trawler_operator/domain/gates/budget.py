@@ -15,7 +15,9 @@ from trawler_operator.domain.pauses import CLOCK_TOLERANCE
 WINDOW = timedelta(hours=1)
 _MINUTE = 60
 SLOWEST_PACE = 0.001
-"""Listings in a second. With fewer, a check that is due after another would wait for more than a quarter of an hour."""
+"""Listings per second. At a slower pace, a check that is due after another would wait for more than a quarter of an
+hour.
+"""
 
 
 def _no_crawl(rate: float) -> float:
@@ -26,13 +28,13 @@ def _no_crawl(rate: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
-    """How much of a site's patience one address uses; chart values.
+    """How many requests one address makes to one site; chart values.
 
     Args:
         max_parallel: downloads at a time.
         max_per_hour: downloads that begin within any hour.
-        spacing: least time between two beginnings.
-        listings_per_second: that begin; 0: as many as find a place.
+        spacing: least time between the beginnings of two downloads.
+        listings_per_second: listings that begin per second; 0: as many as find a place.
     """
 
     max_parallel: Annotated[int, Field(ge=1, le=1000)]
@@ -42,7 +44,7 @@ class BudgetLimits:
 
     @property
     def listing_spacing(self) -> float:
-        """Seconds between two listings that begin; 0: there is no pace."""
+        """Seconds between the beginnings of two listings; 0: there is no pace."""
         return 1 / self.listings_per_second if self.listings_per_second else 0.0
 
 
@@ -50,19 +52,19 @@ class BudgetLimits:
 class Budget:
     """When downloads of one egress began lately.
 
-    By the minute, so that a generous limit does not make a long list; a minute counts until it is over for an hour, so
-    the limit is kept to the minute and never exceeded.
+    Starts are counted by the minute, so that a generous limit does not make a long list. A minute counts until an hour
+    after its end. So the limit is kept to the minute and never exceeded.
 
     Args:
-        starts: beginning of a minute (Unix seconds) → downloads that began in it.
-        last: when the last one began.
+        starts: beginning of a minute (Unix seconds) → number of downloads that began in it.
+        last: when the last download began.
     """
 
     starts: Mapping[int, int]
     last: datetime | None = None
 
     def begun(self, now: datetime) -> int:
-        """How many count against the hour's limit."""
+        """How many downloads count against the hour's limit."""
         return sum(self._counting(now).values())
 
     def earliest(self, limits: BudgetLimits, now: datetime) -> datetime:
@@ -81,20 +83,20 @@ class Budget:
         return at
 
     def spend(self, count: int, now: datetime) -> Budget:
-        """The budget after so many downloads began."""
+        """The budget after `count` downloads began."""
         minute = int(now.timestamp()) // _MINUTE * _MINUTE
         counting = self._counting(now)
         return Budget({**counting, minute: counting.get(minute, 0) + count}, now)
 
     def refund(self, count: int, charged: datetime) -> Budget:
-        """The budget without so many downloads that were charged then and did not begin; the spacing stays."""
+        """The budget without `count` downloads that were charged at `charged` and did not begin. The spacing stays."""
         minute = int(charged.timestamp()) // _MINUTE * _MINUTE
         left = max(0, self.starts.get(minute, 0) - count)
         others = {at: begun for at, begun in self.starts.items() if at != minute}
         return Budget({**others, minute: left} if left else others, self.last)
 
     def is_idle(self, now: datetime) -> bool:
-        """Nothing of it counts any more."""
+        """Whether no start counts any more."""
         return not self._counting(now)
 
     def _counting(self, now: datetime) -> dict[int, int]:

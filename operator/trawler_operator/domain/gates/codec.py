@@ -1,7 +1,7 @@
 """Gates as values of a ConfigMap, and their epochs as an annotation of a pod: JSON that a person can read.
 
-A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. The other way round,
-held shut by a slip of the hand, nobody would find out what to mend.
+A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. If a slip of the
+hand closed a gate instead, nobody would find out what to mend.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Key = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
 
 
 class InvalidGateError(ValueError):
-    """A value that is not a gate: someone edited it by hand. The message names the field."""
+    """A value is not a gate: someone edited it by hand. The message names the field."""
 
 
 class _Model(BaseModel):
@@ -80,11 +80,11 @@ def decode_gate(name: str, text: str) -> Gate:
     """Read a value.
 
     Args:
-        name: its key.
+        name: the value's key.
         text: the value.
 
     Raises:
-        InvalidGateError: says which field is wrong.
+        InvalidGateError: the value is not a gate, or not the one of that name. The message names the wrong field.
     """
     try:
         value = _Value.model_validate_json(text)
@@ -108,7 +108,7 @@ def decode_gate(name: str, text: str) -> Gate:
 
 
 def encode_gate(gate: Gate) -> str:
-    """Write a value; what is not there is left out."""
+    """Write a value. Absent parts are left out."""
     document: dict[str, Any] = {**_identity(gate.id), "epoch": gate.epoch}
     if gate.changed is not None:
         document["changed"] = format_time(gate.changed)
@@ -147,7 +147,7 @@ def encode_epochs(epochs: Mapping[GateId, int]) -> str:
 
 
 def decode_epochs(text: str | None) -> dict[GateKind, int]:
-    """The same, read; nothing where there is none that can be read."""
+    """The epochs by kind of gate; empty if the annotation is missing or unreadable."""
     try:
         return _EPOCHS.validate_json(text or "")
     except ValidationError:

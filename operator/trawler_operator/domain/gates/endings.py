@@ -1,4 +1,4 @@
-"""What the ending of a launch or listing says of the gates that it passed: the table in `gate`, read by rows. Pure."""
+"""What the ending of a launch or listing says of the gates that it passed: the table in `gate`, row by row. Pure."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from trawler_operator.domain.jobs.outcome import ObservedOutcome
 _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, OutcomeClass.NEEDS_ACCESS})
 _UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
 _UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
-"""The site was not asked, or not once more with them: an end of ours, not the site's answer."""
+"""The site was not asked, or was not asked again with the cookies: we stopped, and the site gave no answer."""
 _SITE_NOT_ASKED = _UNUSABLE_COOKIES | {Reason.ALREADY_PUBLISHED}
 _UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
-"""The next video of the queue may end so as well, after the site was asked for it."""
+"""The next video of the queue may also end like this after its site was asked."""
 
 
 def is_own_trouble(reason: str) -> bool:
-    """Whether an Environment ending of that reason is the trouble of one Subscription and all of its downloads.
+    """Whether an Environment ending of this reason is the trouble of one Subscription and all of its downloads.
 
-    What is wrong with one video's size or name is not, nor what its volume's gate covers. A volume that does not mount
-    is both: it may be that the Subscription's one node has no mount, and another's probe opens the volume's gate.
+    Trouble with one video's size or name is not, nor is trouble that a Volume gate covers. A volume that does not mount
+    is both: the Subscription's one node may have no mount, while another Subscription's probe opens the Volume gate.
     """
     return reason == EndReason.MOUNT_FAILED or reason not in VOLUME_REASONS | VIDEO_REASONS
 
 
 def download_finding(observed: ObservedOutcome) -> Finding:
-    """What the ending of a launch says."""
+    """What the ending of a launch says of its gates."""
     result = observed.result
     published = observed.outcome is OutcomeClass.PUBLISHED
     is_environment = observed.outcome is OutcomeClass.ENVIRONMENT
@@ -40,7 +40,7 @@ def download_finding(observed: ObservedOutcome) -> Finding:
         is_own_trouble=is_environment and is_own_trouble(observed.reason),
         is_published=published,
         has_report=result is not None,
-        # Only what the downloader itself reports, or its exit code: the operator's own words are about other things.
+        # Only the downloader's report or exit code can name these classes: the operator's own words never do.
         proves_site=(published or observed.outcome in _SITE_ANSWERED) and observed.reason not in _SITE_NOT_ASKED,
         proves_volume=published or (result is not None and result.volume_id is not None),
         is_unclear=observed.outcome in _UNCLEAR or observed.reason in _UNCLEAR_REASONS,
@@ -51,14 +51,15 @@ def download_finding(observed: ObservedOutcome) -> Finding:
 def listing_finding(
     outcome: OutcomeClass | None, reason: str, message: str, retry_at: int | None, *, asked: bool = True
 ) -> Finding:
-    """What a listing says.
+    """What the ending of a listing says of its gates.
 
     Args:
-        outcome: of its trailer; None: it went well.
-        reason: of its trailer.
-        message: of its trailer.
-        retry_at: Unix seconds, of its trailer.
-        asked: it made a request: one of a single video that is known, or with unreadable cookies, makes none.
+        outcome: class in its trailer; None: the listing went well.
+        reason: reason in its trailer.
+        message: message in its trailer.
+        retry_at: time in its trailer (Unix seconds).
+        asked: whether the listing made a request. A listing of a single known video makes none, nor does one with
+            unreadable cookies.
     """
     return Finding(
         reason=reason,

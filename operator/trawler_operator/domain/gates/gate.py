@@ -3,7 +3,7 @@
 | state | by | becomes |
 |---|---|---|
 | open | trouble, or the third ending in a row that did not reach the site | closed for the first pause |
-| closed, pausing | the pause is over | closed, a probe may go |
+| closed, pausing | the pause ends | closed, a probe may go |
 | closed, a probe may go | a launch or listing claims the probe | closed, probed |
 | closed, probed | trouble | closed for twice as long, up to the longest pause |
 | closed, probed | an ending that proves it well | open |
@@ -28,13 +28,14 @@ What an ending says of each kind of gate:
 
 The Hand gate is closed for as long as a person asked for, and no ending moves it.
 
-Each move gives the gate a new epoch. Launches carry the epochs of their gates as they were when they were claimed: what
-began before a gate moved says nothing of the time after, so that of ten launches that meet a block together one closes
-the gate and nine change nothing, and a straggler neither closes nor opens it again.
+Each move gives the gate a new epoch. A launch carries the epochs that its gates had when it was claimed. An ending with
+an older epoch moves nothing, since a launch that began before a move says nothing of the time after it. So of ten
+launches that meet a block together one closes the gate and nine change nothing, and a straggler neither closes nor
+opens it again.
 
-A site that is not reached may be one video's trouble, or that of the line, the DNS or the proxy. Three such endings in
-a row, without any answer of the site in between, count as the latter: the queue waits behind the gate instead of using
-up the tries of one video after the other.
+A site may be out of reach for one video, or because of the line, the DNS or the proxy. Three such endings in a row,
+without any answer of the site in between, count as the latter. Then the queue waits behind the gate and does not use up
+the tries of one video after the other.
 """
 
 from __future__ import annotations
@@ -58,27 +59,33 @@ from trawler_operator.domain.gates.route import GateId, GateKind, own_gates
 from trawler_operator.domain.pauses import CLOCK_TOLERANCE, Pause, backoff, spread
 
 BOT_CHECK_REASONS = frozenset({Reason.BOT_CHECK, Reason.CAPTCHA, Reason.ADDRESS_BLOCKED})
-"""The address itself is distrusted: other cookies would be burnt, too."""
+"""The site distrusts the address itself, so other cookies would be burnt, too."""
 MAX_ASKED_PAUSE = timedelta(days=1)
-"""A Retry-After may say anything; the site is asked again by then."""
+"""Longest pause that a site's Retry-After, which may say anything, can ask for."""
 IDLE_FOR = timedelta(days=8)
-"""An open gate is forgotten then: no Job runs as long (`activeDeadlineSeconds` ends at seven days), so none is left
-that carries an epoch of the time when the gate was closed. A closed one too, if nobody wanted to probe it for as long:
-its Subscriptions are gone."""
+"""How long a gate that nothing happens at is remembered.
+
+An open gate is forgotten then: `activeDeadlineSeconds` ends every Job at seven days, so no Job is left that carries an
+epoch of the time when the gate was closed. A closed gate is forgotten if nobody probed it for as long: its
+Subscriptions are gone.
+"""
 FIRST_UNCLEAR_PAUSE = timedelta(minutes=1)
-"""After a probe from which nothing can be told, up to the gate's first pause: a site that is unwell behind a closed
-gate must not be asked by one video of the queue after the other."""
+"""Pause after a probe with an unclear ending; later ones grow up to the gate's first pause. Without it, one video of
+the queue after the other would ask an unwell site behind a closed gate.
+"""
 _TAKES_NOTHING_MORE = frozenset({Reason.NO_SPACE, Reason.READ_ONLY})
-"""Trouble of a volume that can be read all the same."""
+"""Trouble of a volume that can still be read."""
 UNREACHED_TO_CLOSE = 3
-"""Endings in a row that did not reach the site: as many as a single video has tries."""
+"""Endings in a row that did not reach the site and close its gate: as many as a single video has tries."""
 MAX_TEXT = 300
 NO_BUDGET_USED = Budget({})
 SOONEST_PROBE = timedelta(minutes=1)
-"""After a pause began: whoever asks for probes over and over must not ask a site faster than that."""
+"""Least time from the beginning of a pause to a probe that somebody asks for: repeated requests must not ask a site
+faster than that.
+"""
 BY_HAND = "PausedByHand"
 _NOT_STARTING = NEVER_STARTED | {ConditionReason.JOB_REJECTED}
-"""Trouble that is over with the first launch which starts again, as its report shows."""
+"""Trouble that is over once a launch starts again, as its report shows."""
 _BEFORE_THE_SITE = frozenset(
     {
         Reason.REQUEST_MISSING,
@@ -88,8 +95,9 @@ _BEFORE_THE_SITE = frozenset(
         Reason.BELOW_MIN_FREE,
     }
 )
-"""Trouble that is over with the first launch which finds the right volume: its report bears a volume id. The floor of
-free space is looked at right after that."""
+"""Trouble that is over once a launch finds the right volume: its report bears a volume id. The floor of free space is
+checked right after that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class GatePolicy:
         egress: pauses of Egress and Cookies gates.
         volume: pauses of Volume gates.
         subscription: pauses of Subscription gates.
-        probe_timeout: a probe that has not ended by then is no longer waited for.
+        probe_timeout: how long the ending of a probe is waited for.
     """
 
     egress: Pause
@@ -109,7 +117,7 @@ class GatePolicy:
     probe_timeout: Annotated[timedelta, Field(alias="probeTimeoutSeconds"), seconds(10, 604_800)]
 
     def pause(self, gate: GateId) -> Pause:
-        """Of a gate."""
+        """The pauses of a gate."""
         match gate.kind:
             case GateKind.VOLUME:
                 return self.volume
@@ -121,17 +129,17 @@ class GatePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A closed gate.
+    """Since when, until when and why a gate is closed.
 
     Args:
         since: when it closed.
-        paused_at: when the present pause began, be it a long one or a short one after an unclear probe.
-        until: when that ends.
+        paused_at: when the present pause began: a long one, or a short one after an unclear probe.
+        until: when the present pause ends.
         step: number of the pause, from 1.
-        reason: of the ending that closed or lengthened it.
-        message: the same, for people.
-        by: `namespace/name` of the Subscription whose ending closed it.
-        unclear: probes since then from which nothing could be told.
+        reason: reason of the ending that closed the gate or lengthened its pause.
+        message: that ending's text for people.
+        by: `namespace/name` of the Subscription whose ending closed the gate.
+        unclear: number of probes with an unclear ending since then.
     """
 
     since: datetime
@@ -152,7 +160,7 @@ class Probe:
         holder: `namespace/name` of the Subscription.
         task: `launch_task(...)` or LISTING.
         since: when it was claimed.
-        until: no longer waited for then.
+        until: when its ending is no longer waited for.
     """
 
     holder: str
@@ -169,24 +177,24 @@ LISTING = "listing"
 
 
 def launch_task(video: str, launch: int) -> str:
-    """A launch as a probe."""
+    """The task of a launch, by which a probe names it."""
     return f"{video}#{launch}"
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate as it stands; one that was never heard of is open.
+    """A gate as it is. A gate that nothing is known of is open.
 
     Args:
-        id: which.
-        epoch: of its last move. Never less than the clock's seconds, so that a gate that was forgotten, or removed by
-            hand, does not repeat an epoch that a Job still carries.
+        id: which gate.
+        epoch: epoch of its last move. It is never less than the clock's Unix seconds, so that a gate that was
+            forgotten, or removed by hand, does not repeat an epoch that a Job still carries.
         changed: when it last moved, or counted an ending.
         closing: None while it is open.
         probe: None while nobody probes.
-        budget: of the egress, with Egress gates.
-        unreached: endings in a row, by `ending_name`, that did not reach the site, with Egress gates; of a closed one
-            those before it closed.
+        budget: for Egress gates, the budget of the address.
+        unreached: for Egress gates, the endings in a row (`ending_name`) that did not reach the site. A closed gate
+            keeps those before it closed.
     """
 
     id: GateId
@@ -199,16 +207,16 @@ class Gate:
 
     @property
     def is_closed(self) -> bool:
-        """Whether anything is held back."""
+        """Whether it holds anything back."""
         return self.closing is not None
 
     def is_pausing(self, now: datetime) -> bool:
-        """Whether it is closed and not even a probe may go."""
+        """Whether it is closed and lets not even a probe pass."""
         closing = self.closing
         return closing is not None and closing.paused_at <= now + CLOCK_TOLERANCE and now < closing.until
 
     def passable_at(self, now: datetime) -> datetime:
-        """From when on a launch may pass it, as a probe if it is closed; `now` at the earliest."""
+        """From when on a launch may pass, as a probe if the gate is closed; `now` at the earliest."""
         if self.closing is None:
             return now
         if self.is_pausing(now):
@@ -218,13 +226,13 @@ class Gate:
         return now
 
     def readable_at(self, now: datetime) -> datetime:
-        """From when on a volume may be read; `now` at the earliest."""
+        """From when on the volume may be read; `now` at the earliest."""
         if self.closing is not None and self.closing.reason in _TAKES_NOTHING_MORE:
             return now
         return self.passable_at(now)
 
     def is_forgettable(self, now: datetime) -> bool:
-        """Open for so long, or closed and not probed by anybody, that nothing depends on it any more."""
+        """Whether nothing depends on it any more: it is open, or closed without a probe, for longer than IDLE_FOR."""
         since = self.closing.until if self.closing else self.changed
         return self.budget.is_idle(now) and (since is None or abs(now - since) > IDLE_FOR)
 
@@ -234,16 +242,16 @@ class Finding:
     """What an ending says of the gates that its launch or listing passed.
 
     Args:
-        reason: in one word.
-        message: for people.
+        reason: CamelCase word.
+        message: text for people.
         is_limit: the site asked to stop.
-        is_volume_trouble: the volume did.
-        is_own_trouble: the Subscription's other downloads would meet the same, and nobody else's.
-        is_published: the video stands on the volume.
-        has_report: the downloader itself says how it ended: it was started.
+        is_volume_trouble: the volume failed.
+        is_own_trouble: the Subscription's other downloads would meet the same trouble, and nobody else's would.
+        is_published: the video is on the volume.
+        has_report: the downloader itself says how it ended, so it was started.
         proves_site: the site answered as it does to anyone.
-        proves_volume: the volume did.
-        is_unclear: somebody was asked, most likely, and gave an answer that tells neither trouble nor that all is well.
+        proves_volume: the volume worked.
+        is_unclear: most likely the site was asked, and its answer shows neither trouble nor that all is well.
         not_before: the site wants no request before that time.
     """
 
@@ -289,7 +297,7 @@ class Finding:
 
     @property
     def reached_site(self) -> bool:
-        """Whether the site gave an answer, whatever it is."""
+        """Whether the site gave any answer."""
         return self.proves_site or self.is_limit or self.reason in ANSWERED_REASONS
 
 
@@ -318,14 +326,14 @@ def reopen(gate: Gate, now: datetime) -> Gate:
 
 
 def ending_name(holder: str, task: str) -> str:
-    """An ending among those that an Egress gate counts; a listing of the same Subscription has the same each time."""
+    """The name under which an Egress gate counts an ending. All listings of a Subscription have the same."""
     return f"{holder} {task}"
 
 
 def count(gate: Gate, finding: Finding, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
-    """An open Egress gate after an ending, which counts once, though it be told twice.
+    """An open Egress gate after an ending. A repeated ending counts once.
 
-    It closes with the third one in a row that did not reach the site; any answer of the site begins anew.
+    The third ending in a row that did not reach the site closes the gate. Any answer of the site resets the count.
     """
     if finding.reached_site and gate.unreached:
         return replace(gate, unreached=())
@@ -339,14 +347,17 @@ def count(gate: Gate, finding: Finding, holder: str, task: str, policy: GatePoli
 
 
 def hand_over(gate: Gate, holder: str, task: str) -> Gate:
-    """The gate without that probe; without a change if another holds it."""
+    """The gate without this probe; unchanged if another probe holds it."""
     if gate.probe is None or (gate.probe.holder, gate.probe.task) != (holder, task):
         return gate
     return replace(gate, probe=None)
 
 
 def put_off(gate: Gate, holder: str, task: str, policy: GatePolicy, now: datetime) -> Gate:
-    """The gate after an unclear ending of that probe; without a change if another holds it, or it was told already."""
+    """The gate after an unclear ending of this probe.
+
+    The gate is unchanged if another probe holds it, or if the ending was settled before.
+    """
     freed = hand_over(gate, holder, task)
     if freed is gate or gate.closing is None:
         return freed
@@ -356,7 +367,7 @@ def put_off(gate: Gate, holder: str, task: str, policy: GatePolicy, now: datetim
 
 
 def bring_forward(gate: Gate, now: datetime) -> Gate:
-    """A closed gate whose next probe may go at once, since somebody asks for it; without a change if it may anyway."""
+    """A closed gate whose next probe may go at once, as somebody asked; unchanged if a probe may go anyway."""
     closing = gate.closing
     if closing is None or gate.id.kind is GateKind.HAND:
         return gate

@@ -1,4 +1,7 @@
-"""A Subscription's own gate in its status: a gate like the shared ones, kept by whom it belongs to. Pure."""
+"""A Subscription's own gate in its status. Pure.
+
+It is a gate like the shared ones, and is stored in the status of the Subscription that it belongs to.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from trawler_operator.domain.gates.route import own_gates
 
 
 def read_own_gate(subscription: str, status: GateStatus | None) -> Gate:
-    """The gate for its own trouble, as its status has it; an open one where it says nothing.
+    """The gate for the Subscription's own trouble, as its status has it; an open one if the status has none.
 
     Args:
         subscription: `namespace/name`.
@@ -38,7 +41,7 @@ def read_own_gate(subscription: str, status: GateStatus | None) -> Gate:
 
 
 def show_own_gate(gate: Gate) -> GateStatus | None:
-    """What the status says of the gate; nothing while it is open."""
+    """What the status says of the gate; None while it is open."""
     closing, probe = gate.closing, gate.probe
     if closing is None:
         return None

@@ -1,18 +1,19 @@
-"""Which gates a Job passed, as far as its own words can be believed. Pure.
+"""Which gates a Job passed, as far as the Job can be believed. Pure.
 
-Whoever may write Jobs in one namespace must not be able to move the gates of another. So a Job's annotations count for
-nothing here, which anyone with the right `patch` may change. What is read is:
+Whoever may write Jobs in one namespace must not be able to move the gates of another. Anyone with the right `patch` may
+change a Job's annotations, so they count for nothing here. What is read is:
 
-| what | from | who can change it once the Job is there |
+| what | from | who can change it after the Job was created |
 |---|---|---|
 | claim, cookie jar | the pod template, and the Job's own namespace | nobody: the API server refuses |
 | site, proxy | the pod template | nobody |
 | epochs | the pod template | nobody |
 
 A Job that somebody made by hand has a template of their choice. It can name no claim and no jar of another namespace,
-since their names begin with the Job's own. The other gates are shared by all namespaces: of those its ending moves only
-what the Subscription's present spec leads to, and so what any real download of it would move, too. (Where the spec has
-named another proxy since the Job began, its ending says nothing of the old one: whoever still uses that will see.)
+since their names begin with the Job's own namespace. All namespaces share the other gates. Of those, the Job's ending
+moves only the ones on the route of the Subscription's present spec: any real download of the Subscription would move
+these, too. If the spec has named another proxy since the Job began, the ending says nothing of the old proxy; the next
+launch through that proxy does.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def passed_gates(job: _Job, own: Route) -> dict[GateId, int]:
     """The gates that a download's ending may move, each with its epoch when the launch began.
 
     Args:
-        job: of the launch.
-        own: what a launch of the same video passes by the Subscription's present spec.
+        job: the Job of the launch.
+        own: the route of a launch of the same video by the Subscription's present spec.
     """
     subscription = next((gate.subscription for gate in own.own), "")
     route = _taken_route(job, subscription)
@@ -48,13 +49,13 @@ def passed_gates(job: _Job, own: Route) -> dict[GateId, int]:
 
 
 def egress_name(job: _Job) -> str:
-    """The name of the Egress gate that a Job passed; empty where its template does not say."""
+    """The name of the Egress gate that a Job passed; empty if its template does not show it."""
     route = _taken_route(job, "")
     return route.egress.name if route else ""
 
 
 def _taken_route(job: _Job, subscription: str) -> Route | None:
-    """What the Job's pod was told to do; None where that cannot be read."""
+    """The route of the Job's pod by its template; None if that cannot be read."""
     request, claim, namespace = _request(job), claim_of(job), job["metadata"]["namespace"]
     if request is None or claim is None:
         return None

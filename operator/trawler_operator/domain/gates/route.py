@@ -1,17 +1,17 @@
 """Which gates a download or a listing passes, and how fast one address may ask one site. Pure.
 
-A site sees an address and, with cookies, an account; a volume sees whoever writes to it. So there are these kinds of
-gates, each with a name that a ConfigMap takes as a key and that is the same in every process:
+A site sees an address and, with cookies, an account. A volume sees whoever writes to it. So there are five kinds of
+gates. A gate's name is a valid key of a ConfigMap and the same in every process.
 
 | kind | one for each |
 |---|---|
 | Egress | site and proxy: the address that the site sees, whatever the cookies |
-| Cookies | site, proxy and cookie jar: one visitor of that site; no jar is a visitor, too |
+| Cookies | site, proxy and cookie jar: one visitor of that site; without a jar it is a visitor, too |
 | Volume | namespace and claim |
-| Subscription | namespace and name: trouble that its other downloads would meet, and nobody else's |
+| Subscription | namespace and name: trouble that its other downloads would meet, and nobody else's would |
 | Hand | namespace and name: a person asked for a pause |
 
-The Egress gate also keeps the address's budget: when downloads began lately, by the minute.
+The Egress gate also holds the address's budget: when downloads began lately, by the minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNREADABLE = re.compile(r"[^-_a-zA-Z0-9.]")
 
 
 class GateKind(StrEnum):
-    """What a gate stands before."""
+    """What a gate protects."""
 
     EGRESS = "Egress"
     COOKIES = "Cookies"
@@ -44,12 +44,12 @@ class GateId:
     """Which gate.
 
     Args:
-        kind: what it stands before.
-        site: registrable domain, with Egress and Cookies.
-        proxy: URL, empty for none, with Egress and Cookies.
-        cookies: `namespace/secret`, empty for none, with Cookies.
-        claim: `namespace/claim`, with Volume.
-        subscription: `namespace/name`, with Subscription and Hand.
+        kind: what it protects.
+        site: registrable domain; for Egress and Cookies.
+        proxy: URL, empty for none; for Egress and Cookies.
+        cookies: `namespace/secret`, empty for none; for Cookies.
+        claim: `namespace/claim`; for Volume.
+        subscription: `namespace/name`; for Subscription and Hand.
     """
 
     kind: GateKind
@@ -61,21 +61,21 @@ class GateId:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other Subscriptions pass it, too: those are kept in one ConfigMap, the others in their status."""
+        """Whether other Subscriptions pass it, too. One ConfigMap holds these gates; the others are in statuses."""
         return not self.subscription
 
     @property
     def name(self) -> str:
-        """Its key in the ConfigMap, e.g. `egress.youtube.com.0f4c9d21a7`: readable, and distinct by the hash."""
+        """Its key in the ConfigMap, e.g. `egress.youtube.com.0f4c9d21a7`: readable, and unique by the hash."""
         return _name(self)
 
     @property
     def crosses_namespaces(self) -> bool:
-        """Whether Subscriptions of several namespaces may stand behind it: it is of no claim, jar or Subscription."""
+        """Whether Subscriptions of several namespaces may stand behind it: it has no claim, jar or Subscription."""
         return not (self.claim or self.cookies or self.subscription)
 
     def __str__(self) -> str:
-        """For people."""
+        """The gate's subject as text for people."""
         if self.kind is GateKind.VOLUME:
             return f"claim {self.claim}"
         if not self.is_shared:
@@ -87,7 +87,7 @@ class GateId:
 
 @lru_cache(maxsize=16_384)
 def _name(gate: GateId) -> str:
-    # Asked for again and again: by each look at the line, of each Subscription in it.
+    # Cached, because each look at the line asks for the names of all Subscriptions in it.
     parts = (gate.kind.value, gate.site, gate.proxy, gate.cookies, gate.claim, gate.subscription)
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
     subject = _UNREADABLE.sub("_", (gate.site or gate.claim or gate.subscription).replace("/", "."))[:MAX_READABLE]
@@ -96,13 +96,13 @@ def _name(gate: GateId) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a launch passes.
+    """The gates that a launch or listing passes.
 
     Args:
-        egress: its Egress gate, which also keeps the budget.
+        egress: its Egress gate, which also holds the budget.
         cookies: its Cookies gate.
         volume: its Volume gate; None for a listing.
-        own: those of the Subscription alone; none for a listing.
+        own: the gates of its Subscription alone; none for a listing.
     """
 
     egress: GateId
@@ -112,21 +112,21 @@ class Route:
 
     @property
     def gates(self) -> tuple[GateId, ...]:
-        """All of them."""
+        """All gates of the route."""
         return (*self.shared, *self.own)
 
     @property
     def shared(self) -> tuple[GateId, ...]:
-        """Those that other Subscriptions pass, too."""
+        """The gates that other Subscriptions pass, too."""
         return (self.egress, self.cookies, *([self.volume] if self.volume else ()))
 
 
 def listing_route(url: str, proxy: str, cookies: str = "") -> Route:
-    """What a listing passes.
+    """The gates that a listing passes.
 
     Args:
-        url: of the source.
-        proxy: its URL; empty for none.
+        url: URL of the source.
+        proxy: URL of the proxy; empty for none.
         cookies: `namespace/secret`; empty for none.
     """
     site = site_of(url)
@@ -134,12 +134,12 @@ def listing_route(url: str, proxy: str, cookies: str = "") -> Route:
 
 
 def download_route(url: str, proxy: str, claim: str, subscription: str, cookies: str = "") -> Route:
-    """What a download passes.
+    """The gates that a download passes.
 
     Args:
-        url: of the video: a listing may name videos of another site than its own.
-        proxy: its URL; empty for none.
-        claim: `namespace/claim` that it writes to.
+        url: URL of the video. A listing may name videos of another site than its own.
+        proxy: URL of the proxy; empty for none.
+        claim: `namespace/claim` that the download writes to.
         subscription: `namespace/name`.
         cookies: `namespace/secret`; empty for none.
     """
@@ -148,12 +148,16 @@ def download_route(url: str, proxy: str, claim: str, subscription: str, cookies:
 
 
 def own_gates(subscription: str) -> tuple[GateId, GateId]:
-    """The gates of one Subscription, `namespace/name`, alone: for its own trouble, and for a pause by hand."""
+    """The gates of one Subscription alone: for its own trouble, and for a pause by hand.
+
+    Args:
+        subscription: `namespace/name`.
+    """
     kinds = (GateKind.SUBSCRIPTION, GateKind.HAND)
     trouble, hand = (GateId(kind, subscription=subscription) for kind in kinds)
     return trouble, hand
 
 
 def volume_gate(claim: str) -> GateId:
-    """The gate before what is on a claim, `namespace/claim`."""
+    """The gate of a claim, `namespace/claim`."""
     return GateId(GateKind.VOLUME, claim=claim)

@@ -1,4 +1,7 @@
-"""What people read of gates. Pure; times are those of its last move or unclear probe: a text changes with it only."""
+"""Texts about gates for people. Pure.
+
+The times in a text are those of the gate's last move or unclear probe, so a text changes only with these.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _UNREACHED = (
     "cannot be reached through this way out since",
     "Look at the line, the cluster's DNS and network policies, and spec.access.proxy.",
 )
-"""What is the matter with a site, and what a person can do."""
+"""What is wrong with a site, and what a person can do."""
 
 
 def held_back(gate: Gate, closing: Closing, key: Key) -> Blocker:
@@ -33,7 +36,7 @@ def held_back(gate: Gate, closing: Closing, key: Key) -> Blocker:
     Args:
         gate: the gate.
         closing: why it is closed.
-        key: of the Subscription.
+        key: the Subscription's key.
     """
     reason = _reason(gate, closing)
     if gate.id.kind is GateKind.HAND:
@@ -59,9 +62,10 @@ def held_back(gate: Gate, closing: Closing, key: Key) -> Blocker:
 
 
 def event_text(happening: Happening) -> tuple[EventReason, str] | None:
-    """The Event of a move; none for a pause that is made longer: the condition shows it.
+    """The Event of a move; None for a move that needs none.
 
-    Nor for a gate of one Subscription alone: the Event of the download that closed it says so.
+    A longer pause needs none: the condition shows it. Nor does a gate of one Subscription alone: the Event of the
+    download that closed it says so.
     """
     closing = happening.closing
     if not happening.gate.id.is_shared:
