@@ -1,1 +1,1 @@
-"""What all Jobs have in common: names, settings, manifests, how they end, why they do not start."""
+"""What all Jobs have in common: names, settings, manifests, how they end and why they do not start."""

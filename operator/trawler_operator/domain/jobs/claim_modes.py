@@ -1,8 +1,9 @@
 """How many nodes and pods may use a claim at a time, by its access modes. Pure.
 
-A volume that is neither ReadWriteMany nor ReadOnlyMany is attached to one node at a time; a pod on another one waits
-for it with a Multi-Attach error (pkg/volume/util of Kubernetes, IsMultiAttachAllowed, which asks the volume's modes,
-and takes one without any for one of many). ReadWriteOncePod is one pod in the whole cluster.
+A volume that is neither ReadWriteMany nor ReadOnlyMany is attached to one node at a time. A pod on another node waits
+for it with a Multi-Attach error. The rule is Kubernetes' own (pkg/volume/util, IsMultiAttachAllowed): it reads the
+modes of the volume, and a volume without any counts as one for many nodes. A ReadWriteOncePod volume is for one pod in
+the whole cluster.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ def is_on_one_node(claim: Mapping[str, Any]) -> bool:
 
 
 def is_for_one_pod(claim: Mapping[str, Any]) -> bool:
-    """Whether only one pod at a time may use it."""
+    """Whether only one pod at a time may use the claim."""
     return _modes(claim) == {"ReadWriteOncePod"}
 
 
 def _modes(claim: Mapping[str, Any]) -> set[str]:
-    """Those of the volume, once the claim is bound; until then those that it asks for."""
+    """The volume's modes if the claim is bound, else the modes that the claim asks for."""
     bound, wanted = (claim.get(part) or {} for part in ("status", "spec"))
     return set(bound.get("accessModes") or wanted.get("accessModes") or ())

@@ -24,14 +24,15 @@ class HistoryLimits:
 def is_owned(job: _Job, uid: str) -> bool:
     """Whether the Job belongs to this very Subscription, not to an earlier one of its name.
 
-    One that lost its owner (`kubectl delete --cascade=orphan`) does: its name is ours, and nothing will take it away.
+    A Job without an owner (after `kubectl delete --cascade=orphan`) does: it bears our name, and nothing else deletes
+    it.
     """
     owners = job["metadata"].get("ownerReferences") or ()
     return not owners or any(owner.get("uid") == uid for owner in owners)
 
 
 def may_delete(job: _Job, uid: str) -> bool:
-    """Whether deleting the Job is up to us: one of an earlier Subscription is the garbage collector's."""
+    """Whether we delete the Job: the garbage collector deletes one of an earlier Subscription."""
     return not job["metadata"].get("deletionTimestamp") and is_owned(job, uid)
 
 
@@ -39,8 +40,8 @@ def jobs_to_delete(jobs: Iterable[_Job], uid: str, limits: HistoryLimits) -> lis
     """Finished Jobs beyond the history limits, oldest first.
 
     Args:
-        jobs: the Subscription's, without those that a Running entry still needs.
-        uid: of the Subscription; Jobs of an earlier one are the garbage collector's.
+        jobs: the Subscription's Jobs, without those that a Running entry still needs.
+        uid: the Subscription's uid. The garbage collector deletes Jobs of an earlier one.
         limits: how many to keep.
     """
     finished = [job for job in jobs if may_delete(job, uid) and is_finished(job)]

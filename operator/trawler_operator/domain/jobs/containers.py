@@ -1,7 +1,7 @@
-"""What a pod says of its containers: ours, and those that a webhook put beside it. Pure.
+"""What a pod shows of its containers: ours, and those that a webhook put beside it. Pure.
 
-Our Jobs' pods have one container, `download`. An injected one that is no sidecar of Kubernetes' own kind does not end
-by itself, and the Job runs for as long as its pod does. So the download's own end counts:
+A pod of our Jobs has one container, `download`. An injected container that is no sidecar of Kubernetes' own kind does
+not end by itself, and the Job runs for as long as its pod does. So the download's own end counts:
 
 | pod | its `download` container | another ordinary container | means |
 |---|---|---|---|
@@ -12,8 +12,8 @@ by itself, and the Job runs for as long as its pod does. So the download's own e
 | alive | runs | any | the launch goes on |
 
 A sidecar of Kubernetes' own kind is an init container with `restartPolicy: Always`
-(https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/). The kubelet counts a pod as Pending for as
-long as one container has not started yet, whatever the others do (pkg/kubelet/kubelet_pods.go, getPhase).
+(https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/). The kubelet reports a pod as Pending for as
+long as one container has not started, whatever the others do (pkg/kubelet/kubelet_pods.go, getPhase).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Object = Mapping[str, Any]
 
 
 def may_be_kept_alive(job: _Object) -> bool:
-    """Whether the pod of an unfinished Job may be one whose download has ended: it is there and not ready.
+    """Whether the download of an unfinished Job may have ended in a live pod: the pod exists and is not ready.
 
     A container without a readiness probe is ready while it runs, and a pod is ready while all its containers are. So
     `status.ready` is 0 until the pod runs, and again as soon as one of its containers has ended.
@@ -46,12 +46,12 @@ def is_kept_alive(pod: _Object) -> bool:
 
 
 def download_has_begun(pod: _Object) -> bool:
-    """Whether the download runs, or has ended."""
+    """Whether the download runs or has ended."""
     return not {"running", "terminated"}.isdisjoint(_download_state(pod))
 
 
 def how_download_ended(pod: _Object | None) -> _Object:
-    """The `terminated` of the download's state; empty: it has not ended, or nobody says so."""
+    """The `terminated` of the download's state; empty if it has not ended or the pod does not say so."""
     terminated: _Object = _download_state(pod or {}).get("terminated") or {}
     return terminated
 
@@ -64,8 +64,8 @@ def download_succeeded(pod: _Object) -> bool:
 def what_waits(pod: _Object) -> tuple[str, _Object]:
     """What keeps the download from starting: the container's name, and the `waiting` of its state.
 
-    Init containers come first. An ordinary container beside the download holds up nothing: the kubelet starts them one
-    after the other, and goes on after one that fails. Name and state are empty where nothing waits.
+    Init containers come first. An ordinary container beside the download holds nothing up: the kubelet starts these
+    containers one after the other, and goes on after one that fails. Name and state are empty if nothing waits.
     """
     ours = (status for status in _ordinary(pod) if status["name"] == DOWNLOAD_CONTAINER)
     for status in (*(status for status, _ in _init(pod)), *ours):
@@ -76,9 +76,9 @@ def what_waits(pod: _Object) -> tuple[str, _Object]:
 
 
 def endless_init(pod: _Object) -> str | None:
-    """The init container that runs and keeps the download from starting; None: none does.
+    """The init container that runs and keeps the download from starting; None if none does.
 
-    A sidecar of Kubernetes' own kind does so until it has started.
+    A sidecar of Kubernetes' own kind keeps the download from starting until it has started itself.
     """
     for status, is_sidecar in _init(pod):
         if "running" in _state(status) and not (is_sidecar and status.get("started")):
@@ -87,7 +87,7 @@ def endless_init(pod: _Object) -> str | None:
 
 
 def failed_init(pod: _Object) -> tuple[str, int] | None:
-    """The init container that failed, with its exit code; None: none did."""
+    """The init container that failed, with its exit code; None if none did."""
     for status, is_sidecar in _init(pod):
         code = (_state(status).get("terminated") or {}).get("exitCode")
         if code and not is_sidecar:

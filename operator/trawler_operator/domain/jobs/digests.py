@@ -1,11 +1,12 @@
 """Digests of the parts of a spec that something depends on. Pure.
 
-Who asks whether the spec changed compares one of these, and not the generation: `retry.maxAttempts` is no reason to
-list a thousand sources again. The operator's values for what the spec leaves open are part of it, except its image.
+Code that asks whether the spec changed compares one of these digests, and not the generation: a new `retry.maxAttempts`
+is no reason to list a thousand sources again. A digest includes the operator's values for what the spec leaves open,
+except its image.
 
 | digest | of | a new one |
 |---|---|---|
-| listing | url, select, access | lists the source at once; conditions of the old one count no more |
+| listing | url, select, access | lists the source at once; conditions of the old one no longer count |
 | download | media, library, access, job | revives dead letters of Configuration, opens the Subscription's own gate |
 """
 
@@ -23,7 +24,7 @@ LENGTH = 16
 
 
 def listing_digest(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
-    """Of what a listing is made from."""
+    """Digest of the part of the spec that a listing is made from."""
     return _digest(
         {
             "url": spec.url,
@@ -34,7 +35,7 @@ def listing_digest(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 
 
 def download_digest(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
-    """Of what a download's failure may depend on."""
+    """Digest of the part of the spec that a download's failure may depend on."""
     job, ids = spec.job, {"run_as_user", "run_as_group", "fs_group"}
     return _digest(
         {

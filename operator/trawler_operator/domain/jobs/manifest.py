@@ -1,8 +1,8 @@
 """What all Jobs have in common: those of downloads and those over a volume. Pure.
 
-One pod, never restarted and never replaced: what to do after an ending is the ledger's business, and the pod failure
-policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone. The pod
-fits Pod Security `restricted`, has no token, and changes nothing on the volume but its own files.
+A Job has one pod, which is never restarted and never replaced: the ledger decides what follows an ending. The pod
+failure policy is there only so that the Job's own condition keeps the exit code when the pod and its report are gone.
+The pod fits Pod Security `restricted`, has no token, and changes nothing on the volume but its own files.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from trawler_operator.domain.jobs.settings import JobDefaults, resources
 
 TERMINATION_GRACE_SECONDS = 30
 FAILING_EXIT_CODES = sorted({code for code in EXIT_CODES.values() if code} | {KILLED_EXIT_CODE})
-"""Every documented one in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
+"""All documented exit codes in one rule: a policy has room for 20 rules. Kubernetes does not accept 0 here."""
 
 MAX_DIGITS = 18
-"""Of a number that is read back: as many as the API's own 64-bit integers surely hold."""
+"""Digits of a number that is read back: as many as the API's 64-bit integers surely hold."""
 
 
 def build_job(
@@ -42,16 +42,17 @@ def build_job(
     """A Job of one pod that is never restarted.
 
     Args:
-        subscription: that it works for, or on behalf of. Its pod bears the labels and annotations of the spec.
-        name: of the Job.
-        own_labels: of the Job and its pod.
-        annotations: of the Job.
-        deadline_seconds: after which it is stopped.
-        pod: of `build_pod`.
-        claim: that the pod mounts.
-        one_node: the claim's volume is attached to one node at a time.
-        owned: the Job goes with the Subscription.
-        pod_annotations: of its pod.
+        subscription: the Subscription that it works for, or on behalf of. The pod bears the labels and annotations of
+            its spec.
+        name: the Job's name.
+        own_labels: labels of the Job and its pod.
+        annotations: annotations of the Job.
+        deadline_seconds: seconds after which Kubernetes stops the Job.
+        pod: from `build_pod`.
+        claim: the claim that the pod mounts.
+        one_node: whether the claim's volume is attached to one node at a time.
+        owned: whether the Job is deleted with the Subscription.
+        pod_annotations: annotations of the pod.
     """
     owners = {"ownerReferences": [owner_reference(subscription, controller=True)]} if owned else {}
     own_labels = {**own_labels, labels.CLAIM_LABEL: claim_label(claim)}
@@ -86,13 +87,13 @@ def build_job(
 def build_pod(
     spec: SubscriptionSpec, defaults: JobDefaults, *, container: dict[str, Any], volumes: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """A pod that fits Pod Security `restricted`, placed and run as whom the spec says.
+    """A pod that fits Pod Security `restricted`. The spec says where it runs and as whom.
 
     Args:
-        spec: of the Subscription.
+        spec: the Subscription's spec.
         defaults: the operator's settings.
-        container: of `build_container`.
-        volumes: of the pod.
+        container: from `build_container`.
+        volumes: the pod's volumes.
     """
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -123,7 +124,7 @@ def build_container(
     """The only container of a pod: the downloader's image, without rights.
 
     Args:
-        spec: of the Subscription.
+        spec: the Subscription's spec.
         defaults: the operator's settings.
         command: program and arguments.
         env: environment variables.
@@ -155,7 +156,7 @@ def library_volume(claim: str) -> dict[str, Any]:
 
 
 def claim_of(job: Mapping[str, Any]) -> str | None:
-    """The claim that a Job writes to; the spec may have changed since."""
+    """The claim that a Job writes to; None if it has none. The spec may name another by now."""
     for volume in job["spec"]["template"]["spec"].get("volumes") or ():
         if "persistentVolumeClaim" in volume:
             return str(volume["persistentVolumeClaim"]["claimName"])
@@ -163,23 +164,23 @@ def claim_of(job: Mapping[str, Any]) -> str | None:
 
 
 def annotated_number(job: Mapping[str, Any], name: str) -> int | None:
-    """The number that an annotation of a Job gives; None where a hand left none that the operator would have written.
+    """The number in an annotation of a Job; None if it has none that the operator could have written.
 
     Args:
-        job: any.
-        name: of the annotation.
+        job: any Job.
+        name: the annotation's name.
     """
     text = str((job["metadata"].get("annotations") or {}).get(name, ""))
     return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def library_mount() -> dict[str, Any]:
-    """Where the claim is mounted. A NAS that is mounted on the node later than the pod started is seen in it."""
+    """Where the claim is mounted. The pod also sees a NAS that is mounted on the node after the pod started."""
     return {"name": "library", "mountPath": LIBRARY_MOUNT, "mountPropagation": "HostToContainer"}
 
 
 def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str, Any]:
-    """A reference that makes the garbage collector delete the bearer with the Subscription, without delaying that."""
+    """A reference that lets the garbage collector delete the bearer after the Subscription, without delaying that."""
     return {
         "apiVersion": labels.API_VERSION,
         "kind": labels.KIND,
@@ -191,16 +192,16 @@ def owner_reference(subscription: Subscription, *, controller: bool) -> dict[str
 
 
 def refers_to_subscription(reference: Mapping[str, Any]) -> bool:
-    """Whether an owner reference names a Subscription, of whatever version of the API."""
+    """Whether an owner reference names a Subscription, in any version of the API."""
     group = str(reference.get("apiVersion", "")).partition("/")[0]
     return group == labels.GROUP and reference.get("kind") == labels.KIND
 
 
 def _beside_its_users(claim: str) -> dict[str, Any]:
-    """Where another Job's pod with the claim is, if there is one: on another node the volume could not be attached.
+    """An affinity to the node where another Job's pod uses the claim: the volume cannot be attached to a second node.
 
-    The first one finds none that matches, and may go anywhere, since it matches the term itself (Kubernetes' own rule
-    for a group's first pod). Pods that have ended do not count: then the volume is detached, and any node is as good.
+    If no such pod exists, the pod matches the term itself and may go anywhere (Kubernetes' own rule for the first pod
+    of a group). Pods that have ended do not count: then the volume is detached, and any node will do.
     """
     term = {
         "labelSelector": {

@@ -1,7 +1,8 @@
 """Names of what the operator creates.
 
-A Job's name is the lock that keeps a video from being downloaded twice: it follows from the Subscription's identity
-(namespace/name, not its uid, so that a re-created Subscription continues its ledger), the video and the launch alone.
+A Job's name is the lock that keeps a video from being downloaded twice. It follows from the Subscription's identity,
+the video and the launch alone. The identity is namespace/name and not the uid, so that a re-created Subscription
+continues its ledger.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 MAX_JOB_NAME = 63
-"""A Job's name becomes its pods' label and host name."""
+"""Characters: a Job's name becomes its pods' label and host name."""
 MAX_LABEL = 63
 HASH_LENGTH = 16
 """Hexadecimal digits, 64 bits: a Subscription with a million launches meets a collision with probability 3e-8."""
@@ -21,8 +22,8 @@ def job_name(namespace: str, name: str, video_key: str, launch: int) -> str:
     """Name of the Job of one launch, e.g. `3blue1brown-0f4c9d21a7b3e865`: a DNS label of at most 63 characters.
 
     Args:
-        namespace: of the Subscription.
-        name: of the Subscription.
+        namespace: the Subscription's namespace.
+        name: the Subscription's name.
         video_key: `video_key(...)` of the contract.
         launch: number of the launch, from 1.
     """
@@ -33,16 +34,17 @@ def volume_job_name(kind: str, title: str, *identity: str) -> str:
     """Name of a Job over a volume, e.g. `3blue1brown-inventory-0f4c9d21a7b3e865`.
 
     Args:
-        kind: of the Job.
-        title: what the name begins with, for people.
-        identity: all that tells this Job from others of its kind: whom it is for, the part of the work, the try.
+        kind: the Job's kind.
+        title: beginning of the name, for people.
+        identity: all that distinguishes this Job from others of its kind: whom it is for, the part of the work, the
+            try.
     """
     infix = f"-{kind}"
     return f"{_slug(title, SLUG_LENGTH - len(infix))}{infix}-{digest(*identity)}"
 
 
 def claim_label(claim: str) -> str:
-    """A claim's name as the value of a label, which has at most 63 characters: a longer one is cut, with a hash."""
+    """A claim's name as the value of a label. A name longer than a label's 63 characters is cut and gets a hash."""
     return claim if len(claim) <= MAX_LABEL else f"{_slug(claim, SLUG_LENGTH)}-{digest(claim)}"
 
 
@@ -52,7 +54,7 @@ def _slug(name: str, length: int) -> str:
 
 def digest(*parts: str) -> str:
     """HASH_LENGTH hexadecimal digits that stand for these texts in this order."""
-    # The parts are joined with a character that none of them can hold, so that borders cannot move.
+    # The joining character occurs in none of the parts, so ("ab", "c") and ("a", "bc") differ.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:HASH_LENGTH]
 
 

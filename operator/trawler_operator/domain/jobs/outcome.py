@@ -22,9 +22,9 @@ The first row that fits holds:
 | as above | | any other code | transient, Exited |
 | Failed, anything else | gone or silent | | transient, LaunchVanished |
 
-The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy). What becomes
-of a Job that does not end at all stands in `start_trouble`. The Job of a pod that an injected container keeps alive has
-no condition: the rows about pod and container hold as if the Job had failed (`containers` says when).
+The texts are Kubernetes' own (measured on 1.36; they come from pkg/controller/job's pod failure policy).
+`start_trouble` decides about a Job that does not end at all. If an injected container keeps a pod alive (see
+`containers`), its Job has no condition: then the rows about pod and container hold as if the Job had failed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from trawler_operator.domain.jobs.containers import failed_init, how_download_en
 _NODE_LOST = "NodeLost"
 _EVICTED = "Evicted"
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
-"""The kubelet's word for a container that it finds no trace of, most often after its node was away."""
+"""The kubelet's word for a container of which it finds no trace, most often after its node was away."""
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _EXIT_CODE_IN_TEXT = re.compile(r"failed with exit code (\d{1,3})\b")
 _Object = Mapping[str, Any]
@@ -58,11 +58,11 @@ class ObservedOutcome:
     """How a launch ended.
 
     Args:
-        outcome: its class.
-        reason: CamelCase.
-        message: for people.
-        finished_at: when the Job, or the container, ended, as far as it says.
-        result: the downloader's own report, where there is one.
+        outcome: class of the ending.
+        reason: CamelCase word.
+        message: text for people.
+        finished_at: when the Job or the container ended, if it says so.
+        result: the downloader's own report, if there is one.
     """
 
     outcome: OutcomeClass
@@ -73,7 +73,7 @@ class ObservedOutcome:
 
 
 def is_finished(job: _Object) -> bool:
-    """Whether the Job has a Complete or Failed condition: its pod is gone or has ended, nothing more will happen."""
+    """Whether the Job has a Complete or Failed condition: its pod is gone or has ended, and nothing more happens."""
     return _final_condition(job) is not None
 
 
@@ -82,7 +82,7 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
 
     Args:
         job: a Job for which `is_finished` holds.
-        pod: its newest pod, if there is one.
+        pod: its newest pod; None if there is none.
 
     Raises:
         ValueError: the Job is not finished.
@@ -102,10 +102,10 @@ def observe_outcome(job: _Object, pod: _Object | None) -> ObservedOutcome:
 
 
 def observe_container(pod: _Object) -> ObservedOutcome:
-    """What the end of a download means whose pod another container keeps alive (see the table above).
+    """What the end of a download means if another container keeps its pod alive (see the table above).
 
     Args:
-        pod: one for which `containers.is_kept_alive` holds.
+        pod: a pod for which `containers.is_kept_alive` holds.
     """
     ended = how_download_ended(pod)
     at = _time_of(ended.get("finishedAt"))
@@ -118,8 +118,8 @@ def observe_container(pod: _Object) -> ObservedOutcome:
 def parse_result(text: object) -> DownloadResult | None:
     """The report in a termination message; None if there is none, or none that counts.
 
-    Published without a path is no report: the ledger could not say where the file stands. The downloader may be of
-    another release, in which a reason had another class: ours counts.
+    Published without a path is no report: the ledger could not say where the file is. A downloader of another release
+    may give a reason another class; our own class for the reason counts.
     """
     if not isinstance(text, str) or not text:
         return None
@@ -134,10 +134,10 @@ def parse_result(text: object) -> DownloadResult | None:
 
 
 def _is_late(job: _Object, condition: _Object, at: datetime | None) -> bool:
-    """Whether its deadline ended it.
+    """Whether its deadline ended the Job.
 
-    The Job controller does so by SIGTERM, and the pod's report knows only of that; where the pod is quicker than the
-    controller's own write, the condition names the pod's exit code instead.
+    The Job controller then sends SIGTERM, and the pod's report knows only of that. If the pod ends before the
+    controller writes its own condition, the condition names the pod's exit code instead.
     """
     started = _time_of((job.get("status") or {}).get("startTime"))
     limit = (job.get("spec") or {}).get("activeDeadlineSeconds")
@@ -154,7 +154,7 @@ def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | Non
     text = condition.get("message") or ""
     in_text = _EXIT_CODE_IN_TEXT.search(text)
     code = ended.get("exitCode", int(in_text[1]) if in_text else None)
-    # Deadline and disruption explain the exit code that SIGTERM or SIGKILL left behind, so they are asked first.
+    # Deadline and disruption explain an exit code of SIGTERM or SIGKILL, so they come first.
     if late:
         return _end(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, at)
     trouble = _trouble_of_pod(pod, ended, text)
@@ -167,13 +167,13 @@ def _failed(condition: _Object, pod: _Object, ended: _Object, at: datetime | Non
     if code in {KILLED_EXIT_CODE, EXIT_CODES[OutcomeClass.TERMINATED]}:
         return _end(OutcomeClass.TERMINATED, EndReason.KILLED, at, code=code)
     outcome = CLASS_BY_EXIT_CODE.get(code, OutcomeClass.TRANSIENT)
-    if outcome is OutcomeClass.PUBLISHED:  # it ended well, and something else failed the Job
+    if outcome is OutcomeClass.PUBLISHED:  # the download ended well, and something else failed the Job
         return _end(OutcomeClass.TERMINATED, EndReason.RESULT_LOST, at)
     return _end(outcome, EndReason.EXITED, at, code=code)
 
 
 def _trouble_of_pod(pod: _Object, ended: _Object, text: str) -> tuple[OutcomeClass, EndReason, str] | None:
-    """What took the pod down from outside, or kept its container from starting."""
+    """What ended the pod from outside, or kept its container from starting; None if nothing did."""
     status = pod.get("status") or {}
     reason, words = str(status.get("reason") or ""), str(status.get("message") or "")
     target = next((c for c in status.get("conditions") or () if _is_disruption(c)), None)

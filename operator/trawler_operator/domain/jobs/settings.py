@@ -1,4 +1,4 @@
-"""What Jobs and listings are given: the spec's settings, and the operator's where it leaves them open. Pure."""
+"""The settings of Jobs and listings: the spec's, and the operator's where the spec leaves them open. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from trawler_operator.api.spec import Resources, SubscriptionSpec
 from trawler_operator.api.status import LibraryStatus
 
 COOKIES_KEY = "cookies.txt"
-"""Of the Secret that `access.cookiesSecretRef` names."""
+"""Key in the Secret that `access.cookiesSecretRef` names."""
 PROXY_KEYS = ("username", "password")
-"""Of the Secret that `access.proxySecretRef` names, as in Secrets of type kubernetes.io/basic-auth."""
+"""Keys in the Secret that `access.proxySecretRef` names, as in Secrets of type kubernetes.io/basic-auth."""
 DEFAULT_RESOURCES = Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "2Gi"})
 
 
@@ -36,9 +36,9 @@ class AccessRules:
 
     Args:
         read_secrets: whether the operator may read Secrets with cookies and proxy credentials for its listings.
-            Downloads mount theirs anyway.
+            Downloads mount these Secrets anyway.
         allowed_cidrs: networks that listings and downloads may reach although they are not public.
-        allowed_proxies: URLs of proxies that may have an address inside the network, beside the default one.
+        allowed_proxies: URLs of proxies that may have an address inside the network, besides the default proxy.
     """
 
     read_secrets: bool = False
@@ -51,7 +51,7 @@ class JobDefaults:
     """The operator's settings for what a spec leaves open; chart values.
 
     Args:
-        image: of the downloader.
+        image: image of the downloader.
         image_pull_policy: Always, IfNotPresent or Never; empty for Kubernetes' own rule.
         image_pull_secrets: names of Secrets in the Subscription's namespace.
         claim_name: claim in the Subscription's namespace; empty: every Subscription names its own.
@@ -60,7 +60,7 @@ class JobDefaults:
         run_as_user: user id.
         run_as_group: group id.
         fs_group: group id.
-        resources: of a Job's container, as Kubernetes takes them.
+        resources: resources of a Job's container, as Kubernetes takes them.
     """
 
     image: Annotated[str, Field(min_length=1)]
@@ -76,11 +76,11 @@ class JobDefaults:
 
 
 def resources(spec: SubscriptionSpec, defaults: JobDefaults) -> dict[str, Any]:
-    """What every Job of a Subscription asks for, be it a download or a Job over its volume.
+    """The resources of every Job of a Subscription: of downloads and of Jobs over its volume.
 
-    A Job over a volume needs far less than a download. But what a namespace demands of its pods (a quota's limits, a
-    LimitRange's least) shows in these settings alone: with a value of our own it might be refused, and nothing that a
-    person sets could change that.
+    A Job over a volume needs far less than a download. But only these settings follow what a namespace demands of its
+    pods (a quota's limits, a LimitRange's minimum). With values of our own, a namespace might refuse the Job, and no
+    setting could change that.
     """
     return (spec.job.resources or defaults.resources).model_dump(exclude_defaults=True)
 
@@ -101,9 +101,10 @@ def proxy(spec: SubscriptionSpec, defaults: JobDefaults) -> str:
 
 
 def is_proxy_trusted(spec: SubscriptionSpec, defaults: JobDefaults, access: AccessRules) -> bool:
-    """Whether whoever runs the operator named the proxy: only such a one may have an address that is not public.
+    """Whether whoever runs the operator named the proxy: only such a proxy may have an address that is not public.
 
-    Host and port are compared, as they are written: what a name leads to is judged when it is connected to.
+    Host and port are compared as they are written. The address that a name leads to is judged when a connection is
+    made.
     """
     through = proxy(spec, defaults)
     named = [url for url in (defaults.proxy, *access.allowed_proxies) if url]
@@ -116,7 +117,7 @@ def cookies_secret(spec: SubscriptionSpec) -> str:
 
 
 def cookies_mode(spec: SubscriptionSpec) -> CookiesMode:
-    """When its cookies are sent."""
+    """When the cookies are sent."""
     return spec.access.cookies or CookiesMode.WHEN_NEEDED
 
 

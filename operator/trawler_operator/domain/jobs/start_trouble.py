@@ -1,9 +1,10 @@
-"""Launches that never start, and launches that never end: what holds them up, and until when that is borne.
+"""Launches that never start and launches that never end: what holds them up, and for how long that is borne.
 
-Such a Job says nothing by itself until its deadline, hours later. Its trouble is shown two minutes after it was
-created, or its pod should have ended; one that lasts beyond its patience ends the launch: settled in the ledger as
-below, its Job deleted after that, and a later launch with a number, a Job and a staging folder of its own tries again.
-A pod that ran all the same, on a node that nobody hears from, does no harm: what it publishes is found by its manifest.
+Such a Job says nothing by itself until its deadline, hours later. Its trouble is shown two minutes after the Job was
+created, or two minutes after its pod should have ended. Trouble that lasts longer than its patience ends the launch.
+The launch is settled in the ledger as below, and its Job is deleted after that. A later launch tries again, with a
+number, a Job and a staging folder of its own. If the pod ran all the same, on a node that nobody hears from, it does no
+harm: what it publishes is found by its manifest.
 
 | Job, pod | means | borne for |
 |---|---|---|
@@ -19,10 +20,11 @@ A pod that ran all the same, on a node that nobody hears from, does no harm: wha
 | the same, by its Job's deadline | transient, DeadlineExceeded | `ending` |
 | Job being deleted (its name is needed) | terminated, NotTerminating | `ending` |
 
-Not Configuration, whatever misses: a Secret or an image that comes back mends it without a new spec. The order of a
-pod's start (volumes, sandbox, image, container) is the kubelet's, `PodReadyToStartContainers` tells since Kubernetes
-1.29 that volumes and sandbox are done. Of containers that a webhook put into the pod only init containers hold the
-download up: with any other that does not start, the pod is Pending and the download runs all the same.
+Nothing here is Configuration, whatever is missing: a Secret or an image that comes back mends it without a new spec.
+The kubelet starts a pod in the order volumes, sandbox, image, container. Since Kubernetes 1.29
+`PodReadyToStartContainers` says that volumes and sandbox are done. Of the containers that a webhook put into the pod,
+only init containers hold the download up. If any other one does not start, the pod is Pending and the download runs all
+the same.
 """
 
 from __future__ import annotations
@@ -43,14 +45,15 @@ from trawler_operator.domain.jobs.manifest import refers_to_subscription
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 
 SHOWN_AFTER = timedelta(minutes=2)
-"""Pulling an image of 1 GB and attaching a volume may take as long; so may taking down what was told to stop."""
+"""Pulling an image of 1 GB and attaching a volume may take this long, and so may stopping a pod."""
 LOOK_AT_STARTING = timedelta(seconds=30)
-"""A download that took seconds beside an injected container may have ended before its Job saw the pod ready: no change
-of the Job tells that."""
+"""A short download beside an injected container may end before its Job sees the pod ready. No change of the Job shows
+that, so a starting Job is looked at this often.
+"""
 LOOK_AT_LEAVING = timedelta(seconds=3)
-"""While the Job of an earlier Subscription ends: its pod has 30 s, most need one."""
+"""Time between looks while the Job of an earlier Subscription ends: its pod has 30 s, most pods need one."""
 LOOK_AT_FOREIGN = timedelta(seconds=30)
-"""While somebody else's Job bears a name of ours. It may stay for ever, and `Ready` says so."""
+"""Time between looks while somebody else's Job bears a name of ours. It may stay for ever, and `Ready` says so."""
 _IMAGE_TROUBLE = frozenset(
     {
         "ErrImagePull",
@@ -62,7 +65,7 @@ _IMAGE_TROUBLE = frozenset(
         "SignatureValidationFailed",
     }
 )
-"""Kubernetes' words for an image that does not come (pkg/kubelet/images)."""
+"""Kubernetes' words for an image that cannot be pulled (pkg/kubelet/images)."""
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 _Object = Mapping[str, Any]
@@ -73,9 +76,9 @@ class Patience:
     """How long a launch may fail to start or to end; chart values.
 
     Args:
-        start: without a pod, an image, a mounted volume or a container.
-        scheduling: without a node, for an image that is still being pulled, and for an init container that runs.
-        ending: of a pod or Job that is being deleted, from the end of its grace period on.
+        start: time without a pod, an image, a mounted volume or a container.
+        scheduling: time without a node, with an image that is still being pulled, or with an init container that runs.
+        ending: time that a deleted pod or Job may take after the end of its grace period.
     """
 
     start: Annotated[timedelta, Field(alias="startSeconds"), seconds(30, 86_400)] = timedelta(seconds=300)
@@ -84,7 +87,7 @@ class Patience:
 
     @property
     def unasked(self) -> timedelta:
-        """How long nobody asks why a launch does not run yet."""
+        """How long a launch that does not run yet is not looked at."""
         return min(SHOWN_AFTER, self.start)
 
 
@@ -93,10 +96,10 @@ class Trouble:
     """What holds a launch up.
 
     Args:
-        outcome: of the launch, if it lasts.
-        reason: the same.
+        outcome: class of the launch's ending if the trouble lasts.
+        reason: reason of that ending.
         message: in Kubernetes' own words, and where to look further.
-        shown_at: from when on it is said.
+        shown_at: when the trouble is shown first.
         ends_at: when patience ends.
     """
 
@@ -107,30 +110,30 @@ class Trouble:
     ends_at: datetime
 
     def ending(self, now: datetime) -> ObservedOutcome:
-        """The launch, given up."""
+        """The ending of a launch that is given up because of this."""
         return ObservedOutcome(self.outcome, self.reason.value, self.message, now)
 
 
 def first_look(job: _Object, patience: Patience) -> datetime | None:
-    """From when on an unfinished Job is worth a look at its pod; None: it runs, or nobody can say."""
+    """From when on to look at the pod of an unfinished Job; None if it runs, or nobody can say."""
     status = job.get("status") or {}
     since = _created(job)
-    # Suspended by somebody who queues Jobs: it will start, or not, as they say.
+    # Somebody who queues Jobs suspended it, and decides whether it starts.
     if since is None or status.get("ready") or (job.get("spec") or {}).get("suspend"):
         return None
     return since + patience.unasked
 
 
 def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Trouble | None:
-    """What an unfinished Job's launch is held up by.
+    """What holds up the launch of an unfinished Job.
 
     Args:
-        job: one whose `first_look` has come.
-        pod: its newest pod; None: it has none.
+        job: a Job whose `first_look` has come.
+        pod: its newest pod; None if it has none.
         patience: chart values.
 
     Returns:
-        None: it runs, or has ended and its Job is about to say so.
+        None if it runs, or has ended and its Job is about to say so.
     """
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     if pod is None:
@@ -148,7 +151,7 @@ def find_trouble(job: _Object, pod: _Object | None, patience: Patience) -> Troub
 
 
 def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
-    """A Job whose name is needed and that is being deleted; None: it is not."""
+    """What it means that a Job whose name is needed is being deleted; None if it is not being deleted."""
     metadata = job["metadata"]
     if not metadata.get("deletionTimestamp"):
         return None
@@ -156,9 +159,10 @@ def find_stuck_deletion(job: _Object, patience: Patience) -> Trouble | None:
 
 
 def find_other_owner(job: _Object) -> str | None:
-    """Why a Job whose name is needed will not go by itself: it is somebody else's; None: it is on its way out.
+    """Why a Job whose name is needed stays: it belongs to somebody else. None if it is about to go.
 
-    One of a deleted Subscription is, whether its deletion has begun or the garbage collector is about to begin it.
+    A Job of a deleted Subscription is about to go: its deletion has begun, or the garbage collector is about to begin
+    it.
     """
     metadata = job["metadata"]
     owners = metadata.get("ownerReferences") or ()
@@ -169,7 +173,11 @@ def find_other_owner(job: _Object) -> str | None:
 
 
 def look_again(job: _Object | None) -> timedelta:
-    """How soon to look whether a Job that bore a needed name has gone; None: it has gone just now."""
+    """How soon to look whether a Job that bears a needed name has gone.
+
+    Args:
+        job: the Job; None if it has just gone.
+    """
     return LOOK_AT_LEAVING if job is None or find_other_owner(job) is None else LOOK_AT_FOREIGN
 
 
@@ -204,18 +212,20 @@ def _not_started(pod: _Object, namespace: str, patience: Patience) -> Trouble:
 
 
 def _environment(reason: EndReason, since: datetime, borne: timedelta, **values: object) -> Trouble:
-    """Said at once: no launch that does not start is looked at before it should run."""
+    """Trouble that is shown at once: no starting launch is looked at before it should run."""
     return Trouble(OutcomeClass.ENVIRONMENT, reason, message(reason, **values), since, since + borne)
 
 
 def _not_terminating(job: _Object, what: str, until: str, patience: Patience) -> Trouble:
-    """A deletion timestamp is the time at which the grace period ends."""
+    """Trouble of a deleted pod or Job. `until` is its deletion timestamp, which is the end of its grace period."""
     conditions = (job.get("status") or {}).get("conditions") or ()
     targets = {c.get("reason") for c in conditions if c.get("type") == "FailureTarget" and c.get("status") == "True"}
     text = message(EndReason.NOT_TERMINATING, what=what, until=until)
-    # Within its grace period, and for a while after it, what is told to stop most likely does.
+    # Within its grace period, and for a while after it, a deleted pod most likely still stops.
     shown_at, ends_at = (parse_time(until) + wait for wait in (min(SHOWN_AFTER, patience.ending), patience.ending))
-    if EndReason.DEADLINE_EXCEEDED in targets:  # costs a try: one that freezes its volume each time must come to an end
+    if (
+        EndReason.DEADLINE_EXCEEDED in targets
+    ):  # costs a try: a video that freezes its volume each time must be given up
         text = f"{message(EndReason.DEADLINE_EXCEEDED)}; {text}"
         return Trouble(OutcomeClass.TRANSIENT, EndReason.DEADLINE_EXCEEDED, text, shown_at, ends_at)
     return Trouble(OutcomeClass.TERMINATED, EndReason.NOT_TERMINATING, text, shown_at, ends_at)
