@@ -1,8 +1,8 @@
-"""A lost ledger is made anew from its volume: when, what is asked, and what becomes of the answer. Pure.
+"""A lost ledger is made anew from its volume: when that happens, what is asked, and how the answer is used. Pure.
 
-A Subscription without any shard has either never had a history or lost it; the volume knows which. Before its first
-listing a Job prints the manifests there, chunk by chunk. How far that came stands in an annotation of the first shard,
-which says so before the first entry is written: with a shard but without a mark, a ledger is taken for whole.
+A Subscription without any shard has either never had a history or lost it; the volume knows which. Before the first
+listing, a Job prints the manifests on the volume, chunk by chunk. An annotation of the first shard says how far that
+has come. It is written before the first entry: a ledger with a shard but without the annotation counts as whole.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from trawler_operator.domain.volume_jobs.order import VolumeJobKind, VolumeJobOr
 INVENTORY = VolumeJobKind(name="inventory", command=("python", "-m", "trawler_downloader.inventory"), record=RecordLine)
 EMPTY_VOLUME = "empty"
 UNKNOWN_SOURCE = "unknown"
-"""Of entries whose manifest names no listing. No key of a source looks like it."""
+"""Source of entries whose manifest names no listing. No source's key looks like it."""
 
 
 class Progress(BaseModel):
-    """How far a ledger was made from its volume."""
+    """How far a ledger has been made from its volume."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
     claim: str
-    """Whose manifests are read; with another claim it begins anew."""
+    """The claim whose manifests are read. With another claim the reading begins anew."""
     volume_id: str | None = None
-    """Of the first chunk: the others must come from there too."""
+    """Volume id of the first chunk. The other chunks must be from that volume, too."""
     after: str = ""
-    """Cursor."""
+    """Cursor of the next chunk."""
 
     def to_text(self) -> str:
-        """As the annotation has it."""
+        """The text of the annotation."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def find_progress(ledger: Ledger, claim: str) -> Progress | None:
-    """How far the history has come back; None: it is all there.
+    """How far the history has come back; None if all of it is there.
 
     Args:
         ledger: as it is.
-        claim: that the Subscription names now.
+        claim: the claim that the Subscription names now.
     """
     if not ledger.has_shards:
         return Progress(claim=claim)
@@ -73,14 +73,14 @@ def find_progress(ledger: Ledger, claim: str) -> Progress | None:
 def order_inventory(
     subscription: Subscription, progress: Progress, defaults: JobDefaults, *, one_node: bool = False
 ) -> VolumeJobOrder[RecordLine]:
-    """What is wanted next: the chunk after what has come.
+    """The order for the next chunk.
 
     Args:
-        subscription: whose history it is; its uid is part of the Jobs' names, so that one that was deleted leaves no
-            Job that another must wait for.
-        progress: what has come.
+        subscription: the Subscription whose history it is. Its uid is part of the Jobs' names, so that a deleted
+            Subscription leaves no Job that another must wait for.
+        progress: how far the history has come.
         defaults: the operator's settings.
-        one_node: the claim's volume is attached to one node at a time.
+        one_node: whether the claim's volume is attached to one node at a time.
     """
     return VolumeJobOrder(
         kind=INVENTORY,
@@ -100,7 +100,7 @@ def order_inventory(
 
 
 def asked_by(subscription: Subscription, defaults: JobDefaults) -> dict[str, str]:
-    """What a Job is created for, beside its part: another value of either makes the next try come at once."""
+    """Annotations that say what a Job was created for. If a value changes, the next try comes at once."""
     wish = subscription.annotations.get(labels.CHECK_ANNOTATION, "")
     return {
         labels.SPEC_ANNOTATION: download_digest(subscription.spec, defaults),
@@ -109,10 +109,10 @@ def asked_by(subscription: Subscription, defaults: JobDefaults) -> dict[str, str
 
 
 def check_mounted(chunk: Chunk[RecordLine], subscription: Subscription, claim: str) -> None:
-    """See that what bears no marker is an empty volume, and not the mount point of one that is away.
+    """Check that a volume without a marker is an empty volume, and not the mount point of a volume that is away.
 
     Raises:
-        UnusableChunkError: not so.
+        UnusableChunkError: it has no marker, although videos were downloaded to it.
     """
     status = subscription.status
     stood_there = status.library is not None and status.library.claim_name == claim
@@ -124,7 +124,7 @@ def check_mounted(chunk: Chunk[RecordLine], subscription: Subscription, claim: s
 
 
 def mark_after(progress: Progress, chunk: Chunk[RecordLine]) -> str:
-    """The first shard's annotation once the chunk's entries are written."""
+    """The first shard's annotation after the chunk's entries are written."""
     if chunk.trailer.next_after is None:
         return chunk.header.volume_id or EMPTY_VOLUME
     return Progress(claim=progress.claim, volume_id=chunk.header.volume_id, after=chunk.trailer.next_after).to_text()
@@ -133,31 +133,34 @@ def mark_after(progress: Progress, chunk: Chunk[RecordLine]) -> str:
 def rebuilt_entries(
     records: Iterable[RecordLine], is_known: Callable[[str], bool], claim: str, now: datetime
 ) -> dict[str, LedgerEntry]:
-    """Entries of the videos that the ledger does not know, found on a claim.
+    """Entries for those videos found on a claim that the ledger does not know.
 
-    Chunks come in no order of time, so the day of publication stands in for the order of discovery: whatever is
-    discovered later gets a higher number, and the newest known videos of a source are its newest.
+    Chunks come in no order of time, so the day of publication replaces the order of discovery. Videos discovered later
+    get higher numbers, and the newest known videos of a source are its newest.
     """
     return {record.key: _entry(record, claim, now) for record in records if not is_known(record.key)}
 
 
 def started_sources(records: Iterable[RecordLine], since: str) -> dict[str, str]:
-    """The listings that the videos came from: their first run was written before anything of them was downloaded."""
+    """The listings that the videos came from.
+
+    Their first runs were over: a first run is written before any of its videos is downloaded.
+    """
     return {record.source: since for record in records if record.source is not None}
 
 
 def remembered_requests(status: SubscriptionStatus) -> dict[str, str]:
-    """What the ledger knew of requests by annotation: they are still there, and must not be carried out again."""
+    """Marks of requests that were carried out, from the status: their annotations are still on the object."""
     handled = {verb.value: getattr(status.last_handled, verb.value) for verb in Verb}
     return {
         verb: encode_mark(request)
         for verb, request in handled.items()
-        if request is not None and request.accepted is not None  # else it was refused
+        if request is not None and request.accepted is not None  # a refused request has no count
     }
 
 
 def remembered_facts(status: SubscriptionStatus, ledger: LedgerFacts) -> LedgerFacts:
-    """What the status goes on saying while the ledger is not there: what it said before."""
+    """What the status goes on showing while the ledger is not there: its previous counts."""
     counts = status.counts
     return LedgerFacts(
         counts={
@@ -175,7 +178,7 @@ def remembered_facts(status: SubscriptionStatus, ledger: LedgerFacts) -> LedgerF
 
 
 def keep_recent(previous: SubscriptionStatus, status: SubscriptionStatus) -> SubscriptionStatus:
-    """The new status with the videos that the last one showed."""
+    """The new status with the videos that the previous one showed."""
     names = ("recent_videos", "recent_failures")
     return status.model_copy(update={name: getattr(previous, name) for name in names})
 
@@ -208,7 +211,7 @@ def _entry(record: RecordLine, claim: str, now: datetime) -> LedgerEntry:
 
 
 def _day(record: RecordLine, landed: datetime) -> int:
-    """Days from the year 1 to the publication, or else to the landing."""
+    """The day of publication, or else of landing, as days from the year 1."""
     try:
         return datetime.fromisoformat(record.published_date or "").toordinal()
     except ValueError:

@@ -1,7 +1,7 @@
-"""What a Job over a volume is: its kind, what is ordered of it, and its manifest. Pure.
+"""What a Job over a volume is: its kind, its order and its manifest. Pure.
 
-A kind is data. Whoever needs one says what it is called, which program it runs, whether that program writes, and what
-its records look like; all else (names, tries, pauses, places, gates, the way of the answer) is the same for all kinds.
+A kind is data: its name, the program that it runs, whether that program writes, and the model of its records. All else
+(names, tries, pauses, places, gates, the way of the answer) is the same for all kinds.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ from trawler_operator.domain.jobs.naming import volume_job_name
 from trawler_operator.domain.jobs.settings import JobDefaults
 
 DEADLINE_SECONDS = 600
-"""From its creation on: an image to pull, a volume to attach, and a chunk that ends itself after two minutes."""
+"""From the Job's creation on: time for an image to pull, a volume to attach, and a chunk that ends itself after two
+minutes.
+"""
 KEPT_SECONDS = 86_400
-"""Finished Jobs are deleted once they were read; one that a crash left over goes by itself."""
+"""Finished Jobs are deleted after they were read. Kubernetes deletes one that a crash left over."""
 LEAST_RECORDS = 100
-"""Each further try asks for half as many, down to these: a log that was rotated, or a volume too slow for its Job."""
+"""Each further try asks for half as many records, down to this many: its log may have been rotated, or its volume be
+slow.
+"""
 
 R = TypeVar("R", bound=VolumeRecord)
 
@@ -43,7 +47,7 @@ class VolumeJobKind(Generic[R]):
         name: one word; part of its Jobs' names.
         command: program and arguments.
         record: model of its records.
-        writes: it changes something on the volume. Where not, the volume is mounted read-only.
+        writes: whether it changes something on the volume. If not, the volume is mounted read-only.
     """
 
     name: str
@@ -57,18 +61,18 @@ class VolumeJobOrder(Generic[R]):
     """One part of some work over a volume; it may take several tries.
 
     Args:
-        kind: of the Job.
+        kind: the Job's kind.
         request: the part.
-        subscription: whose settings place the pod and say as whom it runs; it is in the namespace of the Job.
+        subscription: the Subscription in the Job's namespace whose settings say where the pod runs and as whom.
         claim: the volume.
-        title: what its Jobs' names begin with.
-        identity: tells this work from other work of its kind in the namespace; its Jobs' names follow from it, from
-            the request's cursor and from the try.
-        labels: those that the Jobs of this work bear, and those of no other work.
-        one_node: the volume is attached to one node at a time.
-        owned: its Jobs go with the Subscription.
-        asked_by: annotations: another value of any makes the next try come at once.
-        at_once: the next try comes at once.
+        title: beginning of its Jobs' names.
+        identity: distinguishes this work from other work of its kind in the namespace. The Jobs' names follow from it,
+            from the request's cursor and from the try.
+        labels: labels that the Jobs of this work bear, and no others do.
+        one_node: whether the volume is attached to one node at a time.
+        owned: whether its Jobs are deleted with the Subscription.
+        asked_by: annotations of its Jobs. If a value changes, the next try comes at once.
+        at_once: whether the next try comes at once.
     """
 
     kind: VolumeJobKind[R]
@@ -85,11 +89,11 @@ class VolumeJobOrder(Generic[R]):
 
     @property
     def namespace(self) -> str:
-        """Of its Jobs."""
+        """Namespace of its Jobs."""
         return self.subscription.namespace
 
     def job_name(self, attempt: int) -> str:
-        """Name of the Job of a try, from 1."""
+        """Name of the Job of a try, which is counted from 1."""
         return volume_job_name(self.kind.name, self.title, *self.identity, self.request.after, str(attempt))
 
 
@@ -127,8 +131,8 @@ def build_volume_pod(
     """The pod of a Job over a volume.
 
     Args:
-        kind: of the Job.
-        subscription: whose settings place the pod and say as whom it runs.
+        kind: the Job's kind.
+        subscription: the Subscription whose settings say where the pod runs and as whom.
         claim: the volume.
         env: environment variables.
         defaults: the operator's settings.
@@ -139,10 +143,10 @@ def build_volume_pod(
 
 
 def check_answer(chunk: Chunk[Any], order: VolumeJobOrder[Any]) -> None:
-    """See that a chunk is the one that was ordered.
+    """Check that a chunk is the one that was ordered.
 
     Raises:
-        UnusableChunkError: not so.
+        UnusableChunkError: the chunk is of another Job or of another volume.
     """
     header, request = chunk.header, order.request
     if (header.scope, header.after) != (request.scope, request.after):

@@ -1,7 +1,7 @@
 """Which try of an order is under way, when the next one comes, and why one failed. Pure.
 
-Nothing is kept of a failed Job but the Job itself: its number, its end and what it was asked for tell when to try
-again, whichever process looks.
+A failed Job itself is all that is kept of a try. Its number, its end and its annotations say when to try again,
+whichever process looks.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _Job = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """The Jobs that bear an order's labels, sorted out.
+    """The Jobs that bear an order's labels, sorted.
 
     Args:
-        attempt: number of the last try; 0: there was none.
-        present: its Job; None: there is none, or it is being deleted.
+        attempt: number of the last try; 0 if there was none.
+        present: the Job of the last try; None if there is none, or it is being deleted.
         stale: Jobs of earlier tries and parts.
     """
 
@@ -42,8 +42,8 @@ class Tries:
 def sort_jobs(jobs: Iterable[_Job], order: VolumeJobOrder[Any]) -> Tries:
     """Find the present try among the Jobs that bear the order's labels.
 
-    Those of an earlier Subscription of the name are nobody's business here. One on its way out keeps its name for as
-    long as its pod takes, so its number counts as tried.
+    Jobs of an earlier Subscription of the same name are ignored. A Job that is being deleted keeps its name until its
+    pod has ended, so its number counts as tried.
     """
     attempt, present = 0, None
     stale: list[_Job] = []
@@ -63,13 +63,13 @@ def sort_jobs(jobs: Iterable[_Job], order: VolumeJobOrder[Any]) -> Tries:
 
 
 def retry_at(job: _Job, attempt: int, ended_at: datetime | None, order: VolumeJobOrder[Any]) -> datetime | None:
-    """When to try again after a Job that was of no use; None: at once, since somebody changed something or asks.
+    """When to try again after a Job that brought no answer; None: at once, since somebody changed something or asks.
 
     Args:
-        job: that failed.
+        job: the failed Job.
         attempt: its number.
-        ended_at: when, as far as it says; of one that does not end: since when nobody waits for that.
-        order: as it is now.
+        ended_at: when it ended, if it says so. For a Job that does not end: when its patience ended.
+        order: the order as it is now.
     """
     annotations = job["metadata"].get("annotations") or {}
     changed = any(annotations.get(name) != value for name, value in order.asked_by.items())
@@ -79,8 +79,8 @@ def retry_at(job: _Job, attempt: int, ended_at: datetime | None, order: VolumeJo
 
 
 def describe_failure(observed: ObservedOutcome) -> str:
-    """Why a Job failed, or was given up, for people."""
-    if observed.reason == EndReason.DEADLINE_EXCEEDED:  # not that of downloads
+    """Why a Job failed or was given up, for people."""
+    if observed.reason == EndReason.DEADLINE_EXCEEDED:  # the usual text names the deadline of downloads
         more = observed.message.removeprefix(message(EndReason.DEADLINE_EXCEEDED))
         return f"{observed.reason}: its Job did not end within {DEADLINE_SECONDS} s{more}"
     return f"{observed.reason}: {observed.message}"
