@@ -1,4 +1,4 @@
-"""What keeps a Subscription from its work, as the condition Ready says it. Pure."""
+"""What keeps a Subscription from its work, as the condition Ready shows it. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trawler_operator.api.reasons import ConditionReason
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Something outside the spec and the site that a person has to mend before anything can be downloaded."""
+    """Something outside the spec and the site that a person must mend before anything can be downloaded."""
 
     reason: ConditionReason
     message: str

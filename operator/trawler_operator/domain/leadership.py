@@ -1,12 +1,12 @@
 """Which of several operators works: decisions about the Lease that only one of them holds. Pure.
 
-Clocks of two machines are never compared. Whoever waits measures on its own clock for how long the Lease has stayed as
-it is, and takes it when that is longer than its holder said it would be; the times in the Lease are for people. The
-same rules as in Kubernetes' own controllers (client-go, tools/leaderelection).
+The clocks of two machines are never compared. An operator that waits measures on its own clock for how long the Lease
+has stayed unchanged, and takes it after its holder's duration. The times in the Lease are for people. Kubernetes' own
+controllers follow the same rules (client-go, tools/leaderelection).
 
-Nothing is proven by holding it: a process that was stopped for a while believes in a Lease that it has lost. That a
-video is not downloaded twice rests on compare-and-swap of the ledger and on the names of Jobs; the Lease keeps two
-operators from doing everything twice.
+Holding the Lease proves nothing: a process that was stopped for a while believes in a Lease that it has lost.
+Compare-and-swap of the ledger and the names of Jobs ensure that a video is not downloaded twice; the Lease keeps two
+operators from doing all work twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 MAX_DURATION_SECONDS = 3600.0
-"""A Lease that says more, by mistake, is not waited for any longer."""
+"""Longest time that a Lease is waited for, even if by mistake it says more."""
 
 
 class Step(StrEnum):
@@ -35,19 +35,19 @@ class LeaseTerms:
     """Times of our own Lease, in seconds.
 
     Args:
-        duration: for which others leave it alone after it was renewed.
+        duration: how long others leave the Lease alone after it was renewed.
     """
 
     duration: float
 
     @property
     def renew_within(self) -> float:
-        """After which a holder that could not renew it does nothing any more: well before others may take it."""
+        """Seconds after which a holder that could not renew the Lease stops working: well before others may take it."""
         return self.duration * 2 / 3
 
     @property
     def interval(self) -> float:
-        """Between two attempts to renew or to take it."""
+        """Seconds between two attempts to renew or to take the Lease."""
         return self.duration / 5
 
 
@@ -57,11 +57,11 @@ class LeaseRecord:
 
     Args:
         version: its resourceVersion.
-        holder: identity of who holds it; empty: nobody.
-        duration: for which it holds without being renewed, in seconds.
-        transitions: how often it went from one holder to another.
-        acquired: when its holder got it, as its holder wrote it.
-        renewed: the same of its last renewal.
+        holder: identity of its holder; empty: nobody.
+        duration: seconds for which it holds without being renewed.
+        transitions: how often it changed its holder.
+        acquired: when its holder got it, as the holder wrote it.
+        renewed: when its holder renewed it last, as the holder wrote it.
     """
 
     version: str
@@ -73,7 +73,7 @@ class LeaseRecord:
 
 
 def read_lease(body: Mapping[str, Any]) -> LeaseRecord:
-    """A Lease of the API; whatever is missing in it or unusable counts as nothing."""
+    """A Lease of the API. Missing and unusable values count as nothing."""
     spec = body.get("spec") or {}
     duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
     return LeaseRecord(
@@ -90,9 +90,9 @@ def decide(record: LeaseRecord | None, identity: str, unchanged_for: float) -> S
     """What to do about a Lease.
 
     Args:
-        record: as it is now; None: there is none.
-        identity: our own. A container that was restarted bears that of its predecessor, which is dead.
-        unchanged_for: seconds on our own clock since it was first seen as it is.
+        record: the Lease as it is now; None if there is none.
+        identity: our own. A restarted container bears the identity of its dead predecessor.
+        unchanged_for: seconds on our own clock since the Lease was first seen as it is.
     """
     if record is None:
         return Step.CREATE
@@ -107,10 +107,10 @@ def lease_spec(before: LeaseRecord | None, identity: str, terms: LeaseTerms, now
     """The `spec` of the Lease as its holder writes it.
 
     Args:
-        before: as it stands.
-        identity: of the new holder.
-        terms: of its Lease.
-        now: for people to see.
+        before: the Lease as it is; None if there is none.
+        identity: the new holder.
+        terms: times of our Lease.
+        now: the present, for people to see.
     """
     kept = before is not None and before.holder == identity
     at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -124,6 +124,6 @@ def lease_spec(before: LeaseRecord | None, identity: str, terms: LeaseTerms, now
 
 
 def released_spec(before: LeaseRecord, now: datetime) -> dict[str, Any]:
-    """The `spec` of the Lease as it is left by a holder that ends: free at once, whatever its duration was."""
+    """The `spec` of the Lease as a holder that ends leaves it: free at once, whatever its duration was."""
     at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": at, "leaseTransitions": before.transitions}

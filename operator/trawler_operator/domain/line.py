@@ -1,7 +1,7 @@
-"""Who does a thing next: a line before so many places, in which each lane goes no faster than its pace.
+"""Who does a thing next: a line before a number of places, in which each lane goes no faster than its pace.
 
-Listings have such a line, and so have the Jobs that work over a volume. A lane is what the pace is kept for: of
-listings, a site as one address sees it; without a pace lanes do not matter. The rules:
+Listings have such a line, and so have the Jobs over a volume. The pace is kept per lane. For listings, a lane is a site
+as one address sees it. Without a pace lanes do not matter. The rules:
 
 | who | when |
 |---|---|
@@ -11,8 +11,8 @@ listings, a site as one address sees it; without a pace lanes do not matter. The
 | is called | as many as can go now: each has a place reserved, and is woken once |
 | is woken later | those that could go first as time passes, at that time |
 
-Nobody waits inside: a worker that did could not settle ended Jobs. Whoever was called comes with a pass, and either
-takes the place or leaves the line at the pass's end; so a reservation ends however that pass ends.
+Nobody waits inside: a worker that did could not settle ended Jobs. A called Subscription comes with a pass, and either
+takes the place or leaves the line at the pass's end. So a reservation ends however that pass ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from trawler_operator.domain.gates.route import GateId
 
 @dataclass(frozen=True, slots=True)
 class LineLimits:
-    """How many, and how often.
+    """How many places, and how often.
 
     Args:
         places: how many do the thing at a time.
@@ -45,7 +45,7 @@ class Length:
     """Who stands in a lane and is due.
 
     Args:
-        due: how many.
+        due: how many are due.
         waited: seconds for which the first of them has been due.
     """
 
@@ -54,7 +54,9 @@ class Length:
 
 
 Place = tuple[float, int, Key]
-"""Since when somebody is due, a number that tells equals apart, and who it is: places in a line sort by it."""
+"""Seconds (of the line's clock) since when somebody is due, a number that tells equals apart, and who it is. A line
+sorts by it.
+"""
 
 
 @dataclass(slots=True)
@@ -62,10 +64,10 @@ class _Entry:
     """Somebody in the line.
 
     Args:
-        lane: where it stands.
-        place: in its lane's order.
-        is_called: a place is reserved for it.
-        woken_for: the time for which it was woken last; None: it was not, since it stood up.
+        lane: the lane in which it stands.
+        place: its place in the lane's order.
+        is_called: whether a place is reserved for it.
+        woken_for: the time for which it was woken last; None: it was not woken since it took its place in line.
     """
 
     lane: GateId | None
@@ -79,8 +81,8 @@ class _Lane:
     """Those of one lane.
 
     Args:
-        waiting: in their order; those that were called are none of them any more.
-        called: who they are.
+        waiting: those that were not called, in their order.
+        called: those that were called.
         next_start: when the next one may go.
     """
 
@@ -90,16 +92,16 @@ class _Lane:
 
     @property
     def is_empty(self) -> bool:
-        """Nobody stands in it."""
+        """Whether nobody stands in it."""
         return not self.waiting and not self.called
 
 
 class Line:
-    """So many places, and the line before them.
+    """A number of places, and the line before them.
 
     Args:
         limits: how many go at a time, and how often in one lane.
-        wake: asks for a pass over somebody, in so many seconds.
+        wake: asks for a pass over a Subscription, in so many seconds.
         clock: seconds that never go back.
     """
 
@@ -113,7 +115,7 @@ class Line:
         self._stood = 0
 
     def take(self, key: Key, lane: GateId | None = None) -> bool:
-        """Take a place, or keep it; False: it is not its turn, and it stands in line from now on."""
+        """Take a place, or keep it. False: its turn has not come, and it stands in line from now on."""
         if key in self._held:
             return True
         self._stand_up(key, lane, self._clock())
@@ -124,19 +126,20 @@ class Line:
         return True
 
     def stand(self, key: Key, lane: GateId | None = None, due_in: float = 0.0) -> None:
-        """Stand in line, and be woken when it is its turn. Said anew at the end of each pass that takes no place.
+        """Stand in line, to be woken when its turn comes. Each pass that takes no place calls this anew at its end.
 
         Args:
-            key: who.
-            lane: where.
-            due_in: seconds; before that nobody waits for it. Whoever is due already stays due since when it was.
+            key: the Subscription.
+            lane: its lane.
+            due_in: seconds from now after which it is due; before that it does not count as waiting. One that is due
+                already keeps its time.
         """
         self._held.discard(key)
         self._stand_up(key, lane, self._clock() + max(0.0, due_in))
         self._call()
 
     def hold(self, key: Key, lane: GateId | None = None) -> None:
-        """It has a place, whoever allowed that."""
+        """Note that the Subscription has a place, whoever allowed that."""
         if key in self._held:
             return
         self._remove(key)
@@ -145,23 +148,23 @@ class Line:
         self._call()
 
     def leave(self, key: Key) -> None:
-        """It neither has a place nor wants one (done, suspended, deleted, failed): the line must not wait for it."""
+        """Give up its place and its turn, so that the line does not wait for it (done, suspended, deleted, failed)."""
         self._held.discard(key)
         self._remove(key)
         self._call()
 
     def waited(self, key: Key) -> float:
-        """Seconds for which it has been due and stood in line; 0 where it does neither."""
+        """Seconds for which it has been due in line; 0 if it is not due or not in line."""
         entry = self._entries.get(key)
         return 0.0 if entry is None else max(0.0, self._clock() - entry.place[0])
 
     def lengths(self) -> Mapping[GateId | None, Length]:
-        """Of all lanes in which somebody is due."""
+        """Lengths of all lanes in which somebody is due."""
         now = self._clock()
         return {name: found for name, lane in self._lanes.items() if (found := _length(lane, now)).due}
 
     def _stand_up(self, key: Key, lane: GateId | None, since: float) -> None:
-        """Into its place by the time at which it is or was due. What it was called or woken for is over."""
+        """Put it into its place by the time at which it is or was due. An earlier call or wake-up no longer counts."""
         stood = self._remove(key)
         self._stood += 1
         place = (since, self._stood, key)
@@ -181,10 +184,10 @@ class Line:
         return entry
 
     def _call(self, coming: Key | None = None) -> None:
-        """Reserve places for as many as can go now, and wake them; wake those that can go next, when they can.
+        """Reserve places for as many as can go now and wake them. Wake those that can go next when their time comes.
 
         Args:
-            coming: it asks by itself just now, and needs not be woken.
+            coming: this one asks by itself just now, and need not be woken.
         """
         now, spacing = self._clock(), self.limits.spacing
         for name in [name for name, lane in self._lanes.items() if lane.is_empty and lane.next_start <= now]:
@@ -192,7 +195,7 @@ class Line:
         free = self.limits.places - len(self._held) - sum(len(lane.called) for lane in self._lanes.values())
         candidates: list[tuple[float, Place]] = []
         for lane in self._lanes.values():
-            # With a pace one goes after the other: where one was called, the next one's time follows from its start.
+            # With a pace one goes after the other: the start of the called one sets the time of the next.
             most = (0 if lane.called else 1) if spacing else max(0, free)
             opens = lane.next_start if spacing else now
             candidates += [(max(now, opens, place[0]), place) for place in lane.waiting[:most]]

@@ -9,16 +9,16 @@ from functools import cache, lru_cache
 from publicsuffixlist import PublicSuffixList
 
 _SAME_SITE = {"youtu.be": "youtube.com", "youtube-nocookie.com": "youtube.com"}
-"""Domains that one site answers under (yt-dlp's own extractor takes them for one)."""
+"""Other domains of a site. yt-dlp's own extractor treats them as one."""
 _HOST = re.compile(r"[a-zA-Z][-+.a-zA-Z0-9]*://(?:[^/?#@]*@)?(\[[0-9a-fA-F:.]+\]|[^/?#@:\[\]]+)")
 
 
 def site_of(url: str) -> str:
-    """The registrable domain of a URL (publicsuffix.org), e.g. `youtube.com`; of a host that has none, the host.
+    """The registrable domain of a URL (publicsuffix.org), e.g. `youtube.com`; the host if it has none.
 
-    What is no URL counts as one site without a name: yt-dlp will say what is wrong with it.
+    Text that is no URL gets the empty site: yt-dlp will say what is wrong with it.
     """
-    # Not urlsplit, which takes most of a pass over ten thousand videos.
+    # urlsplit would take most of the time of a pass over ten thousand videos.
     found = _HOST.match(url)
     return _registrable(found[1].strip("[]").rstrip(".").lower()) if found else ""
 
@@ -34,5 +34,5 @@ def _registrable(host: str) -> str:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    # 9,000 rules, bundled with the library: 2 MiB and 60 ms, once.
+    # The library bundles 9,000 rules, which take 2 MiB and 60 ms once.
     return PublicSuffixList()

@@ -3,13 +3,14 @@
     kubectl annotate --overwrite subscription 3blue1brown trawler.dev/retry="$(date +%s)"
     kubectl annotate --overwrite subscription 3blue1brown trawler.dev/skip="7;keys=youtube.dQw4w9WgXcQ,youtube.abc"
 
-A value is a new id, and what is meant: `;keys=<keys of videos>`, `;state=<state>`, `;class=<class of the last ending>`;
-several of them narrow it down. A request is carried out once per id. That it was stands in the ledger, in the same
-write as the last of its entries: a status can be lost with its write, or with a Subscription that is applied again.
+A value is a new id, then what is meant: `;keys=<keys of videos>`, `;state=<state>`, `;class=<class of last ending>`.
+Several of these narrow it down. A request is carried out once per id. The ledger notes that, in the same write as the
+last of the request's entries. The status alone would not do: it is lost if its write fails or the Subscription is
+deleted and applied again.
 
 | verb | of entries that are | makes them |
 |---|---|---|
-| retry | DeadLetter (meant where nothing else is said), Failed, Waiting, Skipped | Pending, as if never tried |
+| retry | DeadLetter (the default), Failed, Waiting, Skipped | Pending, as if never tried |
 | skip | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
 | cancel | Running | Skipped, CancelledByUser; the Job is deleted |
 | cancel | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
@@ -36,7 +37,7 @@ from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.pauses import FOREVER
 
 MAX_VALUE_BYTES = 16_384
-"""Of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
+"""Longest value of an annotation: some 600 keys. All annotations of an object together may take 256 KiB."""
 _ID = re.compile(rf"[^\s;,=]{{1,{MAX_KEY}}}")
 _KEY = re.compile(rf"[-._a-zA-Z0-9]{{1,{MAX_KEY}}}")
 _SYNTAX = "<new id>;keys=<video keys, comma separated>, ;state=<state> or ;class=<class>"
@@ -51,7 +52,7 @@ class Verb(StrEnum):
 
     @property
     def annotation(self) -> str:
-        """Of the Subscription."""
+        """Name of the Subscription's annotation."""
         return _ANNOTATIONS[self]
 
 
@@ -68,11 +69,11 @@ STATES: Mapping[Verb, frozenset[LedgerState]] = {
     Verb.SKIP: _NOT_BEGUN,
     Verb.CANCEL: _NOT_BEGUN | {LedgerState.RUNNING},
 }
-"""States of the entries that a verb is for."""
+"""States of the entries that a verb applies to."""
 
 
 class InvalidRequestError(ValueError):
-    """The value cannot be understood; the message names the annotation and what is wrong. The user acts."""
+    """The value cannot be understood. The message names the annotation and what is wrong. The user acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ class Request:
 
     Args:
         verb: what to do.
-        id: told apart by; carried out once.
+        id: distinguishes requests; each id is carried out once.
         keys: only these videos; None: any.
         states: only entries in one of these states.
-        outcome: only entries whose last launch ended so; None: any.
+        outcome: only entries whose last launch ended in this class; None: any.
     """
 
     verb: Verb
@@ -94,7 +95,7 @@ class Request:
     outcome: OutcomeClass | None
 
     def is_for(self, entry: LedgerEntry) -> bool:
-        """Whether an entry, one of `keys`, is meant."""
+        """Whether the request is for an entry, whose key is one of `keys`."""
         return entry.state in self.states and (self.outcome is None or entry.outcome is self.outcome)
 
 
@@ -102,7 +103,7 @@ def parse_request(verb: Verb, value: str) -> Request:
     """Read an annotation's value.
 
     Raises:
-        InvalidRequestError: names the annotation and the part that is wrong.
+        InvalidRequestError: the value cannot be understood. The message names the annotation and the wrong part.
     """
     if len(value.encode("utf-8", "replace")) > MAX_VALUE_BYTES:
         raise _refusal(
@@ -134,7 +135,7 @@ def _states(verb: Verb, parts: Mapping[str, str]) -> frozenset[LedgerState]:
         return frozenset({LedgerState(_one_of(verb, "state", parts["state"], allowed))})
     if verb is Verb.RETRY and not parts:
         return frozenset({LedgerState.DEAD_LETTER})
-    # What is skipped comes back only where it is named: a source's whole past may be among it.
+    # Skipped videos come back only if they are named: a source's whole past may be among them.
     return allowed if "keys" in parts else allowed - {LedgerState.SKIPPED}
 
 
@@ -159,12 +160,12 @@ def _one_of(verb: Verb, name: str, text: str, allowed: Collection[str]) -> str:
 
 
 def _refusal(annotation: str, text: str) -> InvalidRequestError:
-    # As the status shows it: what stands there is compared with it.
+    # The text is cut as the status cuts it, because it is compared with the text there.
     return InvalidRequestError(cut_characters(f"annotation {annotation} {text}", MAX_TEXT))
 
 
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
-    """What becomes of an entry that the request is for."""
+    """The entry after a request for it was carried out."""
     if request.verb is Verb.RETRY:
         found = Found.BACK_CATALOGUE if entry.reason == SkipReason.BACK_CATALOGUE else entry.found
         return replace(queue_anew(entry), found=found)
@@ -184,12 +185,12 @@ def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
 
 
 def encode_mark(handled: HandledRequest) -> str:
-    """A request that was carried out, as the ledger remembers it."""
+    """The mark of a request that was carried out, for the ledger."""
     return f"{format_time(handled.time)} {handled.accepted} {handled.unknown} {handled.id}"
 
 
 def decode_mark(text: str | None) -> HandledRequest | None:
-    """The reverse; a mark that cannot be read counts as none: the status knows as well."""
+    """Read a mark. An unreadable mark counts as none: the status knows the request as well."""
     parts = (text or "").split(" ")
     if len(parts) != 4:
         return None
@@ -200,28 +201,28 @@ def decode_mark(text: str | None) -> HandledRequest | None:
 
 
 def refused(value: str, error: InvalidRequestError, now: datetime) -> HandledRequest:
-    """What the status says of a value that cannot be understood."""
+    """What the status shows of a value that cannot be understood."""
     first = value.partition(";")[0].strip()
     return HandledRequest(id=first, time=now, accepted=0, unknown=0, message=str(error))
 
 
 def is_handled(handled: HandledRequest | None, request_id: str, error: str | None = None) -> bool:
-    """Whether a request was carried out already, or refused for the very same error."""
+    """Whether a request was carried out already, or refused for the same error."""
     if handled is None or handled.id != request_id:
         return False
     return handled.message is None or handled.message == error
 
 
 def asked_check(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
-    """Value of the annotation that asks for a check; None: none does, or that check was made.
+    """Value of the annotation that asks for a check; None if none does, or that check was made.
 
-    The annotation stays on the object for ever: that it is there says nothing.
+    The annotation stays on the object for ever, so its presence alone says nothing.
     """
     return _asked(annotations.get(labels.CHECK_ANNOTATION), handled)
 
 
 def asked_probe(annotations: Mapping[str, str], handled: HandledRequest | None) -> str | None:
-    """Value of the annotation that asks for a probe; None: none does, or that was done."""
+    """Value of the annotation that asks for a probe; None if none does, or that was done."""
     return _asked(annotations.get(labels.PROBE_ANNOTATION), handled)
 
 
@@ -230,10 +231,10 @@ def _asked(wish: str | None, handled: HandledRequest | None) -> str | None:
 
 
 def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
-    """Until when a person wants no download to begin; None: nobody does.
+    """Until when a person wants no download to begin; None if nobody does.
 
     Raises:
-        InvalidRequestError: the annotation's value is neither a time nor one of the words.
+        InvalidRequestError: the annotation's value is neither a time with its zone nor one of the words.
     """
     value = annotations.get(labels.PAUSE_ANNOTATION, "none").strip()
     match value:
@@ -256,5 +257,5 @@ def parse_pause(annotations: Mapping[str, str]) -> datetime | None:
 
 
 def last_handled(previous: LastHandled, handled: Mapping[str, HandledRequest]) -> LastHandled:
-    """What the status remembers of the requests, by the last part of their annotation's name."""
+    """The requests that the status remembers, by the last part of their annotations' names."""
     return previous.model_copy(update=dict(handled))

@@ -1,8 +1,8 @@
-"""What a Subscription's status says after a pass. Pure: the previous status, what this pass saw, and the clock.
+"""What a Subscription's status says after a pass. Pure: the previous status, the pass's findings, and the clock.
 
-The whole status is built anew each time and compared; only what differs is sent, and nothing if nothing does. What is
-remembered from pass to pass (times of checks, failures in a row, the pause, the library of earlier downloads) is
-carried over here and nowhere else.
+The whole status is built anew each time and compared. Only differences are sent, and nothing is sent if there are none.
+Only this module carries over what is remembered from pass to pass: times of checks, failures in a row, the pause, the
+library of earlier downloads.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class LedgerFacts:
 
     Args:
         counts: entries per state.
-        waiting: videos that cannot be had yet, by reason.
-        total_bytes: of all media files.
+        waiting: videos that are not available yet, by reason.
+        total_bytes: size of all media files.
         shards: number of ConfigMaps.
         recent_successes: newest first.
         recent_failures: newest first.
@@ -66,11 +66,11 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What the spec amounts to (see `jobs.digests`).
+    """Digests of the spec (see `jobs.digests`).
 
     Args:
-        listing: of what a listing is made from.
-        download: of what downloads are made from.
+        listing: digest of the part that listings are made from.
+        download: digest of the part that downloads are made from.
     """
 
     listing: str
@@ -94,17 +94,17 @@ def build_status(
     """The status of a Subscription with a valid spec.
 
     Args:
-        subscription: with its previous status.
-        ledger: as it stands after this pass.
-        library: where new files go, defaults filled in; None: no claim is named.
+        subscription: the Subscription with its previous status.
+        ledger: the ledger after this pass.
+        library: where new files go, with defaults filled in; None: no claim is named.
         check: the check that this pass made; None: none was due.
         blocker: what keeps Jobs from being created.
-        gate: the Subscription's own, while it is closed.
-        next_check: None while suspended.
+        gate: the Subscription's own gate, while it is closed.
+        next_check: when the next check is due; None while suspended.
         now: the present.
-        digests: of the spec.
-        cookies: what this pass found out about them.
-        turn: of the check that was due in this pass, in the line before the listings; None: none was.
+        digests: digests of the spec.
+        cookies: what this pass found out about the cookies.
+        turn: the turn of this pass's due check, in the line before the listings; None: no check was due.
     """
     previous = subscription.status
     status = _after_check(previous, check, digests.listing)
@@ -150,14 +150,14 @@ def build_status(
 
 
 def build_invalid_status(identity: Identity, error: InvalidSpecError, now: datetime) -> SubscriptionStatus:
-    """The status of a Subscription whose spec breaks a rule: everything stays, Ready says what to mend."""
+    """The status of a Subscription whose spec breaks a rule. Everything stays as it was; Ready says what to mend."""
     text = message(ConditionReason.INVALID_SPEC, field=error.field, detail=error.message)
     status = build_blocked_status(identity, Blocker(ConditionReason.INVALID_SPEC, text), now)
     return status.model_copy(update={"observed_generation": identity.generation, "next_check_time": None})
 
 
 def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) -> SubscriptionStatus:
-    """The status while nothing could even be looked at: everything stays, Ready says why."""
+    """The status if nothing could be looked at. Everything stays as it was; Ready says why."""
     judge = Judge(identity.status.conditions, identity.generation, now)
     ready = judge.blocked(blocker)
     kept = {c.type: c for c in identity.status.conditions}
@@ -168,7 +168,7 @@ def build_blocked_status(identity: Identity, blocker: Blocker, now: datetime) ->
 
 
 def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest: str) -> SubscriptionStatus:
-    """What is remembered of checks."""
+    """The status with what is remembered of checks."""
     if check is None:
         return previous
     update: dict[str, Any] = {"last_check_time": check.at, "last_check_digest": digest}
@@ -183,7 +183,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest
     if check.end is not None:
         in_a_row = previous.gone_checks if previous.last_check_digest == digest else 0
         update["gone_checks"] = in_a_row + 1 if check.found_no_source else 0
-    if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was
+    if check.end in {ListingEnd.COMPLETE, ListingEnd.LIMIT}:  # at the limit, all that can be walked was walked
         update["last_audit_time"] = check.at
     if check.went_well and check.source_id is not None:
         update["source"] = SourceStatus(id=check.source_id, title=check.source_title)
@@ -191,7 +191,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest
 
 
 def _is_moot(gate: GateStatus, counts: Mapping[LedgerState, int], now: datetime) -> bool:
-    """A pause is over and no download is left that could prove it right or wrong."""
+    """Whether the gate's pause is over and no download is left that could open or close it."""
     return gate.until_time <= now and not any(counts.get(state) for state in UNFINISHED_STATES)
 
 
@@ -211,7 +211,7 @@ def _counts(states: Mapping[LedgerState, int]) -> Counts:
 def _standing_library(
     previous: LibraryStatus | None, wanted: LibraryStatus | None, counts: Mapping[LedgerState, int]
 ) -> LibraryStatus | None:
-    """Where earlier downloads stand: the first library, until nothing was downloaded or is on its way to it."""
+    """Where earlier downloads are: the first library, for as long as it has downloads or one is on its way there."""
     standing = counts.get(LedgerState.SUCCEEDED, 0) + counts.get(LedgerState.RUNNING, 0)
     return previous if previous is not None and standing else wanted
 

@@ -32,7 +32,10 @@ _SAID_OF_NO_SOURCE = frozenset(
         ConditionReason.CHECK_NOT_RECORDED,
     }
 )
-"""Reasons of Ready that stand until the next check; these only if the last one itself ended so, by trouble of ours."""
+"""Reasons of Ready that stay until the next check.
+
+Those of _SAID_BY_A_CHECK always do. These do only if the last check itself failed because of trouble of ours.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,13 @@ class CheckReport:
 
     Args:
         at: when it was made.
-        end: of the listing; None: the lister itself failed, which says nothing about the source.
+        end: end of the listing; None: the lister itself failed, which says nothing about the source.
         outcome: the failure's class, with ListingEnd.ERROR.
         reason: the lister's CamelCase word, with ListingEnd.ERROR.
-        detail: for people.
+        detail: text for people.
         source_id: canonical id of the first source listed.
-        source_title: its title.
-        requested: value of the annotation that asked for it; None: it was due anyway.
+        source_title: title of that source.
+        requested: value of the annotation that asked for the check; None: it was due anyway.
     """
 
     at: datetime
@@ -61,12 +64,12 @@ class CheckReport:
 
     @property
     def went_well(self) -> bool:
-        """The listing may be used."""
+        """Whether the listing may be used."""
         return self.end is not None and self.end is not ListingEnd.ERROR
 
     @property
     def found_no_source(self) -> bool:
-        """The site says that there is none: it is gone, or the page that should show it is not there."""
+        """Whether the site says that the source does not exist: it is gone, or its page is not found."""
         return self.end is ListingEnd.ERROR and (
             self.outcome is OutcomeClass.TERMINAL or self.reason == Reason.NOT_FOUND
         )
@@ -76,10 +79,11 @@ class Judge:
     """Sets conditions.
 
     Args:
-        previous: the conditions as they stand; one that does not change keeps its transition time.
-        generation: of the spec that is judged.
-        now: the clock.
-        is_stale: nobody has looked at the source since what a listing is made from changed.
+        previous: the present conditions. A condition that does not change keeps its transition time.
+        generation: generation of the spec that is judged.
+        now: the present.
+        is_stale: whether nobody has looked at the source since the part of the spec changed that listings are made
+            from.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class Judge:
         *,
         knows_any: bool,
     ) -> Condition:
-        """The first of the reasons that holds."""
+        """Ready, with the first reason that holds."""
         kind = ConditionType.READY
         if subscription.spec.suspend:
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.SUSPENDED, message(ConditionReason.SUSPENDED))
@@ -121,7 +125,7 @@ class Judge:
         return said if nothing is None else self.blocked(nothing)
 
     def source_reachable(self, status: SubscriptionStatus, check: CheckReport | None) -> Condition:
-        """The last listing was complete."""
+        """Whether the last listing was complete."""
         kind = ConditionType.SOURCE_REACHABLE
         if check is None or check.end is None:
             return (None if self._is_stale else self._kept(kind)) or self.unknown(kind)
@@ -133,7 +137,7 @@ class Judge:
         return self._set(kind, ConditionStatus.TRUE, listed, message(listed))
 
     def up_to_date(self, status: SubscriptionStatus, waiting: Mapping[str, int]) -> Condition:
-        """Nothing selected waits to be downloaded."""
+        """Whether no selected video waits for its download."""
         kind = ConditionType.UP_TO_DATE
         counts = status.counts
         retrying = counts.failed - counts.dead_letter
@@ -152,7 +156,7 @@ class Judge:
         )
 
     def library_in_place(self, standing: LibraryStatus | None, wanted: LibraryStatus | None) -> Condition:
-        """Earlier downloads stand where new ones will."""
+        """Whether earlier downloads are where new ones will go."""
         kind = ConditionType.LIBRARY_IN_PLACE
         if standing is None or wanted is None or standing == wanted:
             text = message(ConditionReason.IN_PLACE)
@@ -161,7 +165,7 @@ class Judge:
         return self._set(kind, ConditionStatus.FALSE, ConditionReason.LIBRARY_CHANGED, text)
 
     def ledger_intact(self, subscription: Subscription, broken: Sequence[str]) -> Condition:
-        """Every value of the ledger can be read."""
+        """Whether every value of the ledger can be read."""
         kind = ConditionType.LEDGER_INTACT
         if not broken:
             text = message(ConditionReason.ENTRIES_READABLE)
@@ -177,11 +181,11 @@ class Judge:
         return self._set(kind, ConditionStatus.FALSE, ConditionReason.ENTRIES_BROKEN, text)
 
     def blocked(self, blocker: Blocker) -> Condition:
-        """Ready, while a person has to mend something or the past has to go."""
+        """Ready while a blocker holds: a person must mend something, or objects of an earlier Subscription must go."""
         return self._set(ConditionType.READY, ConditionStatus.FALSE, blocker.reason, blocker.message)
 
     def unknown(self, kind: ConditionType) -> Condition:
-        """Nothing can be said yet."""
+        """A condition about which nothing can be said yet."""
         return self._set(
             kind, ConditionStatus.UNKNOWN, ConditionReason.NOT_CHECKED_YET, message(ConditionReason.NOT_CHECKED_YET)
         )
@@ -194,14 +198,14 @@ class Judge:
         return self._set(kind, ConditionStatus.FALSE, reason, message(reason, detail=check.detail))
 
     def _since_last_check(self, kind: ConditionType, status: SubscriptionStatus) -> Condition:
-        """Ready, between two checks: what the last one said."""
+        """Ready between two checks: what the last check said."""
         if status.last_check_outcome is None:
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.WATCHING, message(ConditionReason.WATCHING))
         kept = self._kept(kind)
         ours = _SAID_OF_NO_SOURCE if status.last_check_outcome is OutcomeClass.ENVIRONMENT else frozenset()
         if kept is not None and kept.reason in _SAID_BY_A_CHECK | ours:
             return kept
-        # Something else had to be said in between, and the check's own words are in SourceReachable.
+        # Ready named something else in between, so the check's own words are taken from SourceReachable.
         source = self._kept(ConditionType.SOURCE_REACHABLE)
         said = source is not None and source.status is ConditionStatus.FALSE
         detail = source.message if source is not None and said else str(status.last_check_outcome)
@@ -209,7 +213,7 @@ class Judge:
         return self._set(kind, ConditionStatus.FALSE, ConditionReason.CHECK_FAILED, text)
 
     def _kept(self, kind: ConditionType) -> Condition | None:
-        """The condition as it stands, judged for this generation again."""
+        """The present condition, judged for this generation; None if there is none."""
         for condition in self._previous:
             if condition.type == kind:
                 return condition.model_copy(update={"observed_generation": self._generation})
@@ -220,14 +224,14 @@ class Judge:
 
 
 def _only_looks_again(counts: Counts) -> bool:
-    """What runs is a second look at what could not be had so far: it changes nothing before it ends."""
+    """Whether only second looks run, at videos that were not available so far: these change nothing before they end."""
     return counts.running > 0 and not (counts.downloaded or counts.queued or counts.failed)
 
 
 def _nothing_to_do(
     subscription: Subscription, counts: Counts, waiting: Mapping[str, int], *, knows_any: bool
 ) -> Blocker | None:
-    """Why a source that is checked well brings nothing, if it never did: somebody has to change the spec."""
+    """Why a source that is checked well has brought nothing yet, so that the spec must change; None if it need not."""
     if counts.downloaded or counts.queued or counts.running or counts.failed:
         return None
     if waiting and all(class_of(reason) is OutcomeClass.NEEDS_ACCESS for reason in waiting):

@@ -1,4 +1,4 @@
-"""Whether a site accepts a Subscription's cookies: what launches and listings tell of them, as a condition. Pure."""
+"""Whether a site accepts a Subscription's cookies: what launches and listings say of them, as a condition. Pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class CookiesVerdict:
     """What is known of the cookies now.
 
     Args:
-        reason: of the condition.
-        detail: for people, where somebody else found the words.
+        reason: reason of the condition.
+        detail: text for people if the finder has one; empty for the usual text.
     """
 
     reason: ConditionReason
@@ -32,7 +32,7 @@ class CookiesVerdict:
 
 
 def cookies_verdict(told: DownloadResult | TrailerLine | None) -> CookiesVerdict | None:
-    """What the end of a launch or listing says of the cookies; None: nothing."""
+    """What the end of a launch or listing says of the cookies; None if it says nothing."""
     if told is None:
         return None
     if told.reason in _UNUSABLE:
@@ -43,12 +43,12 @@ def cookies_verdict(told: DownloadResult | TrailerLine | None) -> CookiesVerdict
 
 
 def cookies_found(previous: Iterable[Condition]) -> CookiesVerdict | None:
-    """What it means that the Secret can be read: if it was missing, that is over and nothing is known."""
+    """The verdict after the Secret was read: if it was missing before, that is over, and nothing is known."""
     return _no_longer(ConditionReason.COOKIES_MISSING, previous)
 
 
 def cookies_read(trailer: TrailerLine, previous: Iterable[Condition]) -> CookiesVerdict | None:
-    """What it means that a listing was given cookies and says nothing of them: if they were malformed, that is over."""
+    """The verdict after a listing with cookies that says nothing of them: if they were malformed, that is over."""
     return None if trailer.end is ListingEnd.ERROR else _no_longer(ConditionReason.COOKIES_MALFORMED, previous)
 
 
@@ -62,13 +62,13 @@ def _no_longer(trouble: ConditionReason, previous: Iterable[Condition]) -> Cooki
 def cookies_condition(
     previous: Iterable[Condition], verdict: CookiesVerdict | None, secret: str, *, generation: int, now: datetime
 ) -> Condition | None:
-    """The condition CookiesValid; None: the Subscription names no cookies.
+    """The condition CookiesValid; None if the Subscription names no cookies.
 
     Args:
-        previous: the conditions as they stand.
+        previous: the present conditions.
         verdict: what this pass found out; None: nothing new. A new generation may name other cookies.
-        secret: the Secret that holds them; empty: none.
-        generation: of the spec.
+        secret: the Secret that holds the cookies; empty: none.
+        generation: generation of the spec.
         now: the present.
     """
     if not secret:

@@ -1,4 +1,4 @@
-"""What of a status has to be sent: only what differs, and nothing if nothing does, or nothing that cannot wait."""
+"""Which part of a status is sent: only what differs. Nothing is sent if nothing differs, or if all of it can wait."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from trawler_operator.api.status import SubscriptionStatus
 from trawler_operator.api.times import parse_time
 
 CHECK_TIMES = frozenset({"lastCheckTime", "lastSuccessfulCheckTime", "lastAuditTime", "nextCheckTime"})
-"""What a check changes that went as the last one did and found nothing new."""
+"""All that a check changes if it ended as the last one did and found nothing new."""
 LONGEST_LAG = timedelta(minutes=30)
-"""For which the stored times of checks may be behind. So the column LAST-CHECK is half an hour out at most, and a
-Subscription that is checked hourly, as by default, always shows its last check: no restart repeats one of those. One
-that is checked more often may be checked once too early after a restart."""
+"""How far the stored times of checks may be behind.
+
+So the column LAST-CHECK is at most half an hour out. A Subscription that is checked hourly, the default, always shows
+its last check, and no restart repeats it. One that is checked more often may be checked once too early after a restart.
+"""
 
 
 def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict[str, Any] | None:
@@ -28,7 +30,7 @@ def status_patch(old: Mapping[str, Any] | None, new: SubscriptionStatus) -> dict
 
 
 def can_wait(patch: Mapping[str, Any], old: Mapping[str, Any] | None, new: SubscriptionStatus) -> bool:
-    """Whether a patch holds nothing but times of checks that are not far from the stored ones.
+    """Whether a patch holds only times of checks that are not far from the stored ones.
 
     Args:
         patch: from the stored status to the new one.
@@ -44,7 +46,7 @@ def can_wait(patch: Mapping[str, Any], old: Mapping[str, Any] | None, new: Subsc
 
 
 def stored_check_time(old: Mapping[str, Any] | None) -> datetime | None:
-    """When the last check was, by the stored status; None: it does not say, or nobody can read it."""
+    """When the last check was, by the stored status; None if that is missing or unreadable."""
     try:
         return parse_time((old or {})["lastCheckTime"])
     except (KeyError, TypeError, ValueError):

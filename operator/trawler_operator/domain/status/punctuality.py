@@ -1,7 +1,7 @@
 """Whether checks are made when they are due: the condition OnSchedule. Pure.
 
-Only the line before the listings counts here. A check that a closed gate, a missing claim or an absent operator holds
-back is not late for want of places or pace, and Ready says what it waits for.
+Only the line before the listings counts here. A check may also wait for a closed gate, a missing claim or an absent
+operator. Such a check does not lack places or pace, and Ready says what it waits for.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from trawler_operator.api.conditions import Condition, ConditionStatus, Conditio
 from trawler_operator.api.reasons import ConditionReason, message
 
 LATE_AFTER = timedelta(minutes=5)
-"""In the line. As long as the jitter of a schedule at its most: what is later than that was not planned."""
+"""Time in the line after which a check is late: as long as the longest jitter of a schedule. A longer wait was not
+planned.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a check stands in the line, or stood there before it was made.
+    """How long a check stands in the line, or stood there before it was made.
 
     Args:
-        waited: for how long it has been due and stood there.
-        lane: what the pace is kept for, for people.
-        due: checks that stand in that lane and are due.
+        waited: how long it has been due there.
+        lane: the lane that the pace is kept for, as text for people.
+        due: number of checks in that lane that are due.
         places: listings at a time.
         spacing: seconds between two listings in the lane; 0: there is no pace.
-        has_come: the check was made; else it stands there still.
+        has_come: whether the check was made; if not, it still stands there.
     """
 
     waited: timedelta
@@ -39,20 +41,22 @@ class Turn:
 
     @property
     def is_late(self) -> bool:
-        """It stood there for longer than is planned."""
+        """Whether it has been due for longer than planned."""
         return self.waited > LATE_AFTER
 
 
 def on_schedule(
     previous: Sequence[Condition], turn: Turn | None, *, suspended: bool, generation: int, now: datetime
 ) -> Condition:
-    """The condition. Its message changes only with its verdict: else each pass would write another number into it.
+    """The condition OnSchedule.
+
+    Its message changes only with its verdict: otherwise each pass would write another number into it.
 
     Args:
-        previous: the conditions as they stand.
-        turn: of the check that was due in this pass; None: none was.
-        suspended: no check is due, and none is late.
-        generation: of the spec that is judged.
+        previous: the present conditions.
+        turn: the turn of this pass's due check; None: no check was due.
+        suspended: whether the Subscription is suspended: no check is due, and none is late.
+        generation: generation of the spec that is judged.
         now: the present.
     """
     kind, reason, text = ConditionType.ON_SCHEDULE, ConditionReason.ON_TIME, message(ConditionReason.ON_TIME)
