@@ -1,12 +1,12 @@
 """The gates in their ConfigMap: read once, then kept in step by compare-and-swap.
 
-One ConfigMap in the operator's namespace, one key per shared gate. Gates of one Subscription alone are kept in its
-status, which the reports write. Here they stand beside the others, so that who asks to pass finds all in one book.
-Whoever changes something gives a function from the book to the changes: after a conflict the ConfigMap is read again
-and the function asked again, so of two operators that overlap one gets a probe and the other sees that it is taken.
+One ConfigMap in the operator's namespace has one key per shared gate. The gates of one Subscription alone are in its
+status, which the reports write. This store also holds these in memory, so that one book has all gates. A caller that
+changes something passes a function from the book to the changes. After a conflict the ConfigMap is read again and the
+function is called again. So of two operators that overlap, one gets a probe and the other sees that it is taken.
 
-Nobody may pass gates that cannot be kept: once a write was refused, one has to go through before the next launch or
-listing. Otherwise a site that asks to slow down would be listed by each Subscription, none of which could say so.
+Nobody passes gates that cannot be stored: after a refused write, one write must succeed before the next launch or
+listing. Otherwise every Subscription would list a site that asks to slow down, and none could record that.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class GateStore:
 
     Args:
         api: the cluster.
-        namespace: the operator's own.
-        name: of the ConfigMap.
+        namespace: the operator's own namespace.
+        name: name of the ConfigMap.
     """
 
     def __init__(self, api: KubernetesApi, namespace: str, name: str) -> None:
@@ -60,21 +60,21 @@ class GateStore:
         self.namespace = namespace
         self.name = name
         self.book = GateBook()
-        """The shared gates as they were read or written last, and all Subscriptions' own."""
+        """The shared gates as they were last read or written, and all Subscriptions' own gates."""
         self._own: dict[str, Gate] = {}
         self._version: str | None = None
         self._loaded = False
         self._refused = False
-        """The last write was not taken: whoever asks to pass has to see one go through, whatever it changes."""
+        """Whether the last write failed. Then a write must succeed before anybody passes, whatever it changes."""
         self._said: dict[str, str] = {}
-        # One change after the other: workers of one process need no conflicts among themselves.
+        # The lock makes one change after the other: workers of one process need no conflicts among themselves.
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the ConfigMap unless that was done before.
 
         Raises:
-            GatesUnavailableError: it cannot be read.
+            GatesUnavailableError: the ConfigMap cannot be read.
         """
         if not self._loaded:
             await self.refresh()
@@ -83,21 +83,22 @@ class GateStore:
         """Read the ConfigMap: a person may have opened a gate by hand.
 
         Raises:
-            GatesUnavailableError: it cannot be read.
+            GatesUnavailableError: the ConfigMap cannot be read.
         """
         async with self._lock:
             await self._read()
 
     async def commit(self, compute: Callable[[GateBook], GateChanges], now: datetime) -> GateChanges:
-        """Write what `compute` wants; after a conflict it is asked again. Forgets gates that nothing depends on.
+        """Write what `compute` wants, and forget gates that nothing depends on.
 
-        Nothing to write is no write, unless the last one was refused.
+        After a conflict `compute` is called again. If it changes no shared gate, nothing is written, unless the last
+        write failed.
 
         Returns:
             The changes that were written, as computed last.
 
         Raises:
-            GatesUnavailableError: the API server does not take it.
+            GatesUnavailableError: the API server does not take the write.
             ConflictError: somebody else keeps writing.
         """
         async with self._lock:
@@ -122,17 +123,17 @@ class GateStore:
         raise ConflictError(f"ConfigMap {self.name} is being changed by somebody else over and over")
 
     def keep_own(self, gates: Iterable[Gate]) -> None:
-        """Take gates of one Subscription alone as its status, or an annotation, has them."""
+        """Take over gates of one Subscription alone, as its status or an annotation has them."""
         self._show(own={gate.id.name: gate for gate in gates})
 
     def forget_own(self, identities: Iterable[GateId]) -> None:
-        """The Subscription is gone, and its gates with it."""
+        """Forget the own gates of a Subscription that is gone."""
         for identity in identities:
             self._own.pop(identity.name, None)
         self._show()
 
     def _show(self, *, shared: Mapping[str, Gate] | None = None, own: Mapping[str, Gate] | None = None) -> None:
-        """Make a new book: with other shared gates, or with some of the others changed."""
+        """Make a new book, with other shared gates or with some own gates changed."""
         if shared is None:
             shared = {name: gate for name, gate in self.book.gates.items() if gate.id.is_shared}
         self._own.update(own or {})
@@ -177,7 +178,7 @@ class GateStore:
         try:
             body = await self._reach(self._put(gates, forgotten))
         except (GatesUnavailableError, asyncio.CancelledError):
-            self._refused = True  # or done, and nobody heard: the pass's time was over
+            self._refused = True  # after a cancellation (the pass's time was over) the write may have been made
             raise
         self._refused, self._version = False, body["metadata"]["resourceVersion"]
         kept = {n: gate for n, gate in self.book.gates.items() if gate.id.is_shared and n not in forgotten}

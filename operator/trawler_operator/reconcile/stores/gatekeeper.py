@@ -1,4 +1,4 @@
-"""What passes have to do with gates: ask before a launch or listing, tell how it ended, wake whom a move concerns."""
+"""How passes use gates: they ask before a launch or listing and report its ending; moves wake whom they concern."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ from trawler_operator.reconcile.subject import Subject
 logger = logging.getLogger(__name__)
 
 CLAIM_GRACE = timedelta(seconds=30)
-"""Between the claim of a probe, that of its launch, and its Job lie seconds. Only what is older was left by a process
-that died; sooner, another operator may be about to create that Job, or be at that listing. (Of two operators without
-their Lease one may so take a longer listing for lost; then its source is asked twice, and either answer counts.)"""
+"""Age from which a claimed probe without a Job or listing counts as lost.
+
+A probe's claim, its launch's claim and its Job follow one another within seconds. Only a process that died leaves an
+older claim. A younger one may belong to another operator that is about to create the Job, or is at the listing. (Of two
+operators without their Lease, one may take a longer listing of the other for lost. Then the source is asked twice, and
+either answer counts.)
+"""
 
 
 AboutGate = tuple[Key, Event]
-"""An Event about a gate that moved, and the Subscription that it is posted about: whose ending closed the gate."""
+"""The Subscription whose ending closed a gate, and an Event about that gate, which is posted about the Subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class GateLimits:
 
     Args:
         policy: pauses and probes.
-        budget: of one address at one site.
-        listing_timeout: a listing that probes is no longer waited for then.
+        budget: limits of one address at one site.
+        listing_timeout: how long the ending of a listing that probes is waited for.
     """
 
     policy: GatePolicy
@@ -51,10 +55,10 @@ class GateLimits:
 
 
 class Gatekeeper:
-    """The gates, as passes see them.
+    """The gates, as passes use them.
 
     Args:
-        store: keeps them.
+        store: keeps the gates.
         limits: chart values.
         clock: the time.
         admission: knows who waits for a launch.
@@ -84,14 +88,14 @@ class Gatekeeper:
 
     @property
     def book(self) -> GateBook:
-        """The gates as they are known just now."""
+        """The gates as they are known now."""
         return self._store.book
 
     async def enter(self, subject: Subject) -> None:
-        """Begin a pass: closed gates are looked at again, since a person may have opened them by hand."""
+        """Begin a pass. If a shared gate of its is closed, all are read again: a person may have opened it by hand."""
         self._store.keep_own(self._own_gates(subject))
         await self._store.load()
-        # Of which other sites it wants videos is known at the pass's end: those of the last one count until then.
+        # The other sites of its videos are known at the pass's end. Until then those of the last pass count.
         names = {gate.name for gate in subject.own_gates} | self._used.get(subject.key, set())
         if any(self.book.gates[name].id.is_shared for name in names & self.book.pauses.keys()):
             before = self.book
@@ -101,7 +105,7 @@ class Gatekeeper:
     def _own_gates(self, subject: Subject) -> tuple[Gate, Gate]:
         """The gates of the Subscription alone, as its status and its annotation have them.
 
-        A changed spec opens the first: it may be what mends the trouble.
+        A changed spec opens the gate for its own trouble: the change may be what mends that.
         """
         subscription, holder = subject.subscription, _name(subject.key)
         trouble = read_own_gate(holder, subscription.status.gate)
@@ -111,7 +115,7 @@ class Gatekeeper:
         elif subscription.status.download_digest != subject.download_digest:
             trouble = reopen(trouble, subject.now)
         hand = Gate(own_gates(holder)[1])
-        with contextlib.suppress(InvalidRequestError):  # said by the step that carries requests out
+        with contextlib.suppress(InvalidRequestError):  # the step that carries out requests reports it
             until = parse_pause(subscription.annotations)
             if until is not None and until > subject.now:
                 hand = paused_by_hand(holder, until, subject.now)
@@ -122,12 +126,12 @@ class Gatekeeper:
         return self.book.gate(own_gates(_name(key))[0])
 
     async def probe(self, key: Key, gates: Iterable[GateId], now: datetime) -> None:
-        """Let the next probe of closed gates go as soon as it may: somebody asks for it."""
+        """Let the next probe of closed gates go as soon as it may, because somebody asks for it."""
         identities = tuple(gates)
         await self._commit(lambda book: book.bring_forward(identities, now), now, but=key)
 
     def note_gates(self, key: Key, gates: Iterable[GateId]) -> None:
-        """Say which gates a Subscription is behind: it is woken when one of them moves."""
+        """Note the gates of a Subscription: it is woken when one of them moves."""
         names = {gate.name for gate in gates}
         for name in self._used.get(key, set()) - names:
             self._users[name].discard(key)
@@ -138,7 +142,7 @@ class Gatekeeper:
         self._used[key] = names
 
     async def forget(self, key: Key, now: datetime) -> None:
-        """The Subscription is gone: nobody waits for its probes."""
+        """Forget a Subscription that is gone, and give back its probes."""
         self.note_gates(key, ())
         self._used.pop(key, None)
         self._store.forget_own(own_gates(_name(key)))
@@ -147,14 +151,14 @@ class Gatekeeper:
     def held_back(
         self, key: Key, gates: AbstractSet[GateId], wanted: AbstractSet[GateId], now: datetime
     ) -> tuple[Blocker | None, datetime | None]:
-        """Why a Subscription is not Ready, if one of its gates is closed: of several, the one that opens last.
+        """Why a Subscription is not Ready, if its gates are closed: of several, the first that people are shown.
 
-        A closed gate whose pause is over concerns only who wants to pass it. The others might wait for long: when it is
-        probed next depends on Subscriptions that want to.
+        A closed gate whose pause is over concerns only those that want to pass it. To others it might stay closed for
+        long: its next probe depends on the Subscriptions that want to pass.
 
         Args:
-            key: of the Subscription.
-            gates: all that it is behind.
+            key: the Subscription's key.
+            gates: all its gates.
             wanted: those of them that it passes now, or would pass.
             now: the present.
 
@@ -171,10 +175,10 @@ class Gatekeeper:
     # -- inventories ---------------------------------------------------------------------------------------------
 
     def holds_inventory(self, key: Key, volume: GateId, now: datetime) -> tuple[Blocker, datetime] | None:
-        """Why the volume must not be read now, and until when; None: it may.
+        """Why the volume must not be read now, and until when; None if it may be read.
 
-        Once a pause is over an inventory goes beside the probe, and claims none: where no download waits, it is what
-        makes one possible, and that opens the gate.
+        After the pause an inventory goes beside the probe, and claims none. If no download waits, the inventory makes
+        one possible, and that download opens the gate.
         """
         gate = self.book.gate(volume)
         at = gate.readable_at(now)
@@ -185,7 +189,7 @@ class Gatekeeper:
     async def admit_downloads(
         self, key: Key, route: Route, tasks: Collection[str], now: datetime
     ) -> Mapping[GateId, int] | None:
-        """Let launches through: what their Jobs carry, or None if they must not begin after all."""
+        """Let launches through: the epochs that their Jobs carry, or None if they must not begin after all."""
         limits, holder = self._limits, _name(key)
 
         def compute(book: GateBook) -> GateChanges:
@@ -194,37 +198,37 @@ class Gatekeeper:
         return (await self._commit(compute, now, but=key)).epochs
 
     async def take_back(self, key: Key, route: Route, tasks: Collection[str], charged: datetime, now: datetime) -> None:
-        """Launches that were let through have not begun: their budget and their probes are given back.
+        """Give back budget and probes of launches that were let through and have not begun.
 
         Args:
-            key: of the Subscription.
-            route: that they were let through.
+            key: the Subscription's key.
+            route: the route that they were let through.
             tasks: the launches.
-            charged: when that was.
+            charged: when they were let through.
             now: the present.
         """
         holder = _name(key)
         await self._commit(lambda book: book.take_back(route, holder, tasks, charged), now, but=key)
 
     async def release(self, key: Key, tasks: Collection[str] | None, now: datetime) -> None:
-        """Give back the Subscription's probes: those of these launches, or all."""
+        """Give back the Subscription's probes: those of these launches, or all if `tasks` is None."""
         holder = _name(key)
         if self.book.release(holder, tasks).gates:
             await self._commit(lambda book: book.release(holder, tasks), now, but=key)
 
     async def release_lost(self, key: Key, alive: AbstractSet[str], now: datetime) -> bool:
-        """Give back probes that nobody makes: the Job is gone, or the process died before it had one, or in a listing.
+        """Give back probes that nobody makes: their Job is gone, or the process died before the Job or in a listing.
 
         Args:
-            key: of the Subscription.
-            alive: its launches whose Jobs are there.
+            key: the Subscription's key.
+            alive: its launches whose Jobs exist.
             now: the present.
 
         Returns:
-            Whether it holds another probe that nobody seems to make, and which is too fresh to be given back.
+            Whether it holds another probe that nobody seems to make and that is too young to be given back.
         """
         probes = self.book.probes_of(_name(key))
-        # Passes over one Subscription come one after the other: at the start of this one, this process lists nothing.
+        # Passes over one Subscription come one after the other, so this process does not list its source now.
         unattended = {task: probe for task, probe in probes.items() if task not in alive}
         lost = {task for task, probe in unattended.items() if now - probe.since >= CLAIM_GRACE}
         if lost:
@@ -235,9 +239,9 @@ class Gatekeeper:
     # -- listings ------------------------------------------------------------------------------------------------
 
     def open_since(self, subject: Subject) -> datetime:
-        """Since when the source could be listed, so that not all checks that its gates held are made at once.
+        """Since when the source could be listed, so that the checks that its gates held back are not all made at once.
 
-        As far as this process has seen them open: what was held before it began was missed then.
+        It is the later of two times: when this process saw the last of the gates open, and when this process began.
         """
         opened = (self._opened.get(gate.name) for gate in subject.listing_route.gates)
         return max([subject.policy.started_at, *(at for at in opened if at is not None)])
@@ -245,8 +249,8 @@ class Gatekeeper:
     def holds_listing(self, subject: Subject) -> bool:
         """Whether the source must not be listed now.
 
-        A closed gate whose pause is over is probed by a download, where one waits that has a slot: that proves more.
-        Not once probes were unclear: videos that never come would keep the gate closed, and whoever comes first goes.
+        After the pause of a closed gate, a waiting download that has a slot goes first, since its probe proves more.
+        After unclear probes whoever comes first goes: videos that never succeed would otherwise keep the gate closed.
         """
         route = subject.listing_route
         if self.book.passable_at(route, subject.now) > subject.now:
@@ -256,7 +260,7 @@ class Gatekeeper:
         return downloads_first and self._admission.awaits_probe(route)
 
     async def admit_listing(self, subject: Subject) -> Mapping[GateId, int] | None:
-        """Let a listing through: what `settle` wants of it, or None if it must not be made now."""
+        """Let a listing through: the epochs that `settle` needs of it, or None if it must not be made now."""
         if self.holds_listing(subject):
             return None
         route, holder, timeout = subject.listing_route, _name(subject.key), self._limits.listing_timeout
@@ -271,7 +275,9 @@ class Gatekeeper:
     async def settle(
         self, subject: Subject, endings: Iterable[tuple[str, Mapping[GateId, int], Finding]]
     ) -> tuple[AboutGate, ...]:
-        """Take endings into account, each once: with its gate's move the epoch that it carries becomes an old one.
+        """Move gates by endings.
+
+        Each ending counts once: it moves a gate to a new epoch, and carries the old one.
 
         Args:
             subject: the Subscription.
@@ -310,7 +316,7 @@ class Gatekeeper:
             self._wake_for(before, but)
 
     def _wake_for(self, before: GateBook, but: Key | None) -> None:
-        """Wake whom the moves since then concern."""
+        """Wake the Subscriptions that the moves since `before` concern."""
         old, new = before.pauses, self.book.pauses
         moved = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
         self._opened.update(dict.fromkeys(moved - new.keys(), self._clock.now()))

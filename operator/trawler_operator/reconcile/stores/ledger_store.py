@@ -1,9 +1,10 @@
 """Ledgers in their ConfigMaps: reads what changed, writes with compare-and-swap, keeps the memory in step.
 
-A pass first reads the shards of which a watch said that another hand changed them. Where no watch can be trusted (it
-was interrupted, the Subscription is new here, a write met a conflict) it compares the resourceVersions of all of them
-with those in memory. Whoever changes something gives a function from the ledger to the changes, not the changes: after
-a conflict the ledger is read again and the function asked again, so a stale decision is never written.
+A pass first reads the shards that a watch reported as changed by others. If no watch can be trusted, the pass compares
+the resourceVersions of all shards with those in memory. That is so after an interruption, for a Subscription that is
+new here, and after a conflict. A caller that changes something passes a function from the ledger to the changes, not
+the changes. After a conflict the ledger is read again and the function is called again, so a stale decision is never
+written.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
 READ_ONE_BY_ONE = 10
-"""More shards than that are read in pages of a list instead: after a start, a long ledger is read as a whole."""
+"""Up to this many shards are read one by one. More are read in pages of a list, as after a start with a long ledger."""
 _CHANGED_MEANWHILE = "the ledger changed while it was being read"
 
 
@@ -57,7 +58,7 @@ class LedgerNotWritableError(LedgerBusyError):
     def __init__(self, cause: RejectedError | UnavailableError) -> None:
         super().__init__(str(cause))
         self.is_refusal = isinstance(cause, RejectedError)
-        """Nothing was written, for certain; else an answer may have been lost."""
+        """Whether it is certain that nothing was written. If not, an answer may have been lost."""
 
 
 @dataclass(slots=True)
@@ -65,9 +66,9 @@ class _Memory:
     """A ledger in memory.
 
     Args:
-        uid: of the Subscription.
-        ledger: as far as it was read.
-        agreed: under which epoch of the watch, and for which policy, all shards were looked at; None: not to the end.
+        uid: the Subscription's uid.
+        ledger: the ledger as far as it was read.
+        agreed: epoch of the watch and policy under which all shards were looked at; None: they were not all looked at.
     """
 
     uid: str
@@ -80,7 +81,7 @@ class LedgerStore:
 
     Args:
         api: the cluster.
-        changes: what a watch of the shards told.
+        changes: what a watch of the shards reported.
     """
 
     def __init__(self, api: KubernetesApi, changes: ShardChanges) -> None:
@@ -96,11 +97,13 @@ class LedgerStore:
     async def open(self, subscription: Subscription) -> Ledger:
         """The ledger as it is now.
 
-        Shards get or lose the Subscription as their owner as `ledgerPolicy` says. Those that are being deleted, or that
-        belong to another Subscription of the same name whose garbage collection is under way, are never adopted.
+        Shards get or lose the Subscription as their owner, as `ledgerPolicy` says. A shard is never adopted if it is
+        being deleted, or if it belongs to another Subscription of the same name, which the garbage collector is about
+        to clean up.
 
         Raises:
-            LedgerBusyError: come again in a few seconds.
+            LedgerBusyError: the ledger cannot be used yet; come again in a few seconds.
+            LedgerNotWritableError: the API server does not take a new owner.
         """
         key = (subscription.namespace, subscription.name)
         memory = self._memories.get(key)
@@ -109,7 +112,7 @@ class LedgerStore:
         epoch = self._changes.epoch(subscription.namespace)
         agreed = None if epoch is None else (epoch, subscription.spec.ledger_policy)
         trusted = agreed is not None and agreed == memory.agreed
-        # Whatever goes wrong from here on: the next pass looks at everything.
+        # If anything goes wrong from here on, the next pass looks at all shards.
         memory.agreed = None
         changed = self._changes.take(key)
         try:
@@ -127,7 +130,7 @@ class LedgerStore:
         return memory.ledger
 
     async def refresh(self, subscription: Subscription, ledger: Ledger) -> None:
-        """Bring an open ledger up to date, without relying on the watch, which may not have told of everything yet.
+        """Bring an open ledger up to date without the watch, which may not have reported everything yet.
 
         Raises:
             LedgerBusyError: as `open`.
@@ -138,14 +141,14 @@ class LedgerStore:
             raise LedgerBusyError(_CHANGED_MEANWHILE) from error
 
     async def commit(self, subscription: Subscription, ledger: Ledger, compute: Callable[[Ledger], Changes]) -> Changes:
-        """Write what `compute` wants of the ledger; after a conflict it is asked again.
+        """Write what `compute` wants. After a conflict `compute` is called again.
 
         Returns:
             The changes that were written, as computed last.
 
         Raises:
             LedgerBusyError: somebody else keeps writing.
-            LedgerNotWritableError: the API server does not take it.
+            LedgerNotWritableError: the API server does not take the write.
         """
         return await self.rewrite(subscription, ledger, lambda _: (), lambda present, _: compute(present))
 
@@ -160,9 +163,9 @@ class LedgerStore:
 
         Args:
             subscription: the owner.
-            ledger: as it stands in memory.
-            choose: keys of the entries that `compute` wants to see.
-            compute: gets the ledger and those entries, of one and the same state.
+            ledger: as it is in memory.
+            choose: returns the keys of the entries that `compute` needs.
+            compute: gets the ledger and those entries, both of the same state.
         """
         for _ in range(MAX_CONFLICTS):
             try:
@@ -217,7 +220,7 @@ class LedgerStore:
     async def entries(
         self, subscription: Subscription, ledger: Ledger, keys: Collection[str]
     ) -> dict[str, LedgerEntry]:
-        """Entries in full, whether they are in memory or not; keys that are unknown or broken are left out.
+        """Entries in full, whether they are in memory or not. Unknown and broken keys are left out.
 
         Raises:
             ConflictError: the ledger changed since it was opened.
@@ -296,7 +299,7 @@ def _is_labelled(body: Manifest, subscription: Subscription) -> bool:
 
 
 def _owner_references(metadata: Mapping[str, Any], subscription: Subscription) -> list[dict[str, Any]]:
-    """The references that the policy wants; those to other things than Subscriptions are left as they are."""
+    """The references that the policy wants. References to other things than Subscriptions stay as they are."""
     present = list(metadata.get("ownerReferences") or ())
     others = [owner for owner in present if not refers_to_subscription(owner)]
     if subscription.spec.ledger_policy is LedgerPolicy.RETAIN:

@@ -1,4 +1,4 @@
-"""What was found in order a short while ago: asked of the API server once for all Subscriptions that need it."""
+"""Good answers of the API server, kept for a short while: asked for once for all Subscriptions that need them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 KEPT_SECONDS = 300.0
-"""As long as the longest pause between two looks at what is missing: what goes away is noticed as late as what comes.
+"""How long an answer is kept: as long as the longest pause between two looks at what is missing. So a loss is noticed
+as late as a repair.
 
-Until then a download that finds its claim gone waits for it, as it does for a claim that goes right after a look."""
+Until then a download whose claim is gone waits for it, as it does if the claim goes right after a look.
+"""
 
 Name = tuple[str, str]
 """Namespace and name of an object."""
 
 
 class RecentAnswers(Generic[T]):
-    """Good answers about objects of one kind. What is wrong with one is never kept: once mended, it is seen at once.
+    """Good answers about objects of one kind. Bad answers are never kept, so a repair is seen at once.
 
     Args:
         clock: seconds that never go back.
@@ -28,12 +30,12 @@ class RecentAnswers(Generic[T]):
         self._kept: dict[Name, tuple[float, T]] = {}
 
     def get(self, name: Name) -> T | None:
-        """A good answer that is fresh enough; None: ask."""
+        """A good answer that is fresh enough; None: the API server must be asked."""
         kept = self._kept.get(name)
         return kept[1] if kept is not None and self._is_fresh(kept[0]) else None
 
     def note(self, name: Name, answer: T | None) -> None:
-        """Keep an answer; None: it was no good one."""
+        """Keep an answer; None stands for a bad answer and removes the kept one."""
         self._kept = {other: kept for other, kept in self._kept.items() if other != name and self._is_fresh(kept[0])}
         if answer is not None:
             self._kept[name] = (self._clock(), answer)
