@@ -1,7 +1,7 @@
 """Middle step of a pass: look at the source, and write what is new to the ledger.
 
-A listing is used only with its trailer and only if that is not an error. What is new is written oldest first, so that
-after a crash in the middle the unwritten videos stand on top of the source, where the next check finds them.
+A listing is used only if its trailer came and is not an error. New videos are written oldest first. So after a crash in
+the middle the unwritten videos are on top of the source, where the next check finds them.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ logger = logging.getLogger(__name__)
 
 LISTER_FAILED = "lister-error"
 AUDIT_RETRY = timedelta(days=1)
-"""An audit that failed is tried again then. Ordinary checks go on meanwhile: a source too long for the deadline would
-otherwise never be listed again."""
+"""Time from a failed audit to the next try. Ordinary checks go on meanwhile: otherwise a source that is too long for
+the deadline would never be listed again.
+"""
 
 
 class _StaleError(Exception):
@@ -73,14 +74,14 @@ class Checked:
     """What came of a check that was due.
 
     Args:
-        report: how it went; None: it was not made.
-        turn: how long it stood in line for it, or stands there still; None: it was not due.
-        waits_for_gate: a closed gate holds it.
-        is_stale: the Subscription changed meanwhile: nothing was written, and another pass is due at once.
-        blocker: why what it found could not be recorded.
-        cookies: what it found out about them.
-        events: about the Subscription.
-        gate_events: about gates that moved.
+        report: how the check went; None: it was not made.
+        turn: how long it stood in line, or stands there still; None: no check was due.
+        waits_for_gate: whether a closed gate holds the check back.
+        is_stale: whether the Subscription changed meanwhile. Then nothing was written, and another pass is due at once.
+        blocker: why the result could not be recorded.
+        cookies: what the check found out about the cookies.
+        events: Events about the Subscription.
+        gate_events: Events about gates that moved.
     """
 
     report: CheckReport | None = None
@@ -112,10 +113,10 @@ class Checker:
         self._gatekeeper = gatekeeper
         self._measurements = measurements
         self._next_audits: dict[Key, datetime] = {}
-        """Where the last audit failed: not before this time."""
+        """Earliest time of the next audit, for Subscriptions whose last audit failed."""
 
     def forget(self, key: Key) -> None:
-        """The Subscription is gone."""
+        """Forget a Subscription that is gone."""
         self._next_audits.pop(key, None)
 
     async def check(self, subject: Subject, ledger: Ledger, needs: ListingNeeds) -> Checked:
@@ -141,7 +142,7 @@ class Checker:
         gates: Mapping[GateId, int],
         listing: RawListing | ListerError,
     ) -> Checked:
-        """Tell the gates of a listing, and record what it found."""
+        """Move gates by the listing, and record what it found."""
         gate_events = await self._gatekeeper.settle(subject, [(LISTING, gates, _finding(listing))])
         if request.audit:
             self._note_audit(subject, listing)
@@ -249,10 +250,13 @@ class Checker:
         )
 
     async def _record(self, subject: Subject, ledger: Ledger, listing: RawListing) -> tuple[Event, ...]:
-        """Write what is new, then which known videos another source has listed.
+        """Write the new videos, then the known ones that another source has listed.
 
-        In this order: a video that a source is known to list stops the walk, also above one that was not written yet.
-        A first run is over with the last of these writes.
+        The order matters: a video that the source is known to list stops a walk, and it must not stand above a video
+        that was not written yet. The last of these writes also ends a source's first run.
+
+        Raises:
+            _StaleError: the Subscription changed while its source was being listed.
         """
         spec, now = subject.subscription.spec, subject.now
         has_cookies = bool(cookies_secret(spec))
@@ -296,7 +300,11 @@ class Checker:
         return (Event(EventReason.VIDEOS_FOUND, text),)
 
     async def _refuse_stale(self, subscription: Subscription) -> None:
-        """A listing may take minutes; what it found must not be written for a spec that is not wanted any more."""
+        """Check that the spec is still wanted: a listing may take minutes.
+
+        Raises:
+            _StaleError: the Subscription changed or is being deleted.
+        """
         body = await self._api.get_subscription((subscription.namespace, subscription.name))
         metadata = body["metadata"] if body else {}
         same = metadata.get("uid") == subscription.uid and metadata.get("generation") == subscription.generation
@@ -309,7 +317,7 @@ def _keys_seen(listing: RawListing, spec: SubscriptionSpec, ledger: Ledger) -> s
 
 
 def _omitted(subject: Subject, trailer: TrailerLine) -> tuple[Event, ...]:
-    """Said at every check: nothing else tells of these videos."""
+    """The Event about videos that the listing left out, posted at every check: nothing else shows these videos."""
     if not trailer.omitted:
         return ()
     reason, example = EventReason.VIDEOS_OMITTED, trailer.omitted_example or "it has no name"
@@ -319,7 +327,7 @@ def _omitted(subject: Subject, trailer: TrailerLine) -> tuple[Event, ...]:
 
 
 def _finding(listing: RawListing | ListerError) -> Finding:
-    """What the listing says of the site; nothing, where the lister itself failed."""
+    """What the listing says of the site; nothing if the lister itself failed."""
     if isinstance(listing, ListerError):
         return Finding()
     trailer = listing.trailer
@@ -345,7 +353,7 @@ def _unrecorded(
     omitted: tuple[Event, ...],
     gate_events: tuple[AboutGate, ...],
 ) -> Checked:
-    """What was found cannot be written. It stays unknown, and the next check, which comes no sooner, finds it again."""
+    """A check whose result cannot be written. The next check finds it again, and comes no sooner than usual."""
     logger.warning("what was found for %s/%s cannot be written: %s", *subject.key, error)
     blocker = StepFailure(Step.CHECK, error).blocker
     return Checked(

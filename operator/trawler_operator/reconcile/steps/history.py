@@ -1,8 +1,8 @@
-"""Before the first listing: a ledger that has no shard is made from what is on the volume.
+"""Before the first listing: a ledger without any shard is made from what is on the volume.
 
-A survey of the volume tells whether there is anything (see `steps.surveyor`). If so, one inventory Job after the other
-prints a chunk; a chunk's entries are written, then the mark that says how far that came, then the Job is deleted.
-Killed anywhere in between, the next process finds the Job, reads it again, and knows the entries.
+A survey of the volume says whether there is anything (see `steps.surveyor`). If so, one inventory Job after the other
+prints a chunk. A chunk's entries are written, then the mark that says how far that came, then the Job is deleted. If
+the process is killed in between, the next one finds the Job, reads it again, and knows the entries.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Restored:
     """How far a history has come back.
 
     Args:
-        complete: it is all there: before that, nothing may be listed or launched.
+        complete: whether all of it is there; before that, nothing may be listed or launched.
         blocker: what Ready says meanwhile.
-        look_at: when to look again, where nothing wakes the Subscription.
-        events: about the Subscription.
+        look_at: when to look again if nothing wakes the Subscription.
+        events: Events about the Subscription.
     """
 
     complete: bool
@@ -94,15 +94,17 @@ class Historian:
         self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults, wake)
         self.surveyor = Surveyor(self._runner, gatekeeper, lambda key: wake(key, 0.0), lambda: api.clock_ahead)
         self._found: dict[Key, tuple[str, str]] = {}
-        """Uid and claim of those of which a survey said that they have a history: it need not be asked again."""
+        """Uid and claim of each Subscription of which a survey said that it has a history, so that none need be asked
+        again.
+        """
 
     def withdraw(self, key: Key) -> None:
-        """It reads no history, or must not (done, gone, suspended, broken): no line waits for it."""
+        """Give up its places: it reads no history, or must not (done, gone, suspended, broken)."""
         self.surveyor.leave(key)
         self._runner.withdraw(key)
 
     def forget(self, key: Key) -> None:
-        """The Subscription is gone."""
+        """Forget a Subscription that is gone."""
         self._found.pop(key, None)
 
     async def restore(self, subject: Subject, ledger: Ledger, *, may_run: bool) -> Restored:
@@ -111,14 +113,14 @@ class Historian:
         Args:
             subject: the Subscription.
             ledger: as it is.
-            may_run: Jobs may be created.
+            may_run: whether Jobs may be created.
         """
         if find_progress(ledger, subject.claim) is None or not may_run:
             return self._end(subject, ledger)
         if may_be_new(subject.subscription, ledger) and not self._is_found(subject):
             survey = await self.surveyor.ask(subject)
             if isinstance(survey, Awaited):
-                self._runner.withdraw(subject.key)  # an inventory on the volume that its spec named before
+                self._runner.withdraw(subject.key)  # from the volume that its spec named before
                 return Restored(complete=False, blocker=survey.blocker, look_at=survey.look_at, events=survey.events)
             if subject.key[1] in survey.names:
                 self._found[subject.key] = (subject.subscription.uid, subject.claim)
@@ -127,7 +129,7 @@ class Historian:
         return await self._read_back(subject, ledger)
 
     async def _read_back(self, subject: Subject, ledger: Ledger) -> Restored:
-        """One chunk after the other, as far as they have come."""
+        """Take over one chunk after the other, as far as they have come."""
         subscription, key = subject.subscription, subject.key
         defaults, one_node = subject.policy.defaults, subject.one_node
         events: tuple[Event, ...] = ()
@@ -146,7 +148,7 @@ class Historian:
         return Restored(complete=ended.complete, events=(*events, *_rebuilt(ledger)))
 
     def _end(self, subject: Subject, ledger: Ledger) -> Restored:
-        """There is nothing to read, or nothing may be read."""
+        """Stop reading: there is nothing to read, or nothing may be read."""
         self.withdraw(subject.key)
         return Restored(complete=find_progress(ledger, subject.claim) is None)
 
@@ -154,7 +156,7 @@ class Historian:
         return self._found.get(subject.key) == (subject.subscription.uid, subject.claim)
 
     async def _begin_anew(self, subject: Subject, ledger: Ledger, volume_id: str | None) -> None:
-        """The volume knows nothing of it: its ledger is whole as it begins."""
+        """Mark the ledger as whole: the volume has no history of the Subscription."""
         progress = Progress(claim=subject.claim)
 
         def begin(ledger: Ledger) -> Changes:
@@ -168,7 +170,7 @@ class Historian:
     async def _write(
         self, subject: Subject, ledger: Ledger, progress: Progress, chunk: Chunk[RecordLine]
     ) -> tuple[Event, ...]:
-        """The mark that it goes on before the first entry, the entries, the mark how far it came."""
+        """Write the mark that a history is being read, then the entries, then the mark how far the reading has come."""
 
         def begin(ledger: Ledger) -> Changes:
             begun = ledger.has_shards or find_progress(ledger, progress.claim) != progress
@@ -201,7 +203,7 @@ def _changes(
     records: Iterable[RecordLine],
     mark: str,
 ) -> Changes:
-    """What a part of the history, be it empty, does to the ledger."""
+    """The changes that a part of the history makes to the ledger; the part may be empty."""
     records = tuple(records)
     return Changes(
         entries=rebuilt_entries(records, ledger.knows, claim, subject.now),
@@ -213,7 +215,7 @@ def _changes(
 
 
 def _rebuilt(ledger: Ledger) -> tuple[Event, ...]:
-    """Said once the history is all there, if there is any."""
+    """The Event once the history is all there; none for an empty history."""
     if not len(ledger):
         return ()
     counts = ledger.counts

@@ -1,4 +1,4 @@
-"""What must be there before anything can be downloaded: the claim, the authorities to trust, and the Secrets."""
+"""What must exist before anything can be downloaded: the claim, the authorities to trust, and the Secrets."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ListingNeeds:
     """What a listing is given, and what is missing for it; downloads need the same.
 
     Args:
-        blocker: what a person has to mend before anything can be listed or downloaded; None: nothing.
-        can_list: the source may be listed all the same.
+        blocker: what a person must mend before anything can be listed or downloaded; None: nothing.
+        can_list: whether the source may be listed all the same.
         ca_bundle: PEM text for the lister.
         secrets: cookies and the proxy's login for the lister.
     """
@@ -41,8 +41,8 @@ class ClaimState:
     """The claim that downloads go to.
 
     Args:
-        blocker: what is wrong with it; None: nothing.
-        one_node: its volume is attached to one node at a time, so that all Jobs with it must run there.
+        blocker: what is wrong with the claim; None: nothing.
+        one_node: whether its volume is attached to one node at a time, so that all Jobs with it must run there.
     """
 
     blocker: Blocker | None = None
@@ -52,8 +52,9 @@ class ClaimState:
 class Prerequisites:
     """Looks at what a spec or the operator's defaults name.
 
-    A claim and a CA bundle that are in order are looked at once in a while for all Subscriptions that name them; but
-    anew for one that is not known to be well, was changed, or is asked for a check: somebody may have mended them.
+    Good answers about a claim or a CA bundle serve all Subscriptions that name it for a while (`RecentAnswers`). A
+    Subscription that is not known to be well, was changed, or is asked for a check has them read anew: somebody may
+    have mended them.
 
     Args:
         api: the cluster.
@@ -66,7 +67,7 @@ class Prerequisites:
         self._claims = RecentAnswers[ClaimState](clock)
 
     async def look_at_listing_needs(self, subject: Subject) -> ListingNeeds:
-        """Secrets and CA bundle. Secrets are read in each pass: none is kept."""
+        """Secrets and CA bundle. Secrets are read in each pass, since none is kept."""
         subscription = subject.subscription
         namespace = subscription.namespace
         secrets = await read_secrets(self._api, subscription, subject.policy)
@@ -83,12 +84,12 @@ class Prerequisites:
         if ca_bundle is None:
             reason = ConditionReason.CA_BUNDLE_NOT_FOUND
             blocker = Blocker(reason, message(reason, config_map=config_map, namespace=namespace))
-            # Without it a listing would only fail, and blame the site.
+            # Without the bundle a listing would fail, and blame the site.
             return ListingNeeds(blocker, can_list=False, secrets=secrets)
         return ListingNeeds(ca_bundle=ca_bundle, secrets=secrets)
 
     async def look_at_claim(self, subject: Subject) -> ClaimState:
-        """What is known of the claim that downloads go to."""
+        """The state of the claim that downloads go to."""
         namespace, name = subject.key[0], subject.claim
         kept = None if _looks_anew(subject) else self._claims.get((namespace, name))
         if kept is not None:
@@ -100,7 +101,7 @@ class Prerequisites:
 
 
 def _blocker_of(claim: Manifest | None, name: str, namespace: str) -> Blocker | None:
-    """What keeps Jobs from using the claim of that name; None: nothing."""
+    """What keeps Jobs from using the claim of that name; None if nothing does."""
     if not name:
         reason = ConditionReason.CLAIM_NOT_CONFIGURED
         return Blocker(reason, message(reason, namespace=namespace))
@@ -117,7 +118,7 @@ def _blocker_of(claim: Manifest | None, name: str, namespace: str) -> Blocker | 
 
 
 def _looks_anew(subject: Subject) -> bool:
-    """Whether what was found for others lately is not enough."""
+    """Whether answers that others got lately are not enough for this Subscription."""
     subscription, status = subject.subscription, subject.subscription.status
     ready = next((c for c in status.conditions if c.type == ConditionType.READY), None)
     is_well = ready is not None and ready.status is ConditionStatus.TRUE

@@ -1,4 +1,4 @@
-"""What a pass tells: the status, in one write, then Events and measurements."""
+"""The report of a pass: the status, in one write, then Events and measurements."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Reported:
     """What became of a report.
 
     Args:
-        upcoming: the next check; None: the ledger, without which nothing is checked, could not be opened.
-        status: what the status is to say.
-        error: why it says that only in part, or not at all; None: it is stored, or that can wait.
-        storing: what became of it.
-        stored_check: the last check, by the stored status.
+        upcoming: the next check; None: the ledger could not be opened, and without it nothing is checked.
+        status: what the status should say.
+        error: why the status could not be stored, or only in part; None: it is stored, or can wait.
+        storing: what became of the status.
+        stored_check: the last check by the stored status.
     """
 
     upcoming: PollDecision | None
@@ -72,7 +72,7 @@ class Reporter:
     Args:
         api: the cluster.
         recorder: posts Events.
-        gatekeeper: what closed gates hold back.
+        gatekeeper: knows what closed gates hold back.
         measurements: counters.
     """
 
@@ -89,16 +89,17 @@ class Reporter:
         self._measurements = measurements
 
     async def report(self, body: Manifest, found: Findings) -> tuple[Reported, tuple[datetime, ...]]:
-        """Write the status if it differs, then post Events: those too whose status could not be stored.
+        """Write the status if it differs, then post Events.
 
-        What happened is in the ledger by now, and no later pass would tell of it.
+        Events are posted even if the status could not be stored: what happened is in the ledger by now, and no later
+        pass would report it.
 
         Args:
             body: the Subscription, as read at the pass's start.
             found: what the pass found out.
 
         Returns:
-            What became of it, and times at which what is shown is over by itself.
+            What became of the report, and times at which something that it shows is over by itself.
         """
         subject, ledger = found.subject, found.ledger
         if ledger is None:
@@ -138,7 +139,7 @@ class Reporter:
         return reported, (over_at,) if over_at is not None else ()
 
     async def _report_failure(self, body: Manifest, found: Findings) -> Reported:
-        """Nothing but what failed is known: everything else stays as it was."""
+        """Report a pass of which only the failure is known. Everything else in the status stays as it was."""
         subscription = found.subject.subscription
         status = build_blocked_status(subscription, found.failures[0].blocker, found.subject.now)
         error, storing = await self._store(found.subject.key, body, status)
@@ -147,7 +148,7 @@ class Reporter:
         return Reported(None, status, error, storing, stored_check_time(body.get("status")))
 
     async def report_invalid(self, identity: Identity, body: Manifest, error: InvalidSpecError, now: datetime) -> None:
-        """A spec that breaks a rule: said once, then nothing until it changes.
+        """Report a spec that breaks a rule. It is reported once, then not again until it changes.
 
         Raises:
             ApiError: the status could not be written.
@@ -159,13 +160,16 @@ class Reporter:
             await self._recorder.record(body, [Event(EventReason.INVALID_SPEC, text, warning=True)])
 
     async def _tell_of_gates(self, body: Manifest, key: Key, events: tuple[AboutGate, ...]) -> None:
-        """Post of each gate that moved, about the Subscription whose ending closed it; if that is gone, about this."""
+        """Post an Event for each gate that moved, about the Subscription whose ending closed it.
+
+        If that Subscription is gone, the Event is about the present one.
+        """
         for closed_by, event in events:
             about = body if closed_by == key else await self._find(closed_by) or body
             await self._recorder.record(about, [event])
 
     async def _find(self, key: Key) -> Manifest | None:
-        """A Subscription to post an Event about; None: it is gone, or its namespace out of reach by now."""
+        """A Subscription to post an Event about; None if it is gone, or its namespace is out of reach by now."""
         try:
             return await self._api.get_subscription(key)
         except ApiError as error:
@@ -173,7 +177,14 @@ class Reporter:
             return None
 
     async def _store(self, key: Key, body: Manifest, status: SubscriptionStatus) -> tuple[ApiError | None, Storing]:
-        """Write the status, unless that can wait; why it is not stored whole, such as by the schema of an older CRD."""
+        """Write the status, unless that can wait.
+
+        Returns:
+            Why it is not stored as a whole (the schema of an older CRD may drop fields), and what became of it.
+
+        Raises:
+            NotLeadingError: nothing may be written any more.
+        """
         old = body.get("status")
         patch = status_patch(old, status)
         if patch is not None and can_wait(patch, old, status):
@@ -191,13 +202,16 @@ class Reporter:
         return None, Storing.STORED
 
     async def _write_status(self, key: Key, body: Manifest, status: SubscriptionStatus) -> Manifest | None:
-        """One merge patch of the status subresource, if anything differs; the resource as it is after it.
+        """Make one merge patch of the status subresource, if anything differs; returns the resource after it.
 
-        It carries the resourceVersion, so that a Subscription of the same name that was created meanwhile does not
-        inherit the status of the one that was looked at.
+        The patch carries the resourceVersion. So a Subscription of the same name that was created meanwhile does not
+        get the status of the one that was looked at.
 
         Returns:
-            None: nothing differs, or the Subscription is gone.
+            None if nothing differs, or the Subscription is gone.
+
+        Raises:
+            ConflictError: somebody else keeps writing.
         """
         uid = body["metadata"]["uid"]
         for _ in range(MAX_STATUS_CONFLICTS):
@@ -217,13 +231,13 @@ class Reporter:
 
 
 def _failure_events(found: Findings, unstored: ApiError | None) -> list[Event]:
-    """One Event of what failed, when it begins to."""
+    """One Event about a failure, in the pass in which it begins."""
     events: list[Event] = []
     if found.failures:
         blocker = found.failures[0].blocker
         before = next((c for c in found.subject.subscription.status.conditions if c.type == ConditionType.READY), None)
         said = before is not None and before.reason == blocker.reason
-        # All Subscriptions meet the gates' trouble together, and each shows it in its status.
+        # Trouble with storing gates meets all Subscriptions at once, and each shows it in its status.
         if not said and blocker.reason is not ConditionReason.GATES_UNAVAILABLE:
             events.append(_warning(blocker))
     if unstored is not None:
@@ -237,7 +251,10 @@ def _warning(blocker: Blocker) -> Event:
 
 
 def _shown_next_check(subscription: Subscription, upcoming: PollDecision, now: datetime) -> datetime | None:
-    """What is due and cannot be made stays due since when it was: "now" would be another status in every pass."""
+    """When the next check is due. One that is due and cannot be made keeps the time that the status shows.
+
+    With "now" instead, each pass would write another status.
+    """
     shown = subscription.status.next_check_time
     return shown if upcoming.due and shown is not None and shown <= now else upcoming.at
 
@@ -256,7 +273,7 @@ def _facts(subscription: Subscription, ledger: Ledger, *, complete: bool) -> Led
 
 
 def _ledger_events(subscription: Subscription, ledger: Ledger, status: SubscriptionStatus) -> list[Event]:
-    """Broken values, said when they are found and not in every pass."""
+    """Events about broken values, posted when they are found and not in every pass."""
     before, after = (
         next((c.message for c in conditions if c.type == ConditionType.LEDGER_INTACT), None)
         for conditions in (subscription.status.conditions, status.conditions)

@@ -1,8 +1,8 @@
-"""Second step of a pass: what users ask for by annotation, carried out in the ledger, and only then in the cluster.
+"""Second step of a pass: carry out what users ask for by annotation, in the ledger first and then in the cluster.
 
-Before anything is launched, so that a request whose writes were cut off meets the entries as it left them. A launch
-that is cancelled is Skipped first and its Job deleted after that: killed in between, the next process finds a live Job
-whose launch the ledger has settled, and deletes it (see `settle`). It is never launched again.
+This comes before any launch: a request whose writes were cut off then finds its entries unchanged. The entry of a
+cancelled launch becomes Skipped before its Job is deleted. If the process is killed in between, the next one finds a
+live Job whose launch the ledger has settled, and deletes the Job (see `settle`). The launch is never made again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Handled:
     Args:
         requests: those that were carried out or refused, by the last part of their annotation's name.
         deleted: names of the Jobs that were deleted for them.
-        events: about the Subscription.
+        events: Events about the Subscription.
     """
 
     requests: Mapping[str, HandledRequest] = field(default_factory=dict)
@@ -64,7 +64,7 @@ async def handle_requests(
         ledger: as it is.
         api: the cluster.
         store: writes the ledger.
-        gatekeeper: is asked for probes.
+        gatekeeper: lets probes go.
     """
     requests: dict[str, HandledRequest] = {}
     deleted: set[str] = set()
@@ -89,7 +89,7 @@ async def handle_requests(
                 await _delete_job(subject, api, name)
             deleted |= cancelled
             events.append(_event(subject, request, known))
-        if known is not None:  # from the ledger if the status, or the Subscription, was lost since
+        if known is not None:  # the ledger knows it even if the status, or the Subscription, was lost since
             requests[verb] = known
     about_gates, more = await _handle_gates(subject, ledger, gatekeeper)
     return Handled({**requests, **about_gates}, frozenset(deleted), (*events, *more))
@@ -98,7 +98,7 @@ async def handle_requests(
 async def _handle_gates(
     subject: Subject, ledger: Ledger, gatekeeper: Gatekeeper
 ) -> tuple[dict[str, HandledRequest], list[Event]]:
-    """Probes that are asked for, and a pause by hand that cannot be understood; one that can is a gate by itself."""
+    """Ask for probes, and refuse a pause by hand that cannot be understood. A valid pause is a gate by itself."""
     annotations, before = subject.subscription.annotations, subject.subscription.status.last_handled
     requests: dict[str, HandledRequest] = {}
     events: list[Event] = []
@@ -126,9 +126,9 @@ def _refused(error: InvalidRequestError) -> Event:
 async def _carry_out(
     subject: Subject, ledger: Ledger, store: LedgerStore, request: Request
 ) -> tuple[HandledRequest, set[str]]:
-    """Write what becomes of the entries; also returns the names of the Jobs whose launch is cancelled."""
+    """Write the entries that a request changes; also returns the names of the Jobs whose launch is cancelled."""
     accepted: dict[str, LedgerEntry] = {}
-    """Entries as they were before. Over all attempts: those of a write that went through are not met again."""
+    """Entries as they were before, of all attempts: a later attempt does not see those that an earlier one wrote."""
     handled = HandledRequest(id=request.id, time=subject.now)
 
     def choose(ledger: Ledger) -> frozenset[str]:

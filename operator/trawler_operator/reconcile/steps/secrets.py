@@ -1,4 +1,4 @@
-"""The Secrets that a listing needs, read where the chart grants that: kept for one pass, written and logged nowhere."""
+"""The Secrets of a listing, read if the chart grants that. They are kept for one pass, and never written or logged."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ListingSecrets:
 
     Args:
         cookies: text of cookies.txt.
-        proxy_username: of the proxy.
-        proxy_password: of the proxy.
-        blocker: why nothing may be listed or downloaded: around its proxy nothing is.
+        proxy_username: user name for the proxy.
+        proxy_password: password for the proxy.
+        blocker: why nothing may be listed or downloaded. Nothing ever goes around a proxy that is named.
         verdict: what was found out about the cookies.
     """
 
@@ -43,7 +43,7 @@ class ListingSecrets:
 
 
 async def read_secrets(api: KubernetesApi, subscription: Subscription, policy: Policy) -> ListingSecrets:
-    """Read what the Subscription names, as far as the operator may."""
+    """Read the Secrets that the Subscription names, as far as the operator may."""
     namespace, spec = subscription.namespace, subscription.spec
     login, cookies = proxy_secret(spec), cookies_secret(spec)
     if login and not proxy(spec, policy.defaults).startswith(("http", "socks5")):
@@ -69,7 +69,7 @@ async def read_secrets(api: KubernetesApi, subscription: Subscription, policy: P
 
 
 async def _values(api: KubernetesApi, namespace: str, name: str, keys: Sequence[str]) -> list[str | None]:
-    """The values of a Secret's keys; None for what is not there, or is no text."""
+    """The values of a Secret's keys; None for a value that is missing or no text."""
     body = await api.get_secret(namespace, name) if name else None
     data = (body or {}).get("data") or {}
     return [_text(data.get(key)) for key in keys]

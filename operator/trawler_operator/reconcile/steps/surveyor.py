@@ -1,8 +1,8 @@
 """Asks volumes which Subscriptions have a history: one Job for all that wait, and one look at it at a time.
 
-Whoever comes first makes the look. The others find what it found, and are woken when that is an answer or something
-new to say, so that a survey costs as many API calls for a thousand Subscriptions as for one. A failure is theirs alike:
-it is shown in the status of each, and tried again once for all.
+The first Subscription that comes makes the look. The others use its result, and are woken if it is an answer or
+anything new to show. So a survey costs as many API calls for a thousand Subscriptions as for one. A failure is common
+to all: each shows it in its status, and one new try is made for all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trawler_operator.reconcile.volume_job_runner import Delivery, Standing, Unf
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(seconds=30)
-"""The watch tells of a Job's end. This is for what it does not tell: an event that was lost, a quota that has room."""
+"""Time to the next look. The watch reports a Job's end; this covers a lost event and a quota that has room again."""
 
 _LOOKS = "a survey looks for what landed there before"
 
@@ -39,8 +39,8 @@ class Awaited:
 
     Args:
         blocker: what Ready says.
-        look_at: when to look again, where nothing wakes the Subscription.
-        events: about the Subscription.
+        look_at: when to look again if nothing wakes the Subscription.
+        events: Events about the Subscription.
     """
 
     blocker: Blocker
@@ -50,11 +50,11 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    """One that waits.
+    """A Subscription that waits.
 
     Args:
-        uid: of the Subscription.
-        wish: another one asks for a try without a pause.
+        uid: the Subscription's uid.
+        wish: values of `asked_by`. If they change, a try without a pause is asked for.
     """
 
     uid: str
@@ -69,23 +69,23 @@ class _Inquiry:
     found: Unfinished = field(default_factory=lambda: Unfinished(Standing.RUNS))
     """What the last look found, for all that wait."""
     look_at: datetime | None = None
-    """Until then a look would find nothing new; None: it may find something."""
+    """Until then a look finds nothing new; None: it may find something."""
     poked: bool = True
-    """Something has happened since the last look."""
+    """Whether something has happened since the last look."""
     busy: bool = False
-    """Somebody looks."""
+    """Whether somebody is making a look."""
     saw_it_run: bool = False
-    """The Job was unfinished at an earlier look: what it prints is as young as its end."""
+    """Whether an earlier look found the Job unfinished. Then the answer is as young as the Job's end."""
     asked: frozenset[str] = frozenset()
-    """Uids of those that waited before the present Job was created by this process."""
+    """Uids of those that waited before this process created the present Job."""
     so_far: Survey | None = None
-    """Parts that have come."""
+    """The parts that have come."""
     answer: Survey | None = None
     read_at: datetime | None = None
-    """Of the answer."""
+    """When the answer was read."""
 
     def answer_for(self, subject: Subject) -> Survey | None:
-        """The answer, if it is young enough and counts for this Subscription."""
+        """The answer, if it is young enough and valid for this Subscription."""
         if self.answer is None or not self.is_fresh(subject.now):
             return None
         return self.answer if self.answer.counts_for(subject.subscription) else None
@@ -100,11 +100,11 @@ class _Inquiry:
 
 
 class Surveyor:
-    """Keeps the answers of surveys for as long as they are young, and has new ones made.
+    """Keeps the answers of surveys while they are young, and has new surveys made.
 
     Args:
         runner: makes the Jobs.
-        gatekeeper: says of a closed gate what each Subscription shows.
+        gatekeeper: knows what each Subscription shows of a closed gate.
         wake: asks for a pass over a Subscription.
         clock_ahead: how far our clock is ahead of the API server's.
     """
@@ -124,7 +124,7 @@ class Surveyor:
         self._waits_for: dict[Key, SurveyId] = {}
 
     async def ask(self, subject: Subject) -> Survey | Awaited:
-        """Which histories the Subscription's volume holds; else what to show until that is known."""
+        """The histories on the Subscription's volume; while they are unknown, what to show instead."""
         key, subscription = subject.key, subject.subscription
         survey = survey_id(subscription, subject.claim, subject.policy.defaults)
         if self._waits_for.get(key, survey) != survey:
@@ -144,29 +144,29 @@ class Surveyor:
         return answer
 
     def _awaited(self, found: Unfinished, subject: Subject) -> Awaited:
-        """What one of those that wait shows: a closed gate tells each how it opens it."""
+        """What a waiting Subscription shows. For a closed gate, the text says how this Subscription can open it."""
         if found.standing is Standing.HELD:
             held = self._gatekeeper.holds_inventory(subject.key, subject.volume, subject.now)
             if held is not None:
                 return Awaited(held[0], (held[1],))
-        # A time that is over: somebody looks just now, and wakes the others if there is something new.
+        # If a time has passed, somebody is making a look, and wakes the others if it finds something new.
         again = min((at for at in found.look_at if at > subject.now), default=subject.now + LOOK_AGAIN)
         return Awaited(_blocker(found), (again,), unless_said(subject, found.event, found.detail))
 
     def leave(self, key: Key) -> None:
-        """It does not wait any more; whom it would have woken is woken by others."""
+        """Wait no longer. If this Subscription was to make the next look, another one is woken for that."""
         survey = self._waits_for.pop(key, None)
         if survey is None:
             return
         inquiry = self._inquiries[survey]
         inquiry.waiting.pop(key, None)
         if not inquiry.waiting:
-            inquiry.so_far = None  # who knows when somebody asks for the other parts
+            inquiry.so_far = None  # nobody may ask for the other parts for long
         elif inquiry.poked and not inquiry.busy:
             self._wake(next(iter(inquiry.waiting)))
 
     def poke(self, survey: SurveyId) -> None:
-        """Something happened: its Job has ended or is gone."""
+        """Note that something happened to a survey: its Job has ended or is gone."""
         inquiry = self._inquiries.get(survey)
         if inquiry is not None:
             inquiry.poked = True
@@ -184,20 +184,20 @@ class Surveyor:
         return self._inquiries.setdefault(survey, _Inquiry())
 
     async def _look(self, inquiry: _Inquiry, subject: Subject, survey: SurveyId, *, at_once: bool) -> None:
-        """One look for all that wait."""
+        """Make one look for all that wait."""
         before, answer = inquiry.found, inquiry.answer
         inquiry.busy, inquiry.poked, inquiry.look_at = True, False, None
         try:
             found = await self._advance(inquiry, subject, survey, at_once=at_once)
         except ApiError as error:
-            # Whoever looked tells it as the failure of its pass. The others need not meet it one by one.
+            # The Subscription that looked reports the error as its pass's failure. The others need not try one by one.
             inquiry.look_at = subject.now + LOOK_AGAIN
             inquiry.found = Unfinished(Standing.FAILED, str(error), (inquiry.look_at,))
             raise
         else:
             again = _look_again_at(found, subject.now)
             inquiry.found = replace(found, look_at=(again,))
-            # Who asks too late for an answer needs another Job, and a gate may open at any time.
+            # A Subscription that comes too late for this answer needs another Job, and a gate may open at any time.
             looks_again = inquiry.answer_for(subject) is not None or found.standing is Standing.HELD
             inquiry.look_at = None if looks_again else again
         finally:
@@ -210,7 +210,7 @@ class Surveyor:
                 self._wake(next(iter(inquiry.waiting)))
 
     async def _advance(self, inquiry: _Inquiry, subject: Subject, survey: SurveyId, *, at_once: bool) -> Unfinished:
-        """Read all parts that are there, and see that the next one is made."""
+        """Read all parts that have come, and ensure that the next one is made."""
         while True:
             asked = frozenset(waiter.uid for waiter in inquiry.waiting.values())
             order = order_survey(
@@ -233,23 +233,23 @@ class Surveyor:
                 return Unfinished(Standing.RUNS)
 
     def _take(self, inquiry: _Inquiry, found: Delivery[HistoryLine], now: datetime) -> None:
-        """One more part, or the last."""
+        """Take over one more part, or the last one."""
         so_far = (inquiry.so_far or Survey(found.began_at, inquiry.asked)).plus(found.chunk)
         if so_far.after is not None:
             inquiry.so_far = so_far
             return
-        # What a process finds finished may have been so for long; it is as old as its Job.
+        # A Job that was found finished may have ended long ago, so its answer counts as old as the Job.
         inquiry.read_at = now if inquiry.saw_it_run else min(now, found.began_at + self._clock_ahead())
         inquiry.answer, inquiry.so_far, inquiry.asked = so_far, None, frozenset()
         logger.info("%s: %d histories", found.job["metadata"]["name"], len(so_far.names))
 
 
 def _believe(_: Chunk[HistoryLine]) -> None:
-    """Who has downloaded to the volume before asks for no survey, so one without a marker may be empty."""
+    """Accept any answer, even one without a marker: only Subscriptions without downloads on the volume ask."""
 
 
 def _look_again_at(found: Unfinished, now: datetime) -> datetime:
-    """When a look may find something new, if nothing tells of it sooner."""
+    """When a look may find something new, if nothing reports it sooner."""
     again = now + LOOK_AGAIN
     if found.standing is Standing.RUNS:
         return min((*found.look_at, again))
@@ -257,7 +257,7 @@ def _look_again_at(found: Unfinished, now: datetime) -> datetime:
 
 
 def _said(found: Unfinished) -> tuple[Standing, str]:
-    """Another value is worth a pass of all that wait. What a gate says differs from one to the other."""
+    """The value whose change is worth a pass of all that wait: without a gate's text, which differs among them."""
     return found.standing, found.detail
 
 
