@@ -1,1 +1,1 @@
-"""The pass: observe, settle, list, plan, apply; and the queue that feeds it. I/O only through its ports."""
+"""The pass: observe, settle, check, launch, report. I/O only through its ports."""

@@ -1,4 +1,4 @@
-"""Steps of a pass that fail: caught one by one, so that no step takes the others with it, and shown in the status."""
+"""Steps of a pass that fail: each is caught by itself, so that the other steps go on, and shown in the status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Step(StrEnum):
-    """The steps of a pass, as people read of them."""
+    """The steps of a pass, in words for people."""
 
     LEDGER = "reading the ledger"
     GATES = "reading the gates"
@@ -53,11 +53,11 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """A step that could not be made, or not to its end.
+    """A step that failed, at its beginning or in the middle.
 
     Args:
-        step: which.
-        error: why.
+        step: the step.
+        error: why it failed.
     """
 
     step: Step
@@ -65,7 +65,7 @@ class StepFailure:
 
     @property
     def blocker(self) -> Blocker:
-        """What Ready says: the step, whether the API server refuses or does not answer, and its own words."""
+        """What Ready says: the step, whether the API server refuses or does not answer, and the server's own words."""
         match self.error:
             case GatesUnavailableError():
                 return _said(ConditionReason.GATES_UNAVAILABLE, self.error)
@@ -89,10 +89,10 @@ def _said(reason: ConditionReason, detail: object) -> Blocker:
 
 
 class Attempts:
-    """Makes the steps of one pass, and keeps what went wrong in them.
+    """Makes the steps of one pass, and keeps their failures.
 
     Args:
-        key: of the Subscription, for the log.
+        key: the Subscription's key, for the log.
     """
 
     def __init__(self, key: Key) -> None:
@@ -102,7 +102,7 @@ class Attempts:
 
     @property
     def failures(self) -> tuple[StepFailure, ...]:
-        """In the order in which they came."""
+        """The failures in the order in which they came."""
         return tuple(self._failures)
 
     @property
@@ -111,27 +111,27 @@ class Attempts:
         return self._under_way or Step.LEDGER
 
     def failed_in(self, steps: Iterable[Step]) -> bool:
-        """Whether one of these steps could not be made."""
+        """Whether one of these steps failed."""
         wanted = set(steps)
         return any(failure.step in wanted for failure in self._failures)
 
     async def make(self, step: Step, work: Awaitable[T], otherwise: T) -> T:
-        """Make a step; what it found out, or `otherwise` if it failed.
+        """Make a step; returns its result, or `otherwise` if it failed.
 
         Raises:
-            NotLeadingError: another operator may be at work: nothing may be written any more, a status neither.
+            NotLeadingError: another operator may be at work, so nothing may be written any more, not even a status.
         """
         self._under_way = step
         try:
             return await work
         except NotLeadingError:
             raise
-        except Exception as error:  # noqa: BLE001 - one step must not take the others with it, whatever is wrong
+        except Exception as error:  # noqa: BLE001 - the other steps must go on, whatever is wrong in this one
             self.note(step, error)
             return otherwise
 
     def note(self, step: Step, error: Exception) -> None:
-        """A step failed in a way that it told of itself, or the pass was cut in it."""
+        """Note the failure of a step that reported it by itself, or in which the pass's time ended."""
         self._failures.append(StepFailure(step, error))
         known = isinstance(error, (ApiError, LedgerBusyError, TimeoutError))
         log = logger.warning if known else logger.exception

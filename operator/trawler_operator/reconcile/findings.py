@@ -1,4 +1,4 @@
-"""What a pass found out: put together at its end, for its report and for the time of the next one."""
+"""What a pass found out, for its report and for the time of the next pass."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Findings:
 
     Args:
         subject: the Subscription, at the pass's end.
-        ledger: as it stands; None: it could not be opened.
-        failures: steps that could not be made.
-        blocker: what a person has to mend before Jobs can be created.
+        ledger: the ledger, at the pass's end; None: it could not be opened.
+        failures: steps that failed.
+        blocker: what a person must mend before Jobs can be created.
         trouble: why a Job that should run does not.
         check: the check that was made.
-        cookies: what was found out about them.
+        cookies: what was found out about the cookies.
         handled: requests that were carried out or refused.
-        history_complete: the ledger is whole; else it is being made from the volume.
-        routes: of the videos that might be downloaded now.
-        missing: videos whose launch is claimed and whose Job is not there.
+        history_complete: whether the ledger is whole; if not, it is being made from the volume.
+        routes: routes of the videos that could be downloaded now.
+        missing: videos whose launch is claimed and whose Job does not exist.
         busy: videos that a live Job works on although the ledger does not know.
-        asked_for_slots: admission knows what the Subscription wants.
-        waits_for_gate: a check is due, but a closed gate holds it.
-        turn: of the check that was due, in the line before the listings; None: none was.
-        can_check: a check that is due is made as soon as it is its turn.
-        probe_in_doubt: it holds a probe that nobody seems to make, and which is too fresh to be given back.
+        asked_for_slots: whether admission knows what the Subscription wants.
+        waits_for_gate: whether a due check waits for a closed gate.
+        turn: the turn of the due check, in the line before the listings; None: no check was due.
+        can_check: whether a due check is made as soon as its turn comes.
+        probe_in_doubt: whether it holds a probe that nobody seems to make and that is too young to be given back.
         look_at: times at which there is something to see.
-        events: about the Subscription.
-        gate_events: about gates that moved.
+        events: Events about the Subscription.
+        gate_events: Events about gates that moved.
     """
 
     subject: Subject
@@ -71,12 +71,12 @@ class Findings:
 
     @property
     def gates(self) -> frozenset[GateId]:
-        """All gates that the Subscription is behind just now."""
+        """All gates of the Subscription now."""
         return self.subject.own_gates | {gate for route in self.routes for gate in route.gates}
 
     @property
     def wanted_gates(self) -> frozenset[GateId]:
-        """Those of them that it passes or would pass now: with downloads, or with a check that is due."""
+        """The gates that it passes or would pass now: with downloads, or with a check that is due."""
         running = self.ledger.running().values() if self.ledger is not None else ()
         downloads = {self.subject.download_route(entry.url) for entry in running}
         listing = {self.subject.listing_route} if self.waits_for_gate else set()
@@ -86,7 +86,7 @@ class Findings:
         """What Ready names: a step that failed, else what keeps videos from being downloaded.
 
         Args:
-            gate: what a closed gate says.
+            gate: the blocker of a closed gate; None: no gate holds it back.
         """
         if self.failures:
             return self.failures[0].blocker

@@ -1,4 +1,4 @@
-"""Looks at Jobs that are not finished: what holds them up, and what to say of that."""
+"""Looks at Jobs that are not finished: what holds them up, and the Event about that."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class JobWatcher:
         self._patience = patience
 
     async def find_kept_alive(self, job: Manifest) -> Manifest | None:
-        """The pod of a live Job whose download has ended while another container keeps it alive; None: it goes on."""
+        """The pod of a live Job whose download has ended while another container keeps it alive; None if it goes on."""
         if not may_be_kept_alive(job):
             return None
         pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
         return pod if pod is not None and is_kept_alive(pod) else None
 
     async def look(self, job: Manifest, now: datetime) -> tuple[Trouble | None, datetime | None]:
-        """What holds a live Job up, if that is worth saying by now, and when to look at it again."""
+        """What holds a live Job up, if it must be shown by now, and when to look at the Job again."""
         look = first_look(job, self._patience)
         if look is None:
             return None, None
@@ -56,11 +56,15 @@ class JobWatcher:
         return trouble, trouble.ends_at if trouble.ends_at > now else None
 
     def stuck_deletion(self, job: Manifest) -> Trouble | None:
-        """What it means that a Job whose name is needed is being deleted."""
+        """What it means that a Job whose name is needed is being deleted; None if it is not being deleted."""
         return self._by_our_clock(find_stuck_deletion(job, self._patience))
 
     def _by_our_clock(self, trouble: Trouble | None) -> Trouble | None:
-        """Patience counts from the API server's stamps: our clock, if it is ahead, must not end it at first sight."""
+        """The trouble with its times by our clock.
+
+        Patience counts from the API server's stamps. If our clock is ahead of these, it must not end patience at first
+        sight.
+        """
         if trouble is None:
             return None
         shown_at, ends_at = (at + self._api.clock_ahead for at in (trouble.shown_at, trouble.ends_at))
@@ -76,12 +80,12 @@ def job_not_starting(job: str, trouble: Trouble) -> Event | None:
 
 
 def unless_said(subject: Subject, event: Event | None, detail: str) -> tuple[Event, ...]:
-    """An Event of what lasts: not again in passes that find it in the status, which says so for as long as it does.
+    """An Event about something that lasts, unless the status shows it already: so no later pass repeats it.
 
     Args:
         subject: the Subscription.
-        event: None: there is nothing to say.
-        detail: what the status says of it.
+        event: the Event; None: there is none.
+        detail: the text by which the status shows it.
     """
     said = any(detail in condition.message for condition in subject.subscription.status.conditions)
     return () if event is None or said else (event,)

@@ -1,7 +1,7 @@
-"""What is known of Subscriptions beyond their stored statuses: what could not be stored, and what need not be yet.
+"""What is known of Subscriptions beyond their stored statuses: what could not be stored, and what can wait.
 
-A check that was made is not made again because its status could not be stored, or because storing it can wait. After a
-restart the stored statuses are all that is known.
+A check is not made again because its status could not be stored, or because storing it can wait. After a restart only
+the stored statuses are known.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ class Storing(Enum):
     """What became of a status."""
 
     STORED = auto()
-    """All of it is, or the Subscription is gone."""
+    """All of it is stored, or the Subscription is gone."""
     WAITS = auto()
-    """All of it is but the times of a check, see `domain.status.patch.can_wait`."""
+    """All of it is stored except the times of a check, see `domain.status.patch.can_wait`."""
     FAILED = auto()
     """It is stored in part, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Times of checks that are not stored, of one Subscription.
+    """Times of one Subscription's checks that are not stored.
 
     Args:
-        uid: of the Subscription.
-        stored: its last check by the stored status; with another one there, somebody else wrote it.
-        last_check: the last one made.
-        last_successful: the last one that went well.
-        last_audit: the last one that walked the whole source.
-        next_check: the next one.
+        uid: the Subscription's uid.
+        stored: its last check by the stored status. If the status shows another time, somebody else wrote it.
+        last_check: the last check.
+        last_successful: the last check that went well.
+        last_audit: the last check that walked the whole source.
+        next_check: the next check.
     """
 
     uid: str
@@ -47,7 +47,7 @@ class _Times:
 
 
 class KnownStatuses:
-    """Of this process. Of a status that waits only its times are kept: there may be thousands."""
+    """Statuses that this process knows. Of a status that can wait only its times are kept: there may be thousands."""
 
     def __init__(self) -> None:
         self._unstored: dict[Key, tuple[str, SubscriptionStatus]] = {}
@@ -74,11 +74,11 @@ class KnownStatuses:
         """Remember what became of a status.
 
         Args:
-            key: of the Subscription.
-            uid: of the Subscription.
-            status: what it is to say.
+            key: the Subscription's key.
+            uid: the Subscription's uid.
+            status: the status that was to be stored.
             storing: what became of it.
-            stored: the last check, by the stored status.
+            stored: the last check by the stored status.
         """
         self.forget(key)
         match storing:
@@ -97,6 +97,6 @@ class KnownStatuses:
                 self._unstored[key] = (uid, status)
 
     def forget(self, key: Key) -> None:
-        """The Subscription is gone, or all of its status is stored."""
+        """Forget what is not stored: the Subscription is gone, or its whole status is stored."""
         self._unstored.pop(key, None)
         self._times.pop(key, None)

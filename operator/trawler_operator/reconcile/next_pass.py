@@ -1,4 +1,4 @@
-"""When a Subscription is looked at again, if nothing wakes it before."""
+"""When the next pass over a Subscription is due, if nothing wakes the Subscription earlier."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, Gatekeeper
 from trawler_operator.reconcile.subject import Subject
 
 LOOK_AT_RUNNING = timedelta(minutes=3)
-"""Work in flight is looked at this often, whatever the watch says."""
+"""Longest time between looks at work in flight, whatever the watch says."""
 LOOK_AT_ALL = timedelta(hours=1)
-"""Every Subscription, whatever its schedule: a mended ledger or a lost event is noticed by then."""
+"""Longest time between passes over any Subscription, whatever its schedule: by then a mended ledger or a lost event is
+noticed.
+"""
 FIRST_BLOCKED_PAUSE = timedelta(seconds=5)
 LONGEST_BLOCKED_PAUSE = timedelta(minutes=5)
 
 
 def decide_check(subject: Subject, status: SubscriptionStatus, open_since: datetime) -> PollDecision:
-    """Whether the source is to be listed, and when next.
+    """Whether to list the source now, and when next.
 
     Args:
         subject: the Subscription.
         status: what is known of the checks so far.
-        open_since: when nothing kept the source from being listed any more: neither a gate nor the operator's absence.
+        open_since: since when neither a gate nor the operator's absence has kept the source from being listed.
     """
     subscription = subject.subscription
     return poll_decision(
@@ -52,7 +54,7 @@ def decide_check(subject: Subject, status: SubscriptionStatus, open_since: datet
 
 
 class NextPasses:
-    """Says when the next pass is due, and remembers how often a Subscription was found blocked.
+    """Sets the time of the next pass, and remembers how often in a row a Subscription was blocked.
 
     Args:
         gatekeeper: knows when gates open.
@@ -65,13 +67,13 @@ class NextPasses:
     def after(
         self, found: Findings, upcoming: PollDecision | None, over_at: Iterable[datetime], *, shown_late: bool
     ) -> timedelta:
-        """The earliest of the times at which there is something to do, from the pass's own time on.
+        """Time from this pass to the next: to the earliest time at which there is something to do.
 
         Args:
             found: what the pass found out.
             upcoming: the next check; None: nothing can be checked.
-            over_at: times at which what the status shows is over by itself.
-            shown_late: the status says that checks are late.
+            over_at: times at which something that the status shows is over by itself.
+            shown_late: whether the status says that checks are late.
         """
         subject, ledger = found.subject, found.ledger
         key, now, subscription = subject.key, subject.now, subject.subscription
@@ -88,28 +90,28 @@ class NextPasses:
             times.append(now + CLAIM_GRACE)
         if not suspended:
             if found.can_check and upcoming is not None:
-                # The line before the listings wakes it for its check. Where it does not in time, the status says so.
+                # The line before the listings wakes it for its check. If that comes too late, the status says so.
                 times += [] if shown_late else [_late_at(found, upcoming)]
             elif upcoming is not None and upcoming.at is not None and not upcoming.due:
                 times.append(upcoming.at)
             if found.waits_for_gate:
-                # The gate's opening wakes it; if nothing else can probe, it is this check that does.
+                # The gate's opening wakes it. If nothing else can probe the gate, this check must.
                 opens = self._gatekeeper.book.passable_at(subject.listing_route, now)
                 times.append(max(opens, now + LOOK_AT_RUNNING))
             retry = ledger.backlog.next_retry(subject.download_digest, now) if ledger is not None else None
             if retry is not None:
                 times.append(retry)
-        # The clock shows whole seconds. What falls due within the present one is not due yet: without rounding up, pass
-        # after pass would find so.
+        # The clock shows whole seconds, so what falls due later in this second is not due by it. Without rounding up,
+        # one pass after the other would find nothing due.
         return timedelta(seconds=max(0, math.ceil((min(times) - now).total_seconds())))
 
     def forget(self, key: Key) -> None:
-        """The Subscription is gone."""
+        """Forget a Subscription that is gone."""
         self._blocked.pop(key, None)
 
 
 def _late_at(found: Findings, upcoming: PollDecision) -> datetime:
-    """When the next check is late, if it is not made before."""
+    """When the next check counts as late, if it is not made earlier."""
     now, turn = found.subject.now, found.turn
     waited = turn.waited if turn is not None and not turn.has_come else timedelta(0)
     return max(now, upcoming.at or now) - waited + LATE_AFTER + timedelta(seconds=1)

@@ -1,7 +1,7 @@
-"""One pass over one Subscription: observe, settle, obey, check, launch. Reads top to bottom as a specification.
+"""One pass over one Subscription: observe, settle, obey, check, launch. It reads top to bottom as a specification.
 
-A step that fails leaves the others to go on with what is known. What each of them returned is put together for the
-report, which says so.
+If a step fails, the others go on with what is known. The results of all steps are put together for the report, which
+names the failures.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Parts:
         store: the ledgers.
         gatekeeper: the gates.
         prerequisites: looks at what a spec names.
-        settler: sees to launches that ended.
+        settler: settles launches that ended.
         checker: lists sources.
         launcher: starts downloads.
         historian: makes a lost ledger anew.
         wake: asks for a pass over a Subscription, in so many seconds.
-        looked_at: uids of the Subscriptions whose Jobs agreed with the ledger at the end of the last pass; empty for
-            those that were looked at and where they did not.
-        stopping: nothing new is started any more.
+        looked_at: uid of each Subscription whose Jobs agreed with the ledger at the end of its last pass; empty text if
+            they did not.
+        stopping: whether the process stops, so that nothing new is started.
     """
 
     api: KubernetesApi
@@ -69,7 +69,7 @@ class Parts:
     stopping: bool = False
 
     def wake_next(self) -> None:
-        """Ask for a pass over whoever may start the next download."""
+        """Ask for a pass over the Subscription that may start the next download."""
         now = self.clock.now()
         turn = self.admission.next_turn(now)
         if turn is not None and not self.stopping:
@@ -77,7 +77,7 @@ class Parts:
 
 
 class OnePass:
-    """The steps of one pass in their order, and what each of them returned.
+    """The steps of one pass in their order, and their results.
 
     Args:
         parts: what passes share.
@@ -104,11 +104,11 @@ class OnePass:
         self._launches: list[Launched] = []
 
     async def make(self) -> None:
-        """Settle, do what is asked for, check, launch."""
+        """Settle, carry out requests, check, launch."""
         parts, key, make = self._parts, self.subject.key, self.attempts.make
-        # Whatever a pass that fails leaves half done is looked for by the next one. An empty ledger may have lost what
-        # runs, a hand may have taken what ran out of one that is not empty, and a Job that it does not know is watched
-        # until it ends.
+        # The next pass lists all Jobs if this one fails, since it may leave something half done. Jobs may run that the
+        # ledger does not know: an empty ledger may have been lost, and a person may have deleted a Running entry. Such
+        # a Job is watched until it ends.
         thoroughly = parts.looked_at.get(key) != self.subject.subscription.uid
         parts.looked_at[key] = ""
         ledger = self._ledger = await make(Step.LEDGER, parts.store.open(self.subject.subscription), None)
@@ -130,7 +130,7 @@ class OnePass:
             parts.looked_at[key] = self.subject.subscription.uid
 
     async def _settle(self, ledger: Ledger, *, thoroughly: bool) -> None:
-        """What became of the launches, and which Jobs are left."""
+        """Find out what became of the launches, and which Jobs are left."""
         settler, make, subject = self._parts.settler, self.attempts.make, self.subject
         self._seen = await make(Step.JOBS, settler.look(subject, ledger, thoroughly=thoroughly), Seen())
         if self.attempts.failed_in({Step.JOBS}):
@@ -143,7 +143,7 @@ class OnePass:
         self._hold()
 
     async def _prepare(self, ledger: Ledger) -> None:
-        """What downloads and listings need, the history, and what users ask for."""
+        """Look at what downloads and listings need, read the history back, and carry out requests."""
         parts, make, subject = self._parts, self.attempts.make, self.subject
         needs = parts.prerequisites.look_at_listing_needs(subject)
         self._needs = await make(Step.PREREQUISITES, needs, self._needs)
@@ -152,7 +152,7 @@ class OnePass:
         subject = self.subject = replace(subject, one_node=self._claim.one_node)
         restored = parts.historian.restore(subject, ledger, may_run=self._may_run_jobs())
         self._restored = await make(Step.HISTORY, restored, self._restored)
-        if self._restored.complete:  # before that nobody knows what is meant
+        if self._restored.complete:  # without its history the ledger may not know the videos that a request means
             handled = handle_requests(subject, ledger, parts.api, parts.store, parts.gatekeeper)
             self._handled = await make(Step.REQUESTS, handled, self._handled)
         running = ledger.running().items()
@@ -191,10 +191,10 @@ class OnePass:
         return can_list and not self.attempts.failed_in({Step.GATES, Step.PREREQUISITES, Step.CHECK})
 
     async def _check(self, ledger: Ledger) -> None:
-        """List the source. That may take minutes: neither the free slots nor the line wait for it meanwhile.
+        """List the source. A listing may take minutes: free slots and the line go to others meanwhile.
 
-        The Subscription keeps its place in the line, or one that is checked more often than slots come free would never
-        have its turn.
+        The Subscription keeps its place in the line. Otherwise one that is checked more often than slots come free
+        would never have its turn.
         """
         parts, key = self._parts, self.subject.key
         parts.admission.step_aside(key)
@@ -207,7 +207,7 @@ class OnePass:
             self.subject = replace(self.subject, now=parts.clock.now())
 
     def findings(self) -> Findings:
-        """What is known by now."""
+        """What is known so far."""
         ledger, launches = self._ledger, self._launches
         steps: tuple[Settled | Launched | Checked, ...] = (self._settled, *launches, self.checked)
         again = (self.subject.now,) if self.checked.is_stale else ()
@@ -251,7 +251,11 @@ class OnePass:
         return (Event(EventReason.LEDGER_ADOPTED, text),)
 
     def _blocker(self) -> Blocker | None:
-        """What a person has to mend: without the volume its history cannot be read, and so on."""
+        """What a person must mend.
+
+        A step that another's blocker keeps from running has none of its own: without the volume, for example, no
+        history is read.
+        """
         return self.checked.blocker or self._restored.blocker or self._needs.blocker or self._claim.blocker
 
     def _may_run_jobs(self) -> bool:
@@ -266,7 +270,7 @@ class OnePass:
         return ready and not self.attempts.failed_in(left_undone)
 
     def _can_check(self) -> bool:
-        """Whether nothing but its turn keeps the next check from being made; a gate's opening wakes by itself."""
+        """Whether the next check waits for nothing but its turn. A gate that opens wakes the Subscription by itself."""
         return self._can_list() and not self.subject.subscription.spec.suspend and not self.checked.waits_for_gate
 
     def _missing(self, ledger: Ledger) -> tuple[str, ...]:
@@ -275,7 +279,7 @@ class OnePass:
         return tuple(video for video in missing if video in running)
 
     def _hold(self) -> None:
-        """Tell admission how many Jobs there are; those that this pass creates it counts by itself."""
+        """Tell admission how many Jobs there are. Admission itself counts those that this pass creates."""
         deleted = self._handled.deleted
         if not self.attempts.failed_in({Step.JOBS}) and not self._launches:
             held = held_slots(self._seen.jobs, deleted) if deleted else self._kept.held

@@ -1,7 +1,7 @@
 """What the reconciler needs of the world, as Protocols: the adapters implement them, the tests fake them.
 
-Kubernetes objects cross this border as the plain dictionaries that the API server sends; whatever is decided about them
-is decided by pure functions that read them. All calls have their own timeouts and retries behind this border.
+Kubernetes objects cross this border as the plain dictionaries that the API server sends. Pure functions read them and
+decide. All calls have their own timeouts and retries behind this border.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RejectedError(ApiError):
 
 
 class NotLeadingError(ApiError):
-    """Nothing was asked: it is not certain that this operator is the one that works."""
+    """The API server was not asked: it is not certain that this operator is the one that works."""
 
 
 class UnavailableError(ApiError):
@@ -89,7 +89,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back: for what lasts no longer than this process."""
+        """Seconds that never go back, for what lasts no longer than this process."""
         ...
 
 
@@ -106,9 +106,10 @@ class KubernetesApi(Protocol):
         ...
 
     async def patch_subscription_status(self, key: Key, resource_version: str, status: Mapping[str, Any]) -> Manifest:
-        """Merge into the status subresource; raises ConflictError if the resource changed since.
+        """Merge into the status subresource and return the resource as it is stored.
 
-        Answers with the resource as it is stored.
+        Raises:
+            ConflictError: the resource changed since `resource_version`.
         """
         ...
 
@@ -133,7 +134,7 @@ class KubernetesApi(Protocol):
         ...
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete this very Job and its pod in the background; a missing one is fine."""
+        """Delete this very Job and its pod in the background. A missing Job is no error."""
         ...
 
     async def find_pod(self, namespace: str, job_name: str) -> Manifest | None:
@@ -161,11 +162,11 @@ class KubernetesApi(Protocol):
         ...
 
     async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Manifest:
-        """Merge patch; with a resourceVersion in it raises ConflictError if that is stale."""
+        """Merge patch; raises ConflictError if the patch has a resourceVersion that is stale."""
         ...
 
     async def get_secret(self, namespace: str, name: str) -> Manifest | None:
-        """One Secret; raises RejectedError where the chart did not grant that."""
+        """One Secret; raises RejectedError if the chart did not grant that."""
         ...
 
     async def get_claim(self, namespace: str, name: str) -> Manifest | None:
@@ -190,7 +191,7 @@ class EventRecorder(Protocol):
 
 
 class PassWatch(Protocol):
-    """Knows which workers are at work, so that one that hangs is noticed."""
+    """Knows which workers are busy, so that one that hangs is noticed."""
 
     def pass_started(self, worker: int) -> None:
         """A worker took up a key."""
@@ -221,7 +222,7 @@ class Measurements(Protocol):
         ...
 
     def dead_letters_seen(self, key: Key, reasons: Mapping[str, int]) -> None:
-        """Videos of a Subscription that were given up, by reason, all of them."""
+        """All videos of a Subscription that were given up, by reason."""
         ...
 
     def subscription_gone(self, key: Key) -> None:

@@ -1,9 +1,9 @@
 """Brings Subscriptions to what they ask for: makes passes over them, reports each, and says when the next is due.
 
-Level-triggered: a pass looks at what is there and never at why it was called, so a lost event costs time and nothing
-else, and killing the process between any two calls leads to the same end.
+Reconciling is level-triggered: a pass looks at the present state and never at why it was called. So a lost event costs
+only time, and a process that is killed between any two calls leads to the same end.
 
-Every pass ends with a report, whichever of its steps failed: Ready names it.
+Every pass ends with a report, whichever of its steps failed; Ready names that step.
 """
 
 from __future__ import annotations
@@ -49,15 +49,16 @@ from trawler_operator.reconcile.subject import Policy, Subject
 logger = logging.getLogger(__name__)
 
 PASS_SLACK_SECONDS = 120
-"""What a pass may take beside its listing: API calls with their retries."""
+"""Seconds that a pass may take besides its listing: API calls with their retries."""
 
 
 class PassFailedError(ApiError):
-    """Steps of a pass failed. The status says so, and the pass is to be made again.
+    """Steps of a pass failed. The status says so, and the pass must be made again.
 
     Args:
-        failures: of its steps; where only the status could not be stored, none.
-        again_in: when there is something to do anyhow; None: unknown.
+        failures: failures of its steps; empty if only the status could not be stored.
+        again_in: when the next pass is due in any case; None: unknown.
+        unstored: why the status could not be stored; None: it is stored, or can wait.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class Reconciler:
         gate_limits: chart values.
         policy: chart values.
         measurements: counters.
-        listings: how many run at a time, and how often one begins on the same way to the same site.
-        shard_changes: what a watch tells of the ledgers' ConfigMaps.
+        listings: how many listings run at a time, and how often one begins on the same way to the same site.
+        shard_changes: what a watch reports of the ledgers' ConfigMaps.
         wake: asks for a pass over a Subscription, in so many seconds.
     """
 
@@ -132,11 +133,11 @@ class Reconciler:
         self._deadline = policy.checks.listing_deadline_seconds + PASS_SLACK_SECONDS
 
     def stop(self) -> None:
-        """Start nothing new any more: passes under way settle and report, they neither check nor launch."""
+        """Start nothing new any more: passes under way settle and report, but neither check nor launch."""
         self._parts.stopping = True
 
     def survey_changed(self, survey: SurveyId) -> None:
-        """A survey's Job has ended or is gone; it belongs to no Subscription, so those that wait for it are woken."""
+        """Note that a survey's Job has ended or is gone. It belongs to no Subscription, so one that waits is woken."""
         self._parts.historian.surveyor.poke(survey)
 
     @property
@@ -151,7 +152,7 @@ class Reconciler:
             When to come back; None: only when something changes.
 
         Raises:
-            ApiError: the cluster did not do its part; nothing is lost, the pass is to be made again.
+            ApiError: the cluster did not do its part. Nothing is lost, and the pass must be made again.
         """
         current: OnePass | None = None
         try:
@@ -169,7 +170,7 @@ class Reconciler:
             self._leave(key, current)
 
     async def _make(self, current: OnePass) -> None:
-        """The steps, as far as they come within a pass's time."""
+        """Make the steps, as far as they come within a pass's time."""
         try:
             async with asyncio.timeout(self._deadline):
                 await current.make()
@@ -191,16 +192,16 @@ class Reconciler:
         return pause
 
     def _stand(self, subject: Subject, upcoming: PollDecision) -> None:
-        """Have the line wake it for its next check.
+        """Have the line wake the Subscription for its next check.
 
-        The clock shows whole seconds: what falls due within the present one is not due by it before the next.
+        The clock shows whole seconds, so a check that falls due later in this second is due by it in the next one only.
         """
         at = upcoming.at or subject.now
         due_in = math.ceil((at - subject.now).total_seconds())
         self.line.stand(subject.key, subject.listing_route.egress, due_in)
 
     async def _refuse(self, key: Key, body: Manifest, error: InvalidSpecError) -> timedelta | None:
-        """A spec that cannot be read: what runs runs on and holds its slots, and is looked at until it has ended."""
+        """Report a spec that cannot be read. Running Jobs go on, hold their slots, and are looked at until they end."""
         jobs = {job["metadata"]["name"]: job for job in await self._parts.api.list_jobs(*key)}
         held = held_slots(jobs)
         self._parts.admission.hold(key, held)
@@ -208,9 +209,9 @@ class Reconciler:
         return LOOK_AT_RUNNING if held.total() else None
 
     def _leave(self, key: Key, current: OnePass | None) -> None:
-        """What must be done however a pass ended."""
+        """Do what must be done however a pass ended."""
         self._parts.admission.end_pass(key)
-        # Suspended, blocked, failed or gone: no line waits for one that does not ask.
+        # No line waits for a Subscription that does not ask: it is suspended, blocked, failed or gone.
         if current is None or current.attempts.failures:
             self._parts.historian.withdraw(key)
         if current is None or not current.asked_for_slots:
@@ -220,12 +221,12 @@ class Reconciler:
         self._parts.wake_next()
 
     async def _forget(self, key: Key) -> timedelta | None:
-        """The Subscription is gone: its Jobs go with it, its ledger stays or goes as its policy said.
+        """Forget a Subscription that is gone. Its Jobs go with it; its ledger stays or goes as its policy said.
 
         Jobs that were left without an owner run on, and hold their slots until they end.
 
         Returns:
-            When to look at those again.
+            When to look at those Jobs again; None if there are none.
         """
         jobs = {job["metadata"]["name"]: job for job in await self._parts.api.list_jobs(*key)}
         orphans = {name: job for name, job in jobs.items() if not job["metadata"].get("ownerReferences")}

@@ -21,12 +21,12 @@ class Policy:
     """Chart values that every pass obeys.
 
     Args:
-        defaults: for what a spec leaves open.
+        defaults: settings for what a spec leaves open.
         access: how sites may be reached.
-        checks: of sources.
-        history: finished Jobs that are kept.
-        patience: with launches that do not start or do not end.
-        started_at: when this process began: checks that fell due before were missed.
+        checks: limits for checks of sources.
+        history: how many finished Jobs are kept.
+        patience: how long a launch may fail to start or to end.
+        started_at: when this process began. Checks that fell due earlier were missed.
     """
 
     defaults: JobDefaults
@@ -44,8 +44,9 @@ class Subject:
     Args:
         subscription: as read at the pass's start, with what is known of its status.
         policy: chart values.
-        now: the time of what is done; later after a listing, which may take minutes.
-        one_node: the volume of its claim is attached to one node at a time, so that all Jobs with it must run there.
+        now: the time of what is done. It moves on after a listing, which may take minutes.
+        one_node: whether the volume of its claim is attached to one node at a time, so that all Jobs with it must run
+            there.
     """
 
     subscription: Subscription
@@ -60,37 +61,37 @@ class Subject:
 
     @property
     def claim(self) -> str:
-        """Name of the PersistentVolumeClaim; empty where none is named."""
+        """Name of the PersistentVolumeClaim; empty if none is named."""
         return claim_name(self.subscription.spec, self.policy.defaults)
 
     @property
     def listing_route(self) -> Route:
-        """The gates before the source; the lister has the cookies only where the operator may read them."""
+        """The gates of the source. The lister has the cookies only if the operator may read them."""
         jar = self._jar() if self.policy.access.read_secrets else ""
         return listing_route(self.subscription.spec.url, self._proxy(), jar)
 
     def download_route(self, url: str) -> Route:
-        """The gates before a video."""
+        """The gates of a video."""
         return download_route(url, self._proxy(), self._full_claim(), "/".join(self.key), self._jar())
 
     @property
     def listing_digest(self) -> str:
-        """Of what a listing is made from."""
+        """Digest of the part of the spec that listings are made from."""
         return listing_digest(self.subscription.spec, self.policy.defaults)
 
     @property
     def download_digest(self) -> str:
-        """Of what downloads are made from."""
+        """Digest of the part of the spec that downloads are made from."""
         return download_digest(self.subscription.spec, self.policy.defaults)
 
     @property
     def volume(self) -> GateId:
-        """The gate before what is on the claim."""
+        """The gate of the claim."""
         return volume_gate(self._full_claim())
 
     @property
     def own_gates(self) -> frozenset[GateId]:
-        """Those before the source, for listings and for downloads."""
+        """The gates of the source, for listings and for downloads."""
         routes = (self.download_route(self.subscription.spec.url), self.listing_route)
         return frozenset(gate for route in routes for gate in route.gates)
 
@@ -106,6 +107,6 @@ class Subject:
         return f"{self.subscription.namespace}/{self.claim}"
 
     def _jar(self) -> str:
-        """`namespace/secret` of the cookies; empty where none are named."""
+        """`namespace/secret` of the cookies; empty if none are named."""
         secret = cookies_secret(self.subscription.spec)
         return f"{self.subscription.namespace}/{secret}" if secret else ""

@@ -1,7 +1,8 @@
-"""Runs Jobs over volumes, whatever their kind: one part of an order after the other, each until its answer is here.
+"""Runs Jobs over volumes, of any kind: one part of an order after the other, each until its answer has come.
 
-A Job that fails stays until the next try, which comes after a pause; one that does not start, or does not end, is given
-up after the same times as a download. Killed anywhere, the next process finds the Job by its name and goes on.
+A failed Job stays until the next try, which comes after a pause. A Job that does not start, or does not end, is given
+up after the same times as a download. If the process is killed at any point, the next one finds the Job by its name and
+goes on.
 """
 
 from __future__ import annotations
@@ -43,14 +44,17 @@ from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 logger = logging.getLogger(__name__)
 
 MAX_RUNNING = 4
-"""Jobs at a time on one volume: short and small, but a new cluster asks for one per Subscription. Per volume, so that
-one that is sick holds up no other. After a restart those that run are counted as they are looked at, so for a moment
-there may be more."""
+"""Jobs at a time on one volume.
+
+They are short and small, but a new cluster asks for one per Subscription. The limit is per volume, so that a sick
+volume holds up no other. After a restart, running Jobs are counted as they are looked at, so for a moment there may be
+more.
+"""
 _OTHERS_ENDED = "other Jobs over its volume have ended"
 
 
 class Standing(StrEnum):
-    """Where an order stands that has no answer yet."""
+    """State of an order that has no answer yet."""
 
     WAITS = "waits for a place"
     RUNS = "runs"
@@ -64,12 +68,12 @@ class Unfinished:
     """There is no answer yet.
 
     Args:
-        standing: where the order stands.
+        standing: the order's state.
         detail: why, for people; empty: all is as it should be.
-        look_at: when to look again, where nothing wakes the party.
-        gate: what the volume's closed gate says to the Subscription that the order names.
-        event: about each Subscription that waits, unless its status says `detail` already.
-        created: a Job was created just now.
+        look_at: when to look again if nothing wakes the Subscription.
+        gate: what the volume's closed gate means for the Subscription that the order names.
+        event: Event about each waiting Subscription, unless its status shows `detail` already.
+        created: whether a Job was created just now.
     """
 
     standing: Standing
@@ -85,8 +89,8 @@ class Delivery(Generic[R]):
     """An answer. Its Job is kept until `VolumeJobRunner.delete`, so that a crash before then loses nothing.
 
     Args:
-        chunk: as it came.
-        job: that printed it.
+        chunk: the answer as it came.
+        job: the Job that printed it.
     """
 
     chunk: Chunk[R]
@@ -100,7 +104,7 @@ class Delivery(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One look at an order: what is wanted, by whom, and when."""
+    """One look at an order: the order, the Subscription whose place it takes, and the time."""
 
     order: VolumeJobOrder[Any]
     party: Key | None
@@ -116,9 +120,9 @@ class _End:
     """How a try ended.
 
     Args:
-        pod: that tried; None: it is gone.
-        observed: what that means.
-        well: it printed all that it was asked for.
+        pod: the pod of the try; None: it is gone.
+        observed: what the ending means.
+        well: whether it printed all that it was asked for.
     """
 
     pod: Manifest | None
@@ -152,10 +156,10 @@ class VolumeJobRunner:
         self._wake = wake
         self._places: dict[GateId, Line] = {}
         self._volumes: dict[Key, GateId] = {}
-        """At whose places each Subscription is, or stands in line."""
+        """The volume at whose places each Subscription is, or stands in line."""
 
     def withdraw(self, party: Key) -> None:
-        """It wants no Job, or must not have one (done, gone, suspended, broken, failed): no line waits for it."""
+        """Give up the Subscription's place: it wants no Job or must not have one (done, gone, suspended, failed)."""
         volume = self._volumes.pop(party, None)
         if volume is not None:
             self._places[volume].leave(party)
@@ -167,7 +171,7 @@ class VolumeJobRunner:
 
         Args:
             order: what is wanted.
-            party: the Subscription whose place on the volume its Job takes; None: it takes none, since others wait
+            party: the Subscription whose place on the volume the Job takes; None: it takes no place, since several wait
                 for its answer.
             now: the present.
             believe: raises UnusableChunkError for an answer that cannot be true.
@@ -187,26 +191,26 @@ class VolumeJobRunner:
         except UnusableChunkError as error:
             return await self._try_again(turn, tries, str(error), end.observed.finished_at)
         except UnavailableError as error:
-            # The chunk may be fine, so it is kept; nothing but asking again helps.
+            # The chunk may be fine, so its Job is kept; only asking again helps.
             self._give_up_place(turn)
             return Unfinished(Standing.FAILED, f"the log of its Job cannot be read: {error}")
         return Delivery(chunk, tries.present)
 
     async def delete(self, job: Manifest) -> None:
-        """Delete a Job: its answer is where it belongs, or is not wanted any more."""
+        """Delete a Job whose answer was taken over, or is not wanted any more."""
         metadata = job["metadata"]
         await self._api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"])
 
     async def _run(self, turn: _Turn, tries: Tries) -> Unfinished:
-        """See that the Job of a try runs."""
+        """Ensure that the Job of a try runs."""
         if tries.present is not None:
             trouble, again = await self._watcher.look(tries.present, turn.now)
             if trouble is not None and trouble.ends_at <= turn.now:
-                # Its deadline need not end it: a pod stays for as long as its node is away, or its volume hangs.
+                # Its deadline may not end it: a pod stays for as long as its node is away, or its volume hangs.
                 why = describe_failure(trouble.ending(turn.now))
                 return await self._try_again(turn, tries, why, trouble.ends_at)
             self._hold_place(turn)
-            # Until then only shown: a volume that comes back lets it run.
+            # Until patience ends, trouble is only shown: a volume that comes back lets the Job run.
             look_at = (again,) if again else ()
             if trouble is None:
                 return Unfinished(Standing.RUNS, look_at=look_at)
@@ -219,7 +223,7 @@ class VolumeJobRunner:
         return await self._create(turn, tries.attempt + 1)
 
     async def _try_again(self, turn: _Turn, tries: Tries, why: str, ended_at: datetime | None) -> Unfinished:
-        """A Job was of no use: the next try after a pause, then away with this one, be its pod there or not."""
+        """Make the next try after a pause, then delete the Job that brought no answer, whether it has a pod or not."""
         failed = tries.present
         assert failed is not None
         at = retry_at(failed, tries.attempt, ended_at, turn.order)
@@ -237,7 +241,7 @@ class VolumeJobRunner:
         return Unfinished(Standing.FAILED, f"{why}; tried again now", created=made.created)
 
     def _held(self, turn: _Turn) -> Unfinished | None:
-        """Why the volume must not be touched now."""
+        """Why the volume must not be touched now; None if it may."""
         held = self._gatekeeper.holds_inventory(turn.order.subscription.key, turn.volume, turn.now)
         if held is None:
             return None
@@ -250,7 +254,7 @@ class VolumeJobRunner:
         try:
             await self._api.create_job(namespace, manifest)
         except AlreadyExistsError:
-            # Of an attempt whose answer was lost, or of another operator: its name is nobody else's.
+            # An attempt whose answer was lost made it, or another operator did: nobody else uses its name.
             return Unfinished(Standing.RUNS)
         except RejectedError as error:
             self._give_up_place(turn)
@@ -261,7 +265,7 @@ class VolumeJobRunner:
         return Unfinished(Standing.RUNS, created=True)
 
     async def _find_end(self, job: Manifest) -> _End | None:
-        """How a Job's try ended, by the Job, or by its container where another one keeps the pod alive."""
+        """How a Job's try ended: by the Job, or by its container if another keeps the pod alive; None: it goes on."""
         if is_finished(job):
             pod = await self._api.find_pod(job["metadata"]["namespace"], job["metadata"]["name"])
             return _End(pod, observe_outcome(job, pod), well=has_succeeded(job))
@@ -274,7 +278,7 @@ class VolumeJobRunner:
         """The chunk that a Job has printed.
 
         Raises:
-            UnusableChunkError: it printed none, or none that came through.
+            UnusableChunkError: the Job printed none, or none that can be used.
         """
         namespace, name = order.namespace, job["metadata"]["name"]
         if not end.well:
@@ -305,7 +309,7 @@ class VolumeJobRunner:
             self.withdraw(turn.party)
 
     def _places_for(self, party: Key, volume: GateId) -> Line:
-        """Those of the volume that the order names now."""
+        """The places of the volume that the order names now."""
         if self._volumes.get(party) != volume:
             self.withdraw(party)
         self._volumes[party] = volume
