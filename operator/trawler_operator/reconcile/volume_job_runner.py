@@ -178,6 +178,9 @@ class VolumeJobRunner:
 
         Returns:
             The answer, or why there is none yet.
+
+        Raises:
+            ApiError: the API server did not do its part. A refused Job and an unreadable log are returned instead.
         """
         tries = sort_jobs(await self._api.list_volume_jobs(order.namespace, order.labels), order)
         turn = _Turn(order, party, now)

@@ -1,7 +1,7 @@
 """All gates together: who may pass, who probes, what an ending changes. Pure; `gate_store` keeps them in a ConfigMap.
 
-A launch passes all gates of its route. It passes the closed ones as their probe, all of them at once: if a site's gate
-and a volume's gate are closed at the same time, only one download can prove both well.
+A launch passes all gates of its route. It passes the closed ones as their probe, all of them at once. If the gates of a
+site and of a volume are closed at the same time, one download proves both well; with separate probes none ever could.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gates as values of a ConfigMap, and their epochs as an annotation of a pod: JSON that a person can read.
 
-A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. If a slip of the
-hand closed a gate instead, nobody would find out what to mend.
+A value that cannot be read counts as none: its gate is open until the next trouble writes it anew. If such a value kept
+its gate closed instead, nobody would find out what to mend.
 """
 
 from __future__ import annotations

@@ -232,7 +232,7 @@ class Gate:
         return self.passable_at(now)
 
     def is_forgettable(self, now: datetime) -> bool:
-        """Whether nothing depends on it any more: it is open, or closed without a probe, for longer than IDLE_FOR."""
+        """Whether nothing depends on it any more: no start counts, and for IDLE_FOR it was open, or closed unprobed."""
         since = self.closing.until if self.closing else self.changed
         return self.budget.is_idle(now) and (since is None or abs(now - since) > IDLE_FOR)
 

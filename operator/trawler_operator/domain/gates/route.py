@@ -1,4 +1,4 @@
-"""Which gates a download or a listing passes, and how fast one address may ask one site. Pure.
+"""Which gates a download or a listing passes. Pure.
 
 A site sees an address and, with cookies, an account. A volume sees whoever writes to it. So there are five kinds of
 gates. A gate's name is a valid key of a ConfigMap and the same in every process.

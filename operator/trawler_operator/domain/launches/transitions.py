@@ -1,4 +1,4 @@
-"""What an ending does to a video's entry, and to its Subscription. Pure.
+"""What an ending does to a video's entry. Pure.
 
 | ending | entry becomes | next look | costs a try |
 |---|---|---|---|

@@ -120,7 +120,11 @@ class Checker:
         self._next_audits.pop(key, None)
 
     async def check(self, subject: Subject, ledger: Ledger, needs: ListingNeeds) -> Checked:
-        """List the source and record what is new."""
+        """List the source and record what is new.
+
+        Raises:
+            GatesUnavailableError: the gates cannot be written.
+        """
         turn, lane = self._turn(subject), subject.listing_route.egress
         if not self._line.take(subject.key, lane):
             return Checked(turn=turn)

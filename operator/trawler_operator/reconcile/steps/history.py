@@ -94,9 +94,7 @@ class Historian:
         self._runner = VolumeJobRunner(api, gatekeeper, watcher, policy.defaults, wake)
         self.surveyor = Surveyor(self._runner, gatekeeper, lambda key: wake(key, 0.0), lambda: api.clock_ahead)
         self._found: dict[Key, tuple[str, str]] = {}
-        """Uid and claim of each Subscription of which a survey said that it has a history, so that none need be asked
-        again.
-        """
+        """Uid and claim of each Subscription that has a history by a survey, so that no survey is asked again."""
 
     def withdraw(self, key: Key) -> None:
         """Give up its places: it reads no history, or must not (done, gone, suspended, broken)."""
@@ -114,6 +112,10 @@ class Historian:
             subject: the Subscription.
             ledger: as it is.
             may_run: whether Jobs may be created.
+
+        Raises:
+            ApiError: the API server did not do its part.
+            LedgerBusyError: the ledger cannot be written now.
         """
         if find_progress(ledger, subject.claim) is None or not may_run:
             return self._end(subject, ledger)

@@ -65,6 +65,10 @@ async def handle_requests(
         api: the cluster.
         store: writes the ledger.
         gatekeeper: lets probes go.
+
+    Raises:
+        ApiError: the API server did not do its part.
+        LedgerBusyError: the ledger cannot be written now.
     """
     requests: dict[str, HandledRequest] = {}
     deleted: set[str] = set()

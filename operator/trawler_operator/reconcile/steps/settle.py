@@ -164,8 +164,8 @@ class Settler:
         Args:
             subject: the Subscription.
             ledger: as it is.
-            thoroughly: list the Jobs even if no entry is Running. A process does so once, for the Jobs that an earlier
-                one left.
+            thoroughly: list the Jobs even if no entry is Running: the ledger may not know all of them (see
+                `OnePass.make`).
         """
         running = ledger.running()
         if not running and not thoroughly:
@@ -233,6 +233,10 @@ class Settler:
             subject: the Subscription.
             ledger: as it is.
             endings: by video.
+
+        Raises:
+            GatesUnavailableError: the gates cannot be written.
+            LedgerBusyError: the ledger cannot be written now.
         """
         gate_events = await self._gatekeeper.settle(subject, [_evidence(v, ending) for v, ending in endings.items()])
         # A repeated unclear ending moves no gate again. A gate remembers the unclear endings that closed it.

@@ -124,7 +124,11 @@ class Surveyor:
         self._waits_for: dict[Key, SurveyId] = {}
 
     async def ask(self, subject: Subject) -> Survey | Awaited:
-        """The histories on the Subscription's volume; while they are unknown, what to show instead."""
+        """The histories on the Subscription's volume; while they are unknown, what to show instead.
+
+        Raises:
+            ApiError: the API server did not do its part, in the look that this Subscription made.
+        """
         key, subscription = subject.key, subject.subscription
         survey = survey_id(subscription, subject.claim, subject.policy.defaults)
         if self._waits_for.get(key, survey) != survey:

@@ -26,7 +26,7 @@ from trawler_operator.reconcile.subject import Subject
 logger = logging.getLogger(__name__)
 
 CLAIM_GRACE = timedelta(seconds=30)
-"""Age from which a claimed probe without a Job or listing counts as lost.
+"""Age from which the claim of a probe or launch without its Job or listing counts as lost.
 
 A probe's claim, its launch's claim and its Job follow one another within seconds. Only a process that died leaves an
 older claim. A younger one may belong to another operator that is about to create the Job, or is at the listing. (Of two
@@ -55,7 +55,7 @@ class GateLimits:
 
 
 class Gatekeeper:
-    """The gates, as passes use them.
+    """The gates, as passes use them. What writes raises GatesUnavailableError or ConflictError, as `GateStore.commit`.
 
     Args:
         store: keeps the gates.

@@ -166,6 +166,9 @@ class LedgerStore:
             ledger: as it is in memory.
             choose: returns the keys of the entries that `compute` needs.
             compute: gets the ledger and those entries, both of the same state.
+
+        Raises:
+            LedgerBusyError: as `commit`.
         """
         for _ in range(MAX_CONFLICTS):
             try:

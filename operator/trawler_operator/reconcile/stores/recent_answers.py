@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 KEPT_SECONDS = 300.0
 """How long an answer is kept: as long as the longest pause between two looks at what is missing. So a loss is noticed
-as late as a repair.
+within the same time as an arrival.
 
 Until then a download whose claim is gone waits for it, as it does if the claim goes right after a look.
 """
@@ -19,7 +19,7 @@ Name = tuple[str, str]
 
 
 class RecentAnswers(Generic[T]):
-    """Good answers about objects of one kind. Bad answers are never kept, so a repair is seen at once.
+    """Good answers about objects of one kind. Bad answers are never kept, so the next look sees a repair.
 
     Args:
         clock: seconds that never go back.
