@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,6 +21,7 @@ from trawler_downloader.contract.download import (
 from trawler_downloader.download import program
 from trawler_downloader.download.errors import LaunchError
 from trawler_downloader.download.files import Files
+from trawler_downloader.download.launch import Launch
 from trawler_downloader.library.layouts import EpisodeNumber, stems
 from trawler_downloader.library.manifest import Role, StagedFile, VideoFacts
 
@@ -76,6 +77,8 @@ class FakeEngine:
     failure: LaunchError | None = None
     announced: int | None = None
     copies_at_once: int = 2
+    has_thumbnail: bool = True
+    asked_for: list[tuple[Sidecar, ...]] = field(default_factory=list)
     before_fetch: Callable[[], None] = field(default=lambda: None)
 
     def describe(self) -> VideoFacts:
@@ -117,10 +120,13 @@ class FakeEngine:
     def verify(self, media: Path) -> None:
         """The test reads the landed file itself."""
 
-    def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
-        """One file per sidecar that needs no episode number."""
+    def sidecars(self, folder: Path, wanted: Collection[Sidecar]) -> tuple[StagedFile, ...]:
+        """One file per wanted sidecar that needs no episode number."""
+        self.asked_for.append(tuple(wanted))
         made = []
         for role in (Role.THUMBNAIL, Role.DESCRIPTION, Role.INFO_JSON):
+            if role.value not in wanted or (role is Role.THUMBNAIL and not self.has_thumbnail):
+                continue
             (folder / role.value).write_bytes(role.value.encode())
             made.append(StagedFile(role=role, name=role.value, bytes=len(role.value)))
         return tuple(made)
@@ -150,7 +156,7 @@ class CountingFiles(Files):
 
 def launch_of(
     request: DownloadRequest, root: Path, engine: FakeEngine | None = None, files: Files | None = None, pod: str = ""
-) -> program.Launch:
+) -> Launch:
     """A launch over the claim in `root`."""
     used = engine or FakeEngine(video_id=request.video.id)
 
@@ -158,7 +164,7 @@ def launch_of(
     def opened() -> Iterator[FakeEngine]:
         yield used
 
-    return program.Launch(
+    return Launch(
         request=request,
         root=root,
         pod=pod or f"pod-{request.subscription.name}-{request.launch}",

@@ -56,6 +56,13 @@ class Layout(StrEnum):
     """Folder/Title [id].mp4"""
 
 
+class FollowUpKind(StrEnum):
+    """What may be added to a video that stands on the volume already."""
+
+    THUMBNAIL = "Thumbnail"
+    """The site had none that could be used when the video was downloaded."""
+
+
 class SubscriptionRef(Message):
     """The Subscription a Job works for: owns the Job's state folder on the claim."""
 
@@ -103,6 +110,8 @@ class DownloadRequest(Message):
     subscription: SubscriptionRef
     video: VideoRef
     launch: Annotated[int, Field(ge=1)]
+    follow_up: FollowUpKind | None = None
+    """The video is there: only this is added to it. None: the video is downloaded."""
     source_title: str | None = None
     """The channel's or playlist's title: names the folder where the video's own channel is not told."""
     media: MediaWish = MediaWish()
@@ -164,6 +173,8 @@ class DownloadResult(Message):
     duration_seconds: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     retry_at: int | None = None
     """Unix seconds; with NotYet, when the site says it will be ready; with RateLimited, when it may be asked again."""
+    follow_up: FollowUpKind | None = None
+    """What is wanted beside the video and could not be had: worth another look later. Set with Published."""
     volume_id: Annotated[str, Field(max_length=MAX_VOLUME_ID)] | None = None
     """Marker found or made on the claim. Set in whatever outcome once the volume was probed: it answers."""
     cookies_used: bool = False

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     PUBLISHED = "Published", OutcomeClass.PUBLISHED
     ALREADY_PUBLISHED = "AlreadyPublished", OutcomeClass.PUBLISHED
     """The file stood there already: the site was not asked for media."""
+    STILL_MISSING = "StillMissing", OutcomeClass.PUBLISHED
+    """Of a follow-up: the video stands, and the site still has not what should be added to it."""
 
     # It will never be had.
     VIDEO_REMOVED = "VideoRemoved", OutcomeClass.TERMINAL
@@ -36,6 +38,8 @@ class Reason(StrEnum):
     COPYRIGHT = "Copyright", OutcomeClass.TERMINAL
     PAYMENT = "Payment", OutcomeClass.TERMINAL
     DRM = "Drm", OutcomeClass.TERMINAL
+    FILE_GONE = "FileGone", OutcomeClass.TERMINAL
+    """Of a follow-up: the video that it should add to stands no more where it was put. The site was not asked."""
     SOURCE_GONE = "SourceGone", OutcomeClass.TERMINAL
     """The channel or playlist itself: does not exist, was terminated, leads to the site's home page."""
 

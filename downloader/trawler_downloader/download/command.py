@@ -17,6 +17,7 @@ from trawler_downloader.download import program
 from trawler_downloader.download.check import check
 from trawler_downloader.download.engine import ENGINE_VERSION, open_engine
 from trawler_downloader.download.errors import LaunchError, TerminatedError
+from trawler_downloader.download.launch import Launch
 from trawler_downloader.download.progress import ProgressReporter
 from trawler_downloader.download.report import report, result_of
 from trawler_downloader.download.settings import Settings, request_of, settings_of
@@ -104,7 +105,7 @@ def _launch(
         trust_file(settings.ca_file if request.ca_bundle else None)
     staging = own_folder(ClaimPaths(settings.library, request.subscription), request, settings.pod)
     watch = Watch(request.stall_timeout_seconds, settings.library, staging, stopped)
-    launch = program.Launch(
+    launch = Launch(
         request=request,
         root=settings.library,
         pod=settings.pod,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -81,7 +81,7 @@ class _Downloader(yt_dlp.YoutubeDL):  # type: ignore[misc]
 
 
 class YtDlp:
-    """One video. See `program.Engine` for what the methods promise."""
+    """One video. See `launch.Engine` for what the methods promise."""
 
     def __init__(self, request: DownloadRequest, progress: ProgressReporter, watch: Watch, access: SiteAccess) -> None:
         self._request = request
@@ -149,10 +149,9 @@ class YtDlp:
         with self._watch.over("ffprobe looks at the file"):
             verify(media, self._facts, self._request.media)
 
-    def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
+    def sidecars(self, folder: Path, wanted: Collection[Sidecar]) -> tuple[StagedFile, ...]:
         """Thumbnail, description and info.json; what cannot be had is left out, it never costs the video."""
         assert self._facts is not None
-        wanted = self._request.media.sidecars
         made: list[StagedFile] = []
         if Sidecar.DESCRIPTION in wanted:
             made.append(_write(folder, Role.DESCRIPTION, self._facts.description.encode()))

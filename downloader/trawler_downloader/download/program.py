@@ -6,98 +6,30 @@ Everything with an outside is passed in, so this reads as the specification of a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
-from trawler_downloader.contract.download import DownloadRequest, DownloadResult, StepTimes
+from trawler_downloader.contract.download import DownloadResult, StepTimes
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.progress import Phase
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError, raise_volume_error
-from trawler_downloader.download.files import Files
+from trawler_downloader.download.follow_up import follow_up
+from trawler_downloader.download.launch import Launch, result_of
 from trawler_downloader.download.probe import LARGE_BYTES, probe
-from trawler_downloader.download.publish import Publisher
-from trawler_downloader.download.reservations import Reservations, library_folder
+from trawler_downloader.download.reservations import library_folder
 from trawler_downloader.download.staging import Heartbeat, clear, open_staging, read_record, sweep, sweep_earlier
 from trawler_downloader.download.volume import identify
-from trawler_downloader.library.manifest import Manifest, Role, StagedFile, StagingRecord, VideoFacts, encode
+from trawler_downloader.library.manifest import Role, StagedFile, StagingRecord, encode
 from trawler_downloader.library.space import below_floor, no_room
-from trawler_downloader.library.state import RECORD, ClaimPaths
+from trawler_downloader.library.state import RECORD
 
 LOG = logging.getLogger(__name__)
 
 
-class Engine(Protocol):
-    """One video at its site. Its methods raise LaunchError, and OSError for the disk."""
-
-    @property
-    def version(self) -> str:
-        """Of what does the downloading."""
-
-    def describe(self) -> VideoFacts:
-        """What the site tells. Raises NotYet for what is not there yet; downloads nothing."""
-
-    def announced_bytes(self) -> int | None:
-        """Of all streams of the described video together; None where the site does not say."""
-
-    def copies(self) -> int:
-        """How many times the described video is in the folder at once, at most, while `fetch` puts it together."""
-
-    def fetch(self, folder: Path) -> Path:
-        """Downloads into the folder and returns the finished media file."""
-
-    def verify(self, media: Path) -> None:
-        """Raises Transient when the file is not what the site announced."""
-
-    def sidecars(self, folder: Path) -> tuple[StagedFile, ...]:
-        """Makes the files beside the media file that are wanted and can be had, in the folder."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One launch with all it needs of the outside."""
-
-    request: DownloadRequest
-    root: Path
-    """Where the claim is mounted."""
-    pod: str
-    """The pod's uid: no two launches have the same."""
-    engine: Callable[[], AbstractContextManager[Engine]]
-    now: Callable[[], float]
-    """Unix seconds."""
-    report: Callable[[Phase], None]
-    """Told when a phase begins."""
-    probed: Callable[[str], None] = lambda _volume_id: None
-    """Told the volume's id once the volume has proved to take files."""
-    files: Files = field(default_factory=Files)
-
-    @property
-    def paths(self) -> ClaimPaths:
-        """Paths on the claim."""
-        return ClaimPaths(self.root, self.request.subscription)
-
-    @property
-    def publisher(self) -> Publisher:
-        """Publishes this launch's video."""
-        return Publisher(self.files, self.paths, self.request.video, self.now)
-
-    def reservations(self, folder: PurePosixPath) -> Reservations:
-        """The claims of this launch's video in that folder."""
-        return Reservations(
-            self.files,
-            self.paths,
-            self.request.video.key,
-            self.request.media.type,
-            self.request.library.layout,
-            folder,
-        )
-
-
 def run(launch: Launch) -> DownloadResult:
-    """Both commands, back to back."""
+    """Both commands, back to back; of a video that stands there already, what is to be added to it."""
+    if launch.request.follow_up is not None:
+        return follow_up(launch)
     return fetch(launch) or publish(launch)
 
 
@@ -135,7 +67,7 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
     landed = launch.publisher.settle()
     if landed is not None:
         sweep_earlier(files, launch.paths, request)
-        return _result(landed, volume_id, already=True)
+        return result_of(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
     staging = open_staging(files, launch.paths, request, launch.pod)
     sweep_earlier(files, launch.paths, request)
     if read_record(staging, request) is not None:
@@ -178,7 +110,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
                 shared = launch.publisher.adopt(facts, known, request.launch, engine.version)
                 if shared is not None:
                     files.remove_tree(staging)
-                    return _result(shared, volume_id, already=True)
+                    return result_of(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
             room = files.room(launch.root)
             problem = no_room(room, request.min_free_bytes, engine.announced_bytes(), engine.copies())
             if problem is not None:
@@ -190,7 +122,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
             engine.verify(media)
             verified = launch.now()
             launch.report(Phase.PROCESSING)
-            sidecars = engine.sidecars(staging)
+            sidecars = engine.sidecars(staging, request.media.sidecars)
         for file in (media, *(staging / sidecar.name for sidecar in sidecars)):
             # Before the record says that it is whole: after a power failure it is all that the next launch looks at.
             files.sync_file(file)
@@ -215,7 +147,7 @@ def _publish(launch: Launch) -> DownloadResult:
     volume_id = identify(launch.files, launch.paths, request.volume_id)
     landed = launch.publisher.settle()
     if landed is not None:
-        return _result(landed, volume_id, already=True)
+        return result_of(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
     staging = open_staging(launch.files, launch.paths, request, launch.pod)
     record = read_record(staging, request)
     if record is None:
@@ -229,22 +161,6 @@ def _publish(launch: Launch) -> DownloadResult:
         shared = launch.publisher.adopt(record.facts, placement, request.launch, record.engine)
         if shared is not None:  # another Subscription landed it while this one downloaded
             launch.files.remove_tree(staging)
-            return _result(shared, volume_id, already=True)
+            return result_of(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
         manifest = launch.publisher.publish(record, staging, placement, request.launch)
-    return _result(manifest, volume_id, already=False)
-
-
-def _result(manifest: Manifest, volume_id: str, *, already: bool) -> DownloadResult:
-    media = manifest.media
-    return DownloadResult(
-        outcome=OutcomeClass.PUBLISHED,
-        reason=Reason.ALREADY_PUBLISHED if already else Reason.PUBLISHED,
-        path=media.path,
-        bytes=media.bytes,
-        title=manifest.title,
-        published_date=None if manifest.published is None else manifest.published.isoformat(),
-        duration_seconds=manifest.duration_seconds,
-        volume_id=volume_id,
-        engine=manifest.engine,
-        times=manifest.times,
-    )
+    return result_of(request, manifest, volume_id, Reason.PUBLISHED)

@@ -28,6 +28,7 @@ from trawler_downloader.library.manifest import (
     decode_manifest,
     encode,
 )
+from trawler_downloader.library.names import fold
 from trawler_downloader.library.nfo import episode_nfo, movie_nfo, show_nfo
 from trawler_downloader.library.state import ClaimPaths
 
@@ -76,19 +77,34 @@ class Publisher:
         if media is None:
             return None
         landed = [LandedFile(role=Role.MEDIA, path=str(media), bytes=(self._paths.root / media).stat().st_size)]
-        landed += [
-            LandedFile(
-                role=role,
-                path=str(path.relative_to(self._paths.root)),
-                bytes=path.stat().st_size,
-            )
-            for path in siblings(self._paths.root, placement.stem)
-            for role, suffix in SUFFIXES.items()
-            if path.name == placement.stem.name + suffix
-        ]
+        landed += self._sidecars_of(placement.stem)
         manifest = _manifest(record_facts, placement, self._video, launch, engine, tuple(landed))
         self._write(manifest.model_copy(update={"committed": True}))
         return manifest
+
+    def land_beside(self, manifest: Manifest, file: StagedFile, staging: Path) -> None:
+        """Gives a staged file its final name beside a landed video, by one rename.
+
+        Raises:
+            LaunchError: Environment, the video's folder leads out of the claim.
+        """
+        stem = PurePosixPath(manifest.media.path).with_suffix("")
+        target = self._paths.root / stem.with_name(stem.name + SUFFIXES[file.role])
+        self._stay_inside(target.parent)
+        self._files.sync_file(staging / file.name)
+        self._files.move(staging / file.name, target)
+        self._files.sync_folder(target.parent)
+
+    def note_siblings(self, manifest: Manifest, launch: int) -> Manifest:
+        """The manifest of a landed video with the sidecars that stand beside it and that it did not name yet."""
+        known = {file.role for file in manifest.files}
+        stem = PurePosixPath(manifest.media.path).with_suffix("")
+        found = tuple(file for file in self._sidecars_of(stem) if file.role not in known)
+        if not found:
+            return manifest
+        noted = manifest.model_copy(update={"files": (*manifest.files, *found), "launch": launch})
+        self._write(noted)
+        return noted
 
     def publish(self, record: StagingRecord, staging: Path, placement: Placement, launch: int) -> Manifest:
         """Gives the staged files their final names.
@@ -118,6 +134,15 @@ class Publisher:
         ).model_copy(update={"staging": staging.name, "times": record.times})
         self._write(manifest)
         return self._finish(manifest)
+
+    def _sidecars_of(self, stem: PurePosixPath) -> list[LandedFile]:
+        """The files that stand beside a media file and bear its stem, each with what it is for."""
+        return [
+            LandedFile(role=role, path=str(path.relative_to(self._paths.root)), bytes=path.stat().st_size)
+            for path in siblings(self._paths.root, stem)
+            for role, suffix in SUFFIXES.items()
+            if fold(path.name) == fold(stem.name + suffix)
+        ]
 
     def _finish(self, manifest: Manifest) -> Manifest:
         """Renames what is still staged, the media file last, and commits."""

@@ -72,7 +72,7 @@ def plain(video_id: str, subscription: str) -> DownloadRequest:
 
 def bare(**fields: object) -> FakeEngine:
     engine = FakeEngine(**fields)  # type: ignore[arg-type]
-    engine.sidecars = lambda _folder: ()  # type: ignore[method-assign]
+    engine.sidecars = lambda _folder, _wanted: ()  # type: ignore[method-assign]
     return engine
 
 

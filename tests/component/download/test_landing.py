@@ -41,7 +41,7 @@ def plain(video_id="aaaaaaaaaaa", **fields):
 def bare(video_id="aaaaaaaaaaa", **fields):
     """An engine that makes no sidecars."""
     engine = FakeEngine(video_id=video_id, **fields)
-    engine.sidecars = lambda _folder: ()
+    engine.sidecars = lambda _folder, _wanted: ()
     return engine
 
 

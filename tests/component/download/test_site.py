@@ -15,9 +15,10 @@ import pytest
 from component.aftermath import A_MINUTE, NONE, Fate, prove
 from component.download_job import VIDEO, Job, job_on
 from component.lister_harness import Standin
-from trawler_downloader.contract.download import Layout, LibraryPlace, MediaType, MediaWish, Sidecar
+from trawler_downloader.contract.download import FollowUpKind, Layout, LibraryPlace, MediaType, MediaWish, Sidecar
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_downloader.contract.progress import Phase, Progress
+from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.media import probe
 
 pytestmark = pytest.mark.image
@@ -164,6 +165,22 @@ def test_a_thumbnail_that_cannot_be_had_does_not_cost_the_video(job):
     ended = job.run(job.request(media=MediaWish(sidecars=(Sidecar.THUMBNAIL,))))
     assert ended.code == 0, ended.log
     assert [Path(name).suffix for name in job.tree()] == [".mp4"]
+    assert ended.told.follow_up is FollowUpKind.THUMBNAIL
+
+
+def test_a_thumbnail_that_came_late_is_added(job):
+    wish = MediaWish(sidecars=(Sidecar.THUMBNAIL,))
+    job.site.fault("status", times=None, status=404, endpoint="thumbnail")
+    job.run(job.request(media=wish))
+    still = job.run(job.request(media=wish, follow_up=FollowUpKind.THUMBNAIL))
+    assert (still.told.reason, still.told.follow_up) == (Reason.STILL_MISSING, FollowUpKind.THUMBNAIL), still.log
+    job.site.site.faults.remove()
+    added = job.run(job.request(media=wish, follow_up=FollowUpKind.THUMBNAIL))
+    assert (added.told.reason, added.told.follow_up) == (Reason.PUBLISHED, None), added.log
+    (picture,) = [job.library / name for name in job.tree() if name.endswith("-thumb.jpg")]
+    thumbnail = probe(picture)
+    assert thumbnail is not None
+    assert thumbnail.video == ("mjpeg",)
 
 
 def slow_download(job: Job) -> subprocess.Popen[str]:
