@@ -85,6 +85,8 @@ class EventReason(StrEnum):
     """Listed, and never to be downloaded: their URLs or ids fit in no ledger."""
     DOWNLOAD_CREATED = "DownloadCreated"
     VIDEO_PUBLISHED = "VideoPublished"
+    FOLLOW_UP_ENDED = "FollowUpEnded"
+    """A launch for what should be added to a video that stands on the volume."""
     DOWNLOAD_FAILED = "DownloadFailed"
     DOWNLOAD_DEFERRED = "DownloadDeferred"
     JOB_NOT_STARTING = "JobNotStarting"
@@ -305,6 +307,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             EventReason.DOWNLOAD_CREATED: "created Job {job} for {video}, launch {launch}",
             EventReason.VIDEO_PUBLISHED: "{video} stands at {path}",
+            EventReason.FOLLOW_UP_ENDED: "{what}: {detail}",
             EventReason.DOWNLOAD_FAILED: "{video} will be tried again at {until}: {detail}",
             EventReason.DOWNLOAD_DEFERRED: "{video} waits until {until}: {detail}",
             EventReason.JOB_NOT_STARTING: "Job {job} does not start: {detail}",

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON, ledger_entry
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.ledger.backlog import Backlog, Rank, is_eligible, rank_of
-from trawler_operator.domain.ledger.entry import Found, LaunchTimes, LedgerEntry
+from trawler_operator.domain.ledger.entry import FollowUp, Found, LaunchTimes, LedgerEntry
 from trawler_operator.domain.pauses import LONGEST_WAIT
 from trawler_operator.domain.sites import site_of
 
@@ -35,6 +36,12 @@ def revivable(built_from: str | None, **fields: Any) -> LedgerEntry:
     return ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.CONFIGURATION, built_from=built_from, **fields)
 
 
+def followed_up(at: datetime, claimed: datetime | None = None, **fields: Any) -> LedgerEntry:
+    """A video on disk, to which something is still to be added."""
+    follow_up = FollowUp(FollowUpKind.THUMBNAIL, at, claimed=claimed)
+    return ledger_entry(LedgerState.SUCCEEDED, follow_up=follow_up, **fields)
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
@@ -51,6 +58,9 @@ def revivable(built_from: str | None, **fields: Any) -> LedgerEntry:
         ),
         pytest.param(ledger_entry(LedgerState.RUNNING), False, id="running"),
         pytest.param(ledger_entry(LedgerState.SUCCEEDED), False, id="on disk"),
+        pytest.param(followed_up(NOON), True, id="on disk, its follow-up is due"),
+        pytest.param(followed_up(LATER), False, id="on disk, its follow-up is not due"),
+        pytest.param(followed_up(NOON, claimed=NOON), False, id="on disk, its follow-up is under way"),
         pytest.param(ledger_entry(LedgerState.SKIPPED), False, id="not wanted"),
         pytest.param(ledger_entry(LedgerState.DEAD_LETTER, outcome=OutcomeClass.TERMINAL), False, id="given up"),
         pytest.param(revivable("b"), False, id="same spec"),
@@ -101,6 +111,7 @@ def test_order_of_turns() -> None:
         pytest.param(
             ledger_entry(LedgerState.FAILED, found=Found.BACK_CATALOGUE), Rank.BACK_CATALOGUE, id="the same, failed"
         ),
+        pytest.param(followed_up(NOON, found=Found.UPLOAD), Rank.FOLLOW_UP, id="something is to be added to it"),
     ],
 )
 def test_rank(entry: LedgerEntry, rank: Rank) -> None:
@@ -116,8 +127,10 @@ def test_ranks_go_before_age() -> None:
         "upload": ledger_entry(LedgerState.PENDING, seq=1, found=Found.UPLOAD),
         "later upload": ledger_entry(LedgerState.PENDING, seq=2, found=Found.UPLOAD),
         "old": ledger_entry(LedgerState.PENDING, seq=10, found=Found.BACK_CATALOGUE),
+        "on disk": followed_up(NOON, seq=11, found=Found.UPLOAD),
     }
-    assert backlog(waiting).turns("a", NOON, ALL) == {SITE: ["later upload", "upload", "window", "failed", "old"]}
+    in_turn = ["later upload", "upload", "window", "failed", "old", "on disk"]
+    assert backlog(waiting).turns("a", NOON, ALL) == {SITE: in_turn}
 
 
 def test_sites_take_the_turn_of_their_first() -> None:
@@ -142,7 +155,7 @@ def test_next_retry() -> None:
     }
     ahead = {
         "tomorrow": ledger_entry(LedgerState.WAITING, retry_at=LATER + timedelta(days=1)),
-        "soon": ledger_entry(LedgerState.FAILED, retry_at=LATER),
+        "soon": followed_up(LATER),
     }
     assert backlog(due | ahead).next_retry("a", NOON) == LATER
     assert backlog(due).next_retry("a", NOON) is None
@@ -154,6 +167,8 @@ def test_what_was_taken_out_has_no_turn() -> None:
         "queued": ledger_entry(LedgerState.PENDING),
         "due": ledger_entry(LedgerState.FAILED, retry_at=NOON),
         "put off": ledger_entry(LedgerState.FAILED, retry_at=LATER),
+        "on disk": followed_up(LATER),
+        "under way": followed_up(NOON, claimed=NOON),
         "revived": revivable("a"),
         "given up under this spec": revivable("b"),
     }
@@ -204,7 +219,8 @@ NEAR = st.integers(-3, 3).map(lambda hours: NOON + timedelta(hours=hours))
 FAR = NEAR.map(lambda time: time + LONGEST_WAIT)
 HOURS = NEAR | FAR | FAR.map(lambda time: time + LONGEST_WAIT)
 """Close to each other, and as far apart as nothing is put off."""
-ENTRIES = st.builds(
+FOLLOW_UPS = st.builds(followed_up, HOURS, claimed=st.none() | HOURS, seq=st.integers(0, 5))
+ENTRIES = FOLLOW_UPS | st.builds(
     ledger_entry,
     st.sampled_from([LedgerState.PENDING, LedgerState.WAITING, LedgerState.DEAD_LETTER, LedgerState.RUNNING]),
     seq=st.integers(0, 5),
@@ -243,11 +259,10 @@ def _compare(kept: Backlog, present: Mapping[str, LedgerEntry], digest: str, now
     assert list(kept.turns(digest, now, ALL).items()) == list(by_site.items())
     for site, keys in by_site.items():
         assert sorted(kept.probes(site, ALL)) == sorted(keys)
-    ahead = [
-        entry.retry_at
+    times = [
+        entry.follow_up.at if entry.follow_up is not None else entry.retry_at
         for entry in present.values()
-        if entry.retry_at is not None
-        and now < entry.retry_at <= now + LONGEST_WAIT
-        and entry.state in {LedgerState.PENDING, LedgerState.WAITING}
+        if entry.state in {LedgerState.PENDING, LedgerState.WAITING, LedgerState.SUCCEEDED} and not entry.is_claimed
     ]
+    ahead = [at for at in times if at is not None and now < at <= now + LONGEST_WAIT]
     assert kept.next_retry(digest, now) == min(ahead, default=None)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON, ledger_entry
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.ledger.codec import (
@@ -21,7 +22,7 @@ from trawler_operator.domain.ledger.codec import (
     decode_entry,
     encode_entry,
 )
-from trawler_operator.domain.ledger.entry import Found, LaunchTimes, LedgerEntry, Sighting
+from trawler_operator.domain.ledger.entry import FollowUp, Found, LaunchTimes, LedgerEntry, Sighting
 
 FULL = ledger_entry(
     LedgerState.SUCCEEDED,
@@ -43,6 +44,7 @@ FULL = ledger_entry(
     found=Found.BACK_CATALOGUE,
     also_in=(Sighting("youtubetab.UCnumber.streams", 9), Sighting("youtubetab.PLnumber", 12)),
     times=LaunchTimes(NOON, NOON, NOON, NOON, NOON, NOON),
+    follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON + timedelta(days=1), tries=2, claimed=NOON),
 )
 
 
@@ -92,6 +94,13 @@ def test_long_url_is_kept() -> None:
     assert (entry.url, None) == (decoded.url, decoded.title)
 
 
+def test_a_video_that_a_hand_asks_for_again() -> None:
+    """Another state in the line is enough: what was to be added to the old file is forgotten with it."""
+    value = {**json.loads(encode_entry(FULL)), "state": "Pending"}
+    decoded = decode_entry(json.dumps(value))
+    assert (decoded.state, decoded.follow_up) == (LedgerState.PENDING, None)
+
+
 def test_too_long_at_all() -> None:
     """A value that a hand made longer than the operator ever does is not read: it is reported, and left alone."""
     with pytest.raises(InvalidEntryError, match="4096"):
@@ -129,6 +138,9 @@ def test_a_path_of_one_long_name() -> None:
         pytest.param({"addedAt": "0001-01-01T00:00:00+05:00"}, "addedAt", id="a time before all clocks"),
         pytest.param({"retryAt": "9999-12-31T23:59:59-05:00"}, "retryAt", id="a time after all clocks"),
         pytest.param({"launches": 0, "state": "Running"}, "launches", id="running without a launch"),
+        pytest.param({"launches": 0}, "launches", id="a follow-up under way without a launch"),
+        pytest.param({"followUp": {"kind": "Poster", "at": "2026-11-21T12:00:00Z"}}, "kind", id="unknown follow-up"),
+        pytest.param({"followUp": {"kind": "Thumbnail"}}, "followUp.at", id="a follow-up without a time"),
     ],
 )
 def test_broken_values(change: dict[str, object], said: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from builders import ledger_entry
+from builders import NOON, ledger_entry
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
 from trawler_operator.domain.ledger.annotations import MAX_NAMES
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, Found, LedgerEntry, Sighting
+from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, FollowUp, Found, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.ledger import (
     MAX_STARTED_SOURCES,
@@ -41,6 +42,23 @@ def apply(ledger: Ledger, changes: Changes) -> list[ShardWrite]:
 def stored(writes: list[ShardWrite]) -> list[Shard]:
     """The shards that these creations left."""
     return [Shard(write.number, "1", write.data, write.annotations) for write in writes]
+
+
+def test_a_follow_up_comes_and_goes_without_a_change_of_what_is_counted() -> None:
+    """Its entry is rewritten, the video is one: on disk, with its bytes, among the last that were downloaded."""
+    ledger = Ledger()
+    plain = ledger_entry(LedgerState.SUCCEEDED, bytes=10, path="a.mp4")
+    due = replace(plain, follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON))
+    under_way = replace(due, follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON, claimed=NOON))
+    seen = []
+    for entry in (due, under_way, plain):
+        apply(ledger, Changes({"youtube.a": entry}))
+        shown = [ended.key for ended in ledger.recent_successes()]
+        assert (ledger.counts[LedgerState.SUCCEEDED], ledger.total_bytes, shown) == (1, 10, ["youtube.a"])
+        seen.append((set(ledger.active), set(ledger.running())))
+    assert seen == [({"youtube.a"}, set()), ({"youtube.a"}, {"youtube.a"}), (set(), set())]
+    ledger.drop(0)
+    assert ledger.total_bytes == 0
 
 
 def test_first_run_in_one_write() -> None:

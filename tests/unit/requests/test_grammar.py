@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from builders import NOON, ledger_entry
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.api.status import MAX_KEY, HandledRequest, LastHandled
-from trawler_operator.domain.ledger.entry import Found
+from trawler_operator.domain.ledger.entry import FollowUp, Found
 from trawler_operator.domain.pauses import FOREVER
 from trawler_operator.domain.requests.grammar import (
     STATES,
@@ -191,6 +193,25 @@ def test_skip_and_cancel(verb: Verb, state: LedgerState, reason: str) -> None:
 
     assert (entry.state, entry.reason, entry.launches, entry.retry_at) == (SKIPPED, reason, 2, None)
     assert f"{verb.annotation} 7" in str(entry.message)
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "expected"),
+    [
+        pytest.param(Verb.CANCEL, "7;keys=a", True, id="cancelled by its key"),
+        pytest.param(Verb.CANCEL, "7;state=Running", False, id="all that runs is cancelled"),
+        pytest.param(Verb.CANCEL, "7;keys=a;state=Pending", False, id="cancelled if it waits"),
+        pytest.param(Verb.SKIP, "7;keys=a", False, id="skipped"),
+        pytest.param(Verb.RETRY, "7;keys=a", False, id="tried again"),
+    ],
+)
+def test_a_follow_up_is_cancelled_by_its_key_alone(verb: Verb, value: str, expected: bool) -> None:
+    """Its video stands, and no other request is about it."""
+    entry = ledger_entry(LedgerState.SUCCEEDED, follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON))
+    asked = parse_request(verb, value)
+    assert asked.is_for(entry) is expected
+    if expected:
+        assert carry_out(asked, entry) == replace(entry, follow_up=None)
 
 
 def test_mark() -> None:

@@ -13,7 +13,7 @@ _SITE_ANSWERED = frozenset({OutcomeClass.TERMINAL, OutcomeClass.NOT_YET, Outcome
 _UNCLEAR = frozenset({OutcomeClass.TRANSIENT, OutcomeClass.CONFIGURATION})
 _UNUSABLE_COOKIES = frozenset({Reason.COOKIES_MISSING, Reason.COOKIES_MALFORMED})
 """The site was not asked, or was not asked again with the cookies: we stopped, and the site gave no answer."""
-_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {Reason.ALREADY_PUBLISHED}
+_SITE_NOT_ASKED = _UNUSABLE_COOKIES | {Reason.ALREADY_PUBLISHED, Reason.FILE_GONE}
 _UNCLEAR_REASONS = _UNUSABLE_COOKIES | VIDEO_REASONS
 """The next video of the queue may also end like this after its site was asked."""
 

@@ -33,7 +33,7 @@ _Job = Mapping[str, Any]
 
 
 class LaunchAction(StrEnum):
-    """What to do about a Running entry."""
+    """What to do about an entry that a launch has claimed."""
 
     CREATE = "create"
     """The Job does not exist: create it under the same name."""
@@ -46,7 +46,7 @@ class LaunchAction(StrEnum):
 
 
 def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
-    """What to do about a Running entry, given the Job of its launch.
+    """What to do about a claimed entry, given the Job of its launch.
 
     Args:
         job: the Job as the API server has it now; None if there is none of that name.
@@ -60,10 +60,12 @@ def judge_launch(job: _Job | None, uid: str) -> LaunchAction:
 
 
 def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
-    """The entry with its next launch claimed.
+    """The entry with its next launch claimed: of a video that stands on the volume, for its follow-up.
 
     `outcome` keeps how the last launch ended: endings of one class in a row make pauses longer.
     """
+    if entry.follow_up is not None:
+        return replace(entry, launches=entry.launches + 1, follow_up=replace(entry.follow_up, claimed=now))
     return replace(
         entry,
         state=LedgerState.RUNNING,
@@ -77,6 +79,8 @@ def claim(entry: LedgerEntry, now: datetime) -> LedgerEntry:
 
 def give_back(entry: LedgerEntry) -> LedgerEntry:
     """The entry without its claim, for a launch whose Job does not exist. The launch's number is not used again."""
+    if entry.follow_up is not None:
+        return replace(entry, follow_up=replace(entry.follow_up, claimed=None))
     return replace(entry, state=LedgerState.PENDING)
 
 
@@ -108,4 +112,4 @@ def _is_settled(job: _Job, entries: Mapping[str, LedgerEntry]) -> bool:
     launch = annotated_number(job, labels.LAUNCH_ANNOTATION)
     if entry is None or launch is None:
         return False
-    return launch < entry.launches or (launch == entry.launches and entry.state is not LedgerState.RUNNING)
+    return launch < entry.launches or (launch == entry.launches and not entry.is_claimed)

@@ -125,6 +125,7 @@ def _request(
             source=entry.source,
         ),
         launch=launch,
+        follow_up=entry.follow_up.kind if entry.follow_up is not None else None,
         source_title=cut_characters(source_title, MAX_TITLE) if source_title else None,
         media=MediaWish(
             type=spec.media.type,

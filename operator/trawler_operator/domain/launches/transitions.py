@@ -16,6 +16,8 @@
 Jitter makes each pause up to a fifth longer. Pauses grow with the number of endings of the same class in a row
 (`deferrals`); an ending of another class starts anew. An ending whose message holds one of `spec.retry.fatalErrors`
 makes the video a DeadLetter at once. An ending that costs no try because it says nothing about the video never does.
+
+The ending of a follow-up leaves the entry Succeeded (see `follow_ups`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from trawler_operator.api.reasons import EndReason, message
 from trawler_operator.api.spec import Retry
 from trawler_operator.api.times import from_unix
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
+from trawler_operator.domain.launches.follow_ups import plan, settle_follow_up
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.pauses import (
     DEFERRED_PAUSES,
@@ -58,7 +61,7 @@ def settle(
 
     Args:
         key: the video's key; the jitter depends on it.
-        entry: the entry as it is, Running.
+        entry: the entry as it is, with the launch claimed.
         observed: how the launch ended.
         retry: `spec.retry`.
         built_from: digest of the spec that the Job was built from. After a Configuration ending, a spec with another
@@ -69,6 +72,8 @@ def settle(
             more likely the site's trouble than the video's. Such trouble may last for many probes and must not use up
             the tries of a whole queue.
     """
+    if entry.follow_up is not None:
+        return settle_follow_up(key, entry, entry.follow_up, observed, now)
     entry = _with_report(entry, observed, claim, now)
     fatal = _fatal_text(observed, retry)
     if fatal is not None:
@@ -76,7 +81,7 @@ def settle(
         return replace(entry, state=LedgerState.DEAD_LETTER, reason=EndReason.FATAL_ERROR.value, message=text)
     match observed.outcome:
         case OutcomeClass.PUBLISHED:
-            return replace(entry, state=LedgerState.SUCCEEDED)
+            return replace(entry, state=LedgerState.SUCCEEDED, follow_up=plan(key, observed.result, now))
         case OutcomeClass.TERMINAL:
             return replace(entry, state=LedgerState.DEAD_LETTER)
         case OutcomeClass.CONFIGURATION:

@@ -1,7 +1,8 @@
 """The videos that wait for a launch, and their order. Pure: the clock is passed in.
 
-An entry may be claimed when it is queued, when its time has come, or when a changed spec revives it. The order is kept
-as entries come and go, so that a pass over 100,000 entries looks at the few that it may launch:
+An entry may be claimed when it is queued, when its time or that of its follow-up has come, or when a changed spec
+revives it. The order is kept as entries come and go, so that a pass over 100,000 entries looks at the few that it may
+launch:
 
 - *ready* entries are kept by site, in the order of their `Rank`, the newest first within each rank;
 - *timed* entries are kept by their `retry_at` and are ready from that time on;
@@ -46,6 +47,8 @@ class Rank(IntEnum):
     """Failed before, or not available to us at the last look, and so most likely not available now."""
     BACK_CATALOGUE = 3
     """Older than all videos known of its source."""
+    FOLLOW_UP = 4
+    """On the volume; only something beside it is missing."""
 
 
 def rank_of(entry: LedgerEntry) -> Rank:
@@ -53,6 +56,8 @@ def rank_of(entry: LedgerEntry) -> Rank:
 
     A video that only waited for its announced time is no second look: no Job has looked at it yet.
     """
+    if entry.follow_up is not None:
+        return Rank.FOLLOW_UP
     if entry.found is Found.BACK_CATALOGUE:
         return Rank.BACK_CATALOGUE
     looked_at = entry.state is LedgerState.WAITING and (
@@ -82,9 +87,17 @@ def is_eligible(entry: LedgerEntry, digest: str | None, now: datetime | None) ->
     """
     if entry.waits_for_new_spec:
         return entry.built_from != digest
-    if entry.state not in _WAITING or entry.retry_at is None:
+    due = _due(entry)
+    if due is None:
         return entry.state in _WAITING
-    return now is not None and not now < entry.retry_at <= now + LONGEST_WAIT
+    return now is not None and not now < due <= now + LONGEST_WAIT
+
+
+def _due(entry: LedgerEntry) -> datetime | None:
+    """Before when the entry may not be claimed; None: that does not depend on the time."""
+    if entry.follow_up is not None:
+        return None if entry.is_claimed else entry.follow_up.at
+    return entry.retry_at if entry.state in _WAITING else None
 
 
 class Backlog:
@@ -106,8 +119,8 @@ class Backlog:
         place = _place(key, entry)
         if entry.waits_for_new_spec:
             self._bound.setdefault(entry.built_from, {})[key] = place
-        elif entry.state in _WAITING and entry.retry_at is not None:
-            insort(self._timed, (entry.retry_at, place))
+        elif (due := _due(entry)) is not None:
+            insort(self._timed, (due, place))
         if is_eligible(entry, self._digest, self._now):
             self._enter(place)
 
@@ -116,8 +129,8 @@ class Backlog:
         place = _place(key, entry)
         if entry.waits_for_new_spec:
             del self._bound[entry.built_from][key]
-        elif entry.state in _WAITING and entry.retry_at is not None:
-            del self._timed[bisect_left(self._timed, (entry.retry_at, place))]
+        elif (due := _due(entry)) is not None:
+            del self._timed[bisect_left(self._timed, (due, place))]
         if is_eligible(entry, self._digest, self._now):
             self._leave(place)
 

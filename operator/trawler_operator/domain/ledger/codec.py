@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.message import LARGEST
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
@@ -31,6 +33,7 @@ from trawler_operator.api.times import StoredTime, format_time
 from trawler_operator.domain.ledger.entry import (
     MAX_SIGHTINGS,
     NEVER_LAUNCHED,
+    FollowUp,
     Found,
     LaunchTimes,
     LedgerEntry,
@@ -64,6 +67,14 @@ class _Times(BaseModel):
     finished: StoredTime | None = None
 
 
+class _FollowUp(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    kind: FollowUpKind
+    at: StoredTime
+    tries: int = Field(default=0, ge=0, le=LARGEST)
+    claimed: StoredTime | None = None
+
+
 class _Value(BaseModel):
     """The JSON's shape. Fields that only a newer version knows are ignored and do not make a value invalid."""
 
@@ -94,12 +105,14 @@ class _Value(BaseModel):
     engine: str | None = None
     found: Found = Found.WINDOW
     times: _Times = _Times()
+    follow_up: _FollowUp | None = None
 
 
-_NAMES = tuple(name for name in _Value.model_fields if name != "times")
+_NAMES = tuple(name for name in _Value.model_fields if name not in {"times", "follow_up"})
 _SHARED = ("source", "extractor", "reason", "built_from", "engine", "claim")
 """Fields whose values thousands of entries have in common: each value is one string in memory for all of them."""
 _TIME_NAMES = tuple(_Times.model_fields)
+_FOLLOW_UP_NAMES = tuple(_FollowUp.model_fields)
 _ZERO_IS_ABSENT = frozenset({"launches", "failures", "deferrals", "extractor", "also_in"})
 
 
@@ -117,15 +130,20 @@ def decode_entry(text: str) -> LedgerEntry:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidEntryError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
-    if value.state is LedgerState.RUNNING and value.launches < 1:
-        raise InvalidEntryError("launches: a Running entry has had at least one launch")
     fields = {name: getattr(value, name) for name in _NAMES}
     for name in _SHARED:
         if fields[name] is not None:
             fields[name] = sys.intern(fields[name])
     fields["also_in"] = tuple(Sighting(source, seq) for source, seq in value.also_in.items())[-MAX_SIGHTINGS:]
     times = LaunchTimes(**{name: getattr(value.times, name) for name in _TIME_NAMES})
-    return LedgerEntry(**fields, times=times if times != NEVER_LAUNCHED else NEVER_LAUNCHED)
+    fields["times"] = times if times != NEVER_LAUNCHED else NEVER_LAUNCHED
+    if value.follow_up is not None and value.state is LedgerState.SUCCEEDED:
+        # A hand that sets another state, to have the video again, need not know of it.
+        fields["follow_up"] = FollowUp(**{name: getattr(value.follow_up, name) for name in _FOLLOW_UP_NAMES})
+    entry = LedgerEntry(**fields)
+    if entry.is_claimed and entry.launches < 1:
+        raise InvalidEntryError("launches: an entry with a claimed launch has had at least one")
+    return entry
 
 
 def encode_entry(entry: LedgerEntry) -> str:
@@ -177,8 +195,15 @@ def _dump(entry: LedgerEntry) -> str:
         if value is None or (name in _ZERO_IS_ABSENT and not value):
             continue
         document[to_camel(name)] = format_time(value) if isinstance(value, datetime) else value
-    times = {name: format_time(at) for name in _TIME_NAMES if (at := getattr(entry.times, name)) is not None}
-    if times:
+    if times := _dump_fields(entry.times, _TIME_NAMES):
         document["times"] = times
+    if entry.follow_up is not None:
+        document["followUp"] = _dump_fields(entry.follow_up, _FOLLOW_UP_NAMES)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _dump_fields(part: LaunchTimes | FollowUp, names: Iterable[str]) -> dict[str, Any]:
+    """A part of an entry, without what is absent or zero."""
+    values = {name: value for name in names if (value := getattr(part, name))}
+    return {name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}

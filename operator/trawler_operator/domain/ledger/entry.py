@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
@@ -63,6 +64,23 @@ NEVER_LAUNCHED = LaunchTimes()
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What is to be added to a video that stands on the volume.
+
+    Args:
+        kind: what is missing.
+        at: not before this time (UTC).
+        tries: launches that looked for it in vain.
+        claimed: when a launch was claimed for it that has not ended yet (UTC); None: none was.
+    """
+
+    kind: FollowUpKind
+    at: datetime
+    tries: int = 0
+    claimed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """What is known of a video.
 
@@ -94,7 +112,8 @@ class LedgerEntry:
         bytes: size of the media file.
         engine: yt-dlp's version in the last launch.
         found: when the video was found, relative to its source's first check.
-        times: when the steps of the last launch ended.
+        times: when the steps of the last launch ended; in the state Succeeded, of the launch that brought the video.
+        follow_up: in the state Succeeded, what is still to be added to the video.
     """
 
     state: LedgerState
@@ -123,6 +142,7 @@ class LedgerEntry:
     engine: str | None = None
     found: Found = Found.WINDOW
     times: LaunchTimes = NEVER_LAUNCHED
+    follow_up: FollowUp | None = None
 
     def shown(self, key: str) -> str:
         """The video as text for people: its title, if known, and its key, which requests take."""
@@ -136,7 +156,20 @@ class LedgerEntry:
     @property
     def is_active(self) -> bool:
         """Whether the entry may still change without a person's request. Active entries are kept in memory in full."""
-        return self.state in ACTIVE_STATES or self.waits_for_new_spec or self.was_listed_as_gone
+        waits = self.waits_for_new_spec or self.was_listed_as_gone or self.follow_up is not None
+        return self.state in ACTIVE_STATES or waits
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a launch was claimed that has not ended yet: for the video, or for what is to be added to it."""
+        return self.state is LedgerState.RUNNING or self.claimed_at is not None
+
+    @property
+    def claimed_at(self) -> datetime | None:
+        """When the launch was claimed that has not ended yet."""
+        if self.state is LedgerState.RUNNING:
+            return self.times.claimed
+        return self.follow_up.claimed if self.follow_up is not None else None
 
     @property
     def waits_for_new_spec(self) -> bool:

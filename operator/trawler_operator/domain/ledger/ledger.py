@@ -198,7 +198,7 @@ class Ledger:
         return self._successes.is_starved or self._failures.is_starved
 
     def running(self) -> dict[str, LedgerEntry]:
-        """Entries that a launch has claimed."""
+        """Entries that a launch has claimed, be it for what is to be added to a video that stands on the volume."""
         return dict(self._running)
 
     def waiting(self) -> Counter[str]:
@@ -346,11 +346,10 @@ class Ledger:
             self.backlog.put(key, entry)
         if entry.state is LedgerState.WAITING:
             self._waiting_reasons[entry.reason or NO_REASON] += 1
-        if entry.state is LedgerState.RUNNING:
+        if entry.is_claimed:
             self._running[key] = entry
-        elif entry.state is LedgerState.SUCCEEDED:
-            shard.bytes += entry.bytes or 0
-            self._bytes += entry.bytes or 0
+        if entry.state is LedgerState.SUCCEEDED:
+            self._count_bytes(number, entry.bytes or 0)
             self._successes.put(key, entry)
         elif entry.state in _FAILED:
             self._failures.put(key, entry)
@@ -361,7 +360,7 @@ class Ledger:
     def _remove(self, key: str) -> None:
         """Subtract a key from the totals, before its new entry is added.
 
-        The bytes stay: an entry that has succeeded is final, and nothing rewrites it.
+        The bytes go only with an entry that has a follow-up: nothing else rewrites an entry that has succeeded.
         """
         row = self._index.get(key)
         if row is None:
@@ -373,11 +372,17 @@ class Ledger:
             self.backlog.remove(key, entry)
             if entry.state is LedgerState.WAITING:
                 self._waiting_reasons[entry.reason or NO_REASON] -= 1
+            if entry.state is LedgerState.SUCCEEDED:
+                self._count_bytes(row.shard, -(entry.bytes or 0))
         self._running.pop(key, None)
         if (reason := self._dead_letters.pop(key, None)) is not None:
             self._dead_reasons[reason] -= 1
         self._successes.remove(key)
         self._failures.remove(key)
+
+    def _count_bytes(self, number: int, more: int) -> None:
+        self._shards[number].bytes += more
+        self._bytes += more
 
     def _forget(self, number: int) -> None:
         shard = self._shards[number]

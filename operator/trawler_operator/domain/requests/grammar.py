@@ -14,6 +14,7 @@ deleted and applied again.
 | skip | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
 | cancel | Running | Skipped, CancelledByUser; the Job is deleted |
 | cancel | Pending, Failed, Waiting, DeadLetter | Skipped, SkippedByUser |
+| cancel, by `keys=` alone | Succeeded, with a follow-up | Succeeded without it; its Job is deleted |
 """
 
 from __future__ import annotations
@@ -96,6 +97,9 @@ class Request:
 
     def is_for(self, entry: LedgerEntry) -> bool:
         """Whether the request is for an entry, whose key is one of `keys`."""
+        if entry.follow_up is not None:
+            is_by_key_alone = self.keys is not None and self.states == STATES[self.verb] and self.outcome is None
+            return self.verb is Verb.CANCEL and is_by_key_alone
         return entry.state in self.states and (self.outcome is None or entry.outcome is self.outcome)
 
 
@@ -169,6 +173,8 @@ def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
     if request.verb is Verb.RETRY:
         found = Found.BACK_CATALOGUE if entry.reason == SkipReason.BACK_CATALOGUE else entry.found
         return replace(queue_anew(entry), found=found)
+    if entry.follow_up is not None:
+        return replace(entry, follow_up=None)
     running = entry.state is LedgerState.RUNNING
     reason = SkipReason.CANCELLED_BY_USER if running else SkipReason.SKIPPED_BY_USER
     text = message(reason, annotation=request.verb.annotation, id=request.id)

@@ -22,6 +22,7 @@ from trawler_operator.domain.jobs.start_trouble import LOOK_AT_STARTING
 from trawler_operator.domain.launches.admission import Admission
 from trawler_operator.domain.launches.claims import LaunchAction, claim, give_back, judge_launch
 from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.launches.follow_ups import describe_launch
 from trawler_operator.domain.ledger.backlog import Rank, is_eligible, rank_of
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -182,7 +183,7 @@ class _Launching:
         returned: dict[str, LedgerEntry] = {}
         for video in missing:
             entry = ledger.active[video]
-            claimed = entry.times.claimed
+            claimed = entry.claimed_at
             is_fresh = claimed is not None and abs(subject.now - claimed) < CLAIM_GRACE
             route = subject.download_route(entry.url)
             gates = await self._pass_again(video, entry, route, is_fresh=is_fresh)
@@ -280,7 +281,9 @@ class _Launching:
         else:
             self._admission.created(subject.key, route)
             logger.info("created Job %s/%s for %s, launch %d", namespace, name, video, entry.launches)
-            text = message(EventReason.DOWNLOAD_CREATED, job=name, video=entry.shown(video), launch=entry.launches)
+            text = message(
+                EventReason.DOWNLOAD_CREATED, job=name, video=describe_launch(video, entry), launch=entry.launches
+            )
             self._events.append(Event(EventReason.DOWNLOAD_CREATED, text))
             self._look_at.append(subject.now + LOOK_AT_STARTING)
 

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.labels import PAUSE_ANNOTATION
 from trawler_operator.api.reasons import EventReason, message
 from trawler_operator.api.status import HandledRequest
@@ -150,7 +149,7 @@ async def _carry_out(
         )
 
     await store.rewrite(subject.subscription, ledger, choose, compute)
-    running = {key: entry for key, entry in accepted.items() if entry.state is LedgerState.RUNNING}
+    running = {key: entry for key, entry in accepted.items() if entry.is_claimed}
     return handled, {subject.job_name(key, entry) for key, entry in running.items()}
 
 

@@ -32,6 +32,7 @@ from trawler_operator.domain.jobs.start_trouble import (
     look_again,
 )
 from trawler_operator.domain.launches.claims import LaunchAction, busy_videos, forgotten_jobs, judge_launch
+from trawler_operator.domain.launches.follow_ups import describe_ending, describe_launch
 from trawler_operator.domain.launches.transitions import is_held_by_a_gate, settle
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
@@ -242,6 +243,7 @@ class Settler:
         # A repeated unclear ending moves no gate again. A gate remembers the unclear endings that closed it.
         book, holder = self._gatekeeper.book, "/".join(subject.key)
         blameless = {v for v, e in endings.items() if book.blames_site(holder, launch_task(v, e.launch), e.gates)}
+        before: dict[str, LedgerEntry] = {}
         settled: dict[str, LedgerEntry] = {}
 
         def compute(ledger: Ledger) -> Changes:
@@ -249,8 +251,9 @@ class Settler:
             volumes: dict[str, str] = {}
             for video, ending in endings.items():
                 entry = ledger.active.get(video)
-                if entry is None or entry.state is not LedgerState.RUNNING or entry.launches != ending.launch:
+                if entry is None or not entry.is_claimed or entry.launches != ending.launch:
                     continue
+                before[video] = entry
                 entries[video] = settle(
                     video,
                     entry,
@@ -277,7 +280,10 @@ class Settler:
             own = self._gatekeeper.own_gate(subject.key).closing
             if not is_held_by_a_gate(observed) or (own is not None and own.reason == observed.reason):
                 # Trouble that a shared gate covers gets one Event, about the gate.
-                events.append(_event(video, entry, own.until if own else None))
+                if before[video].follow_up is not None:
+                    events.append(_follow_up_event(video, before[video], entry, observed))
+                else:
+                    events.append(_event(video, entry, own.until if own else None))
             logger.info(
                 "launch %d of %s in %s/%s ended: %s (%s), now %s",
                 entry.launches,
@@ -327,6 +333,12 @@ def _ending(subject: Subject, entry: LedgerEntry, job: Manifest, observed: Obser
         gates=passed_gates(job, subject.download_route(entry.url)),
         claim=claim_of(job),
     )
+
+
+def _follow_up_event(video: str, before: LedgerEntry, entry: LedgerEntry, observed: ObservedOutcome) -> Event:
+    reason = EventReason.FOLLOW_UP_ENDED
+    text = message(reason, what=describe_launch(video, before), detail=describe_ending(entry, observed))
+    return Event(reason, text)
 
 
 def _event(video: str, entry: LedgerEntry, held_until: datetime | None) -> Event:
