@@ -58,6 +58,7 @@ def test_claim() -> None:
     claimed = claim(entry, NOON)
     assert (claimed.state, claimed.launches, claimed.failures, claimed.retry_at) == (LedgerState.RUNNING, 3, 2, None)
     assert (claimed.outcome, claimed.reason, claimed.times.claimed) == (OutcomeClass.TRANSIENT, None, NOON)
+    assert (claimed.is_claimed, claimed.claimed_at) == (True, NOON)
 
 
 def test_busy_videos() -> None:
