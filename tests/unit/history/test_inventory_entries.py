@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builders import NOON, ledger_entry, subscription
+from builders import LISTING_DIGEST, NOON, built_status, ledger_entry, subscription
 from trawler_downloader.contract.inventory import RecordLine
 from trawler_downloader.contract.listing import Kind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
@@ -114,6 +114,16 @@ def test_the_longest_record_fits_the_ledger():
     assert len(encode_entry(replace(entry, message="m" * 300)).encode()) <= HARD_VALUE_BYTES
 
 
+def test_videos_that_wait_are_not_forgotten_while_a_history_is_read_back():
+    """UpToDate goes on saying that some cannot be had yet; their reasons are in the ledger."""
+    said = {"counts": {"downloaded": 3, "waiting": 6}, "lastSuccessfulCheckTime": "2026-11-21T11:00:00Z"}
+    facts = remembered_facts(subscription(status=said).status, LedgerFacts(shards=1))
+    told = built_status(status={**said, "lastCheckDigest": LISTING_DIGEST}, ledger=facts)
+    (up_to_date,) = (c for c in told.conditions if c.type == "UpToDate")
+    assert (up_to_date.status, up_to_date.reason) == ("True", "WaitingForVideos")
+    assert "6 with a reason that is being read back" in up_to_date.message
+
+
 def test_the_status_goes_on_saying_what_it_said():
     """While nobody knows better: counts, bytes and what was downloaded last."""
     recent = (RecentVideo(key="youtube.a"),)
@@ -134,6 +144,7 @@ def test_the_status_goes_on_saying_what_it_said():
             LedgerState.WAITING: 6,
             LedgerState.SKIPPED: 5,
         },
+        waiting={"with a reason that is being read back": 6},
         total_bytes=30,
         shards=1,
     )

@@ -34,6 +34,8 @@ INVENTORY = VolumeJobKind(name="inventory", command=("python", "-m", "trawler_do
 EMPTY_VOLUME = "empty"
 UNKNOWN_SOURCE = "unknown"
 """Source of entries whose manifest names no listing. No source's key looks like it."""
+_NOT_READ_BACK = "with a reason that is being read back"
+"""Stands for why videos wait: the status has only their number."""
 
 
 class Progress(BaseModel):
@@ -172,6 +174,7 @@ def remembered_facts(status: SubscriptionStatus, ledger: LedgerFacts) -> LedgerF
             LedgerState.WAITING: counts.waiting,
             LedgerState.SKIPPED: counts.skipped,
         },
+        waiting={_NOT_READ_BACK: counts.waiting} if counts.waiting else {},
         total_bytes=status.bytes,
         shards=ledger.shards,
     )
