@@ -268,7 +268,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ),
             ConditionReason.LISTED: "the last listing was complete",
             ConditionReason.LISTING_TOO_LONG: "the listing has more entries than can be walked; the newest were taken",
-            ConditionReason.ON_TIME: "checks are made when they are due",
+            ConditionReason.ON_TIME: "checks are made in time",
             ConditionReason.CHECKS_DELAYED: (
                 "a check has waited for {minutes} min: {due} checks of {lane} were due when this was found, which "
                 "begin {pace} (chart value admission.egress.listingsPerSecond), and {places} run at a time over all "
@@ -279,16 +279,16 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
                 "nothing selected waits to be downloaded; some cannot be had yet ({waiting}) and are looked at again"
             ),
             ConditionReason.DOWNLOADS_PENDING: "{queued} queued, {running} running, {retrying} to be tried again",
-            ConditionReason.IN_PLACE: "all videos stand where spec.library says",
+            ConditionReason.IN_PLACE: "all videos stand in spec.library",
             ConditionReason.LIBRARY_CHANGED: (
                 "spec.library changed: new downloads go to {new}, videos downloaded earlier stay in {old}"
             ),
-            ConditionReason.ENTRIES_READABLE: "every entry of the ledger can be read",
+            ConditionReason.ENTRIES_READABLE: "every entry can be read",
             ConditionReason.ENTRIES_BROKEN: (
                 "{count} entries of the ledger cannot be read and are left alone: {names}; "
                 "mend them with kubectl -n {namespace} edit configmap -l {selector}"
             ),
-            ConditionReason.COOKIES_ACCEPTED: "the cookies of Secret {secret} were used, and the site did not complain",
+            ConditionReason.COOKIES_ACCEPTED: "the site took the cookies without complaint",
             ConditionReason.COOKIES_REJECTED: (
                 "the site ended the session behind the cookies of Secret {secret}: export them anew, from a private "
                 "browser window that is closed at once"

@@ -33,6 +33,8 @@ Text = Annotated[str, _fitted(MAX_TEXT), Field(max_length=MAX_TEXT)]
 Word = Annotated[str, _fitted(MAX_REASON), Field(max_length=MAX_REASON)]
 MediaPath = Annotated[str, _fitted(MAX_PATH), Field(max_length=MAX_PATH)]
 Number = Annotated[int, Field(ge=0, le=LARGEST)]
+_ABSENT_IF_EMPTY = Field(exclude_if=lambda value: not value)
+"""Of what most statuses have nothing of: thousands are stored, and sent whole with every change."""
 
 
 class Counts(StatusModel):
@@ -77,18 +79,14 @@ class LibraryStatus(StatusModel):
 
 
 class RecentVideo(StatusModel):
-    """A video that was downloaded lately."""
+    """A video that was downloaded lately. Its path names it; title and size are in the ledger."""
 
     key: Identifier
     """Its key in the ledger."""
-    title: Text | None = None
-    """As the site has it."""
     path: MediaPath | None = None
     """The media file, relative to the claim's root."""
     claim_name: Identifier | None = None
-    """The PersistentVolumeClaim that it is on."""
-    bytes: Number | None = None
-    """Size of the media file."""
+    """The PersistentVolumeClaim that it is on; absent where that is library.claimName of this status."""
     finished_time: Time | None = None
     """When it was done."""
 
@@ -219,15 +217,16 @@ class SubscriptionStatus(StatusModel):
     """Digest of what downloads are made from: media, library, access and job."""
     last_check_outcome: OutcomeClass | None = None
     """Why the last check failed; absent when it went well."""
-    failed_checks: Annotated[int, Field(ge=0)] = 0
-    """Checks that failed in a row."""
-    gone_checks: Annotated[int, Field(ge=0)] = 0
-    """Checks in a row to which the site answered that there is no such source; from 3 on it is looked at rarely."""
+    failed_checks: Annotated[int, Field(ge=0), _ABSENT_IF_EMPTY] = 0
+    """Checks that failed in a row; absent: none."""
+    gone_checks: Annotated[int, Field(ge=0), _ABSENT_IF_EMPTY] = 0
+    """Checks in a row to which the site answered that there is no such source; absent: none. From 3 on it is looked at
+    rarely."""
     gate: GateStatus | None = None
     """Set while downloads pause for trouble of this Subscription alone; what all meet is kept by shared gates."""
-    recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT)] = ()
+    recent_videos: Annotated[tuple[RecentVideo, ...], Field(max_length=MAX_RECENT), _ABSENT_IF_EMPTY] = ()
     """Newest downloads first."""
-    recent_failures: Annotated[tuple[RecentFailure, ...], Field(max_length=MAX_RECENT)] = ()
+    recent_failures: Annotated[tuple[RecentFailure, ...], Field(max_length=MAX_RECENT), _ABSENT_IF_EMPTY] = ()
     """Newest failures first."""
     last_handled: LastHandled = LastHandled()
     """Requests by annotation that were carried out."""
@@ -235,7 +234,7 @@ class SubscriptionStatus(StatusModel):
     """Where the whole history is."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As the API server stores it: camelCase, times as text, nothing absent."""
+        """As the API server stores it: camelCase, times as text, without what is absent."""
         return self.model_dump(mode="json", exclude_none=True)
 
 

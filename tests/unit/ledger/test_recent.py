@@ -84,14 +84,14 @@ def test_memory_of_a_hundred_finished_videos() -> None:
 
 
 def test_what_is_kept_of_an_entry_is_what_is_shown_of_it() -> None:
-    """Of a success where its file is, of a failure why and until when."""
+    """Of a success where its file is, of a failure its title, why, and until when."""
     times = LaunchTimes(finished=NOON)
-    done = ledger_entry(LedgerState.SUCCEEDED, path="a.mp4", bytes=7, reason="Published", message="well", times=times)
+    done = ledger_entry(LedgerState.SUCCEEDED, path="a.mp4", reason="Published", message="well", times=times)
     failed = ledger_entry(LedgerState.FAILED, reason="R", message="m", failures=2, retry_at=NOON, times=times)
     shown = [ended("youtube.a", entry) for entry in (done, failed)]
-    assert [(one.path, one.bytes, one.reason, one.message) for one in shown] == [
-        ("a.mp4", 7, None, None),
-        (None, None, "R", "m"),
+    assert [(one.title, one.path, one.reason, one.message) for one in shown] == [
+        (None, "a.mp4", None, None),
+        ("What is a number?", None, "R", "m"),
     ]
     assert [(one.failures, one.finished, one.retry_at) for one in shown] == [(0, NOON, None), (2, NOON, NOON)]
 

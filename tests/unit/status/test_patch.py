@@ -32,15 +32,12 @@ def test_only_what_differs_is_sent() -> None:
     new = SubscriptionStatus.model_validate({"counts": {"downloaded": 3, "queued": 2}})
 
     assert status_patch(stored, new) == {
-        "failedChecks": 0,
-        "goneChecks": 0,
+        "failedChecks": None,
         "lastCheckOutcome": None,
         "forgotten": None,
         "counts": {"running": 0, "failed": 0, "deadLetter": 0, "waiting": 0, "skipped": 0, "downloaded": 3},
         "conditions": [],
         "bytes": 0,
-        "recentVideos": [],
-        "recentFailures": [],
         "lastHandled": {},
     }
 

@@ -28,10 +28,9 @@ class Ended:
     Args:
         key: the video's key.
         state: Succeeded, or the state of a failure.
-        title: the video's title.
+        title: the video's title; None for a success, whose path holds it.
         path: the media file; None for a failure.
         claim: the claim that holds `path`.
-        bytes: size of the media file.
         reason: why it failed; None for a success.
         message: the same for people; None for a success.
         failures: tries used up.
@@ -44,7 +43,6 @@ class Ended:
     title: str | None
     path: str | None
     claim: str | None
-    bytes: int | None
     reason: str | None
     message: str | None
     failures: int
@@ -58,10 +56,9 @@ def ended(key: str, entry: LedgerEntry) -> Ended:
     return Ended(
         key=key,
         state=entry.state,
-        title=entry.title,
+        title=None if succeeded else entry.title,
         path=entry.path,
         claim=entry.claim,
-        bytes=entry.bytes,
         reason=None if succeeded else entry.reason,
         message=None if succeeded else entry.message,
         failures=entry.failures,

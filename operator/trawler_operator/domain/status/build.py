@@ -107,6 +107,8 @@ def build_status(
         turn: the turn of this pass's due check, in the line before the listings; None: no check was due.
     """
     previous = subscription.status
+    standing = _standing_library(previous.library, library, ledger.counts)
+    claim = standing.claim_name if standing is not None else None
     status = _after_check(previous, check, digests.listing)
     status = status.model_copy(
         update={
@@ -114,10 +116,10 @@ def build_status(
             "download_digest": digests.download,
             "counts": _counts(ledger.counts),
             "bytes": min(ledger.total_bytes, LARGEST),
-            "library": _standing_library(previous.library, library, ledger.counts),
+            "library": standing,
             "next_check_time": next_check,
             "gate": None if gate is None or _is_moot(gate, ledger.counts, now) else gate,
-            "recent_videos": tuple(map(_recent_video, ledger.recent_successes[:MAX_RECENT])),
+            "recent_videos": tuple(_recent_video(ended, claim) for ended in ledger.recent_successes[:MAX_RECENT]),
             "recent_failures": tuple(map(_recent_failure, ledger.recent_failures[:MAX_RECENT])),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
         }
@@ -216,13 +218,11 @@ def _standing_library(
     return previous if previous is not None and standing else wanted
 
 
-def _recent_video(ended: Ended) -> RecentVideo:
+def _recent_video(ended: Ended, standing_claim: str | None) -> RecentVideo:
     return RecentVideo(
         key=ended.key,
-        title=ended.title,
         path=ended.path,
-        claim_name=ended.claim,
-        bytes=ended.bytes,
+        claim_name=ended.claim if ended.claim != standing_claim else None,
         finished_time=ended.finished,
     )
 
