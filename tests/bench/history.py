@@ -13,7 +13,7 @@ from trawler_operator.api import labels
 from trawler_operator.domain.jobs.naming import ledger_name
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.domain.ledger.ledger import SEALED_ANNOTATION, SHARD_CAPACITY
+from trawler_operator.domain.ledger.shards import SEALED_ANNOTATION, SHARD_CAPACITY
 
 Json = dict[str, Any]
 _FIRST_DAY = date(2000, 1, 1)

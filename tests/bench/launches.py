@@ -18,7 +18,7 @@ from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
 from trawler_downloader.contract.outcomes import LedgerState
-from trawler_operator.domain.ledger.ledger import SHARD_CAPACITY
+from trawler_operator.domain.ledger.shards import SHARD_CAPACITY
 
 RECEIVED = "etcd_network_client_grpc_received_bytes_total"
 

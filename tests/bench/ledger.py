@@ -20,7 +20,7 @@ from bench.table import Row
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.jobs.naming import ledger_name
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.ledger import SHARD_CAPACITY
+from trawler_operator.domain.ledger.shards import SHARD_CAPACITY
 
 SIZES = (1_000, 10_000, 100_000)
 """Entries, in full shards."""

@@ -47,8 +47,9 @@ from trawler_operator.domain.launches.download_job import build_download_job
 from trawler_operator.domain.launches.transitions import settle
 from trawler_operator.domain.ledger.codec import HARD_VALUE_BYTES
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
+from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.ledger.recent import ended
+from trawler_operator.domain.ledger.shards import Shard
 from trawler_operator.domain.pauses import Pause
 from trawler_operator.domain.status.build import LedgerFacts
 from trawler_operator.domain.status.condition_rules import CheckReport

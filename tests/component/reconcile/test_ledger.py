@@ -12,8 +12,8 @@ from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.ledger import SHARD_CAPACITY
 from trawler_operator.domain.ledger.recent import KEPT
+from trawler_operator.domain.ledger.shards import SHARD_CAPACITY
 from trawler_operator.reconcile.reconciler import PassFailedError
 from trawler_operator.reconcile.stores.ledger_store import READ_ONE_BY_ONE
 from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE

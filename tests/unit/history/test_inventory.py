@@ -23,7 +23,8 @@ from trawler_operator.domain.history.inventory import (
 )
 from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.settings import JobDefaults
-from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
+from trawler_operator.domain.ledger.ledger import Changes, Ledger
+from trawler_operator.domain.ledger.shards import Shard
 
 DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")
 FRESH = Progress(claim="library")

@@ -12,7 +12,8 @@ from trawler_downloader.contract.survey import HistoryLine, SurveyRequest
 from trawler_downloader.contract.volume_job import Chunk, ChunkTrailerLine, HeaderLine
 from trawler_operator.domain.history.survey import SURVEY, Survey, may_be_new, order_survey, survey_id
 from trawler_operator.domain.jobs.settings import JobDefaults
-from trawler_operator.domain.ledger.ledger import Ledger, Shard
+from trawler_operator.domain.ledger.ledger import Ledger
+from trawler_operator.domain.ledger.shards import Shard
 from trawler_operator.domain.volume_jobs.order import build_volume_job
 
 DEFAULTS = JobDefaults(image="trawler-downloader:1", claim_name="library")

@@ -14,15 +14,8 @@ from trawler_operator.domain.ledger.annotations import MAX_NAMES
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, FollowUp, Found, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
-from trawler_operator.domain.ledger.ledger import (
-    MAX_STARTED_SOURCES,
-    SEALED_ANNOTATION,
-    SHARD_CAPACITY,
-    Changes,
-    Ledger,
-    Shard,
-    ShardWrite,
-)
+from trawler_operator.domain.ledger.ledger import MAX_STARTED_SOURCES, Changes, Ledger
+from trawler_operator.domain.ledger.shards import SEALED_ANNOTATION, SHARD_CAPACITY, Shard, ShardWrite
 
 SOURCE = "youtubetab.UCnumber.videos"
 

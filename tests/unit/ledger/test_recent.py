@@ -13,8 +13,9 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.status import MAX_RECENT
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
-from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard
+from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.domain.ledger.recent import KEPT, RecentEntries, ended
+from trawler_operator.domain.ledger.shards import Shard
 
 
 def write(ledger: Ledger, entries: Mapping[str, LedgerEntry]) -> None:

@@ -27,29 +27,23 @@ from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
 from trawler_operator.domain.ledger.recent import Ended, RecentEntries
+from trawler_operator.domain.ledger.shards import (
+    SEALED_ANNOTATION,
+    SHARD_CAPACITY,
+    Shard,
+    ShardState,
+    ShardWrite,
+    with_head_annotations,
+)
 
-SHARD_CAPACITY = 200
-"""An entry never takes more than 4 KiB, so 200 of them stay under a ConfigMap's 1 MiB however they change."""
 MAX_STARTED_SOURCES = 16
 """Sources whose first run the ledger remembers. A forgotten one has it again if its URL comes back. Each source puts up
 to 500 known keys into every request to the lister.
 """
 NO_REASON = "Unknown"
 """Stands for the reason of a dead letter that somebody made by hand without one."""
-SEALED_ANNOTATION = f"{labels.GROUP}/sealed"
-"""Marks a shard that takes no new entries: a later one exists or is about to."""
 
 _FAILED = frozenset({LedgerState.FAILED, LedgerState.DEAD_LETTER, LedgerState.WAITING})
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A ConfigMap of the ledger, as read."""
-
-    number: int
-    resource_version: str
-    data: Mapping[str, str]
-    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +77,6 @@ class Changes:
         return bool(self.entries or self.started_sources or self.volumes or self.requests or self.inventory)
 
 
-@dataclass(frozen=True, slots=True)
-class ShardWrite:
-    """One API call: the creation of a shard, or one merge patch with its resourceVersion.
-
-    The ledger says which of the two it is, and with which version, when the write's turn comes (`version_of`): an
-    earlier write of the same list may have created the shard.
-
-    Args:
-        number: number of the shard.
-        data: keys to set.
-        annotations: annotations to set.
-        entries: the same as `data`, decoded.
-    """
-
-    number: int
-    data: Mapping[str, str]
-    annotations: Mapping[str, str]
-    entries: Mapping[str, LedgerEntry]
-
-
-@dataclass(slots=True)
-class _ShardState:
-    resource_version: str
-    sealed: bool
-    bytes: int = 0
-    keys: list[str] = field(default_factory=list)
-
-
 class Ledger:
     """The memory of one Subscription."""
 
@@ -131,7 +97,7 @@ class Ledger:
         self._head: Mapping[str, str] = {}
         """Annotations of shard 0, which hold the fields above."""
         self._index = LedgerIndex()
-        self._shards: dict[int, _ShardState] = {}
+        self._shards: dict[int, ShardState] = {}
         self._counts: Counter[LedgerState] = Counter()
         self._running: dict[str, LedgerEntry] = {}
         self._dead_letters: dict[str, str] = {}
@@ -231,7 +197,7 @@ class Ledger:
         if shard.number in self._shards:
             self._forget(shard.number)
         sealed = SEALED_ANNOTATION in shard.annotations
-        state = self._shards[shard.number] = _ShardState(shard.resource_version, sealed)
+        state = self._shards[shard.number] = ShardState(shard.resource_version, sealed)
         for key, text in shard.data.items():
             self._remove(key)  # it is known already if somebody copied it from another shard
             try:
@@ -296,13 +262,13 @@ class Ledger:
 
         numbers = sorted(data.keys() | sealed)
         writes = [self._write(number, data.get(number, {}), sealed=number in sealed) for number in numbers]
-        return _with_head_annotations(writes, head)
+        return with_head_annotations(writes, head)
 
     def applied(self, write: ShardWrite, resource_version: str) -> None:
         """Take over a write that the API server accepted."""
         state = self._shards.get(write.number)
         if state is None:
-            state = self._shards[write.number] = _ShardState(resource_version, sealed=False)
+            state = self._shards[write.number] = ShardState(resource_version, sealed=False)
         state.resource_version = resource_version
         state.sealed = state.sealed or SEALED_ANNOTATION in write.annotations
         for key, entry in write.entries.items():
@@ -392,13 +358,3 @@ class Ledger:
                 self._remove(key)
         self._index.drop(number, shard.keys)
         self._bytes -= shard.bytes
-
-
-def _with_head_annotations(writes: list[ShardWrite], head: dict[str, str]) -> list[ShardWrite]:
-    """Put shard 0's annotations into its write if that is the last one, else into a write of their own at the end."""
-    if not head:
-        return writes
-    if writes and writes[-1].number == 0:
-        last = writes.pop()
-        return [*writes, ShardWrite(0, last.data, {**last.annotations, **head}, last.entries)]
-    return [*writes, ShardWrite(0, {}, head, {})]

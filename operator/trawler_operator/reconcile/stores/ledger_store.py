@@ -21,7 +21,8 @@ from trawler_operator.domain.jobs.manifest import owner_reference, refers_to_sub
 from trawler_operator.domain.jobs.naming import ledger_name
 from trawler_operator.domain.ledger.codec import decode_entry
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.domain.ledger.ledger import Changes, Ledger, Shard, ShardWrite
+from trawler_operator.domain.ledger.ledger import Changes, Ledger
+from trawler_operator.domain.ledger.shards import Shard, ShardWrite
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
     ConflictError,
