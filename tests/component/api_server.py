@@ -45,6 +45,11 @@ class Answer:
     """Instead of `body`, for what is no JSON."""
 
 
+def refused(status: int, reason: str, text: str = "no") -> Answer:
+    """An error as the API server words it."""
+    return Answer(status, {"kind": "Status", "reason": reason, "message": text})
+
+
 @dataclass(frozen=True)
 class Seen:
     """A request as it arrived."""

@@ -1,8 +1,7 @@
-"""Requests to the API server over real HTTP: paths, content types, retries, errors."""
+"""Requests to the API server over real HTTP: paths, content types, and what an answer means."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -10,52 +9,15 @@ import pytest
 from kubernetes.aio import client
 
 from builders import NOON, subscription_body
-from component.api_server import Answer, ApiServer, run_api_server
+from component.api_server import Answer, ApiServer, refused
 from trawler_operator.adapters.kubernetes.calls import KubernetesAdapter
-from trawler_operator.adapters.kubernetes.client import ATTEMPTS, THROTTLED_ATTEMPTS, KubernetesClient
-from trawler_operator.adapters.kubernetes.event_recorder import MAX_PER_PASS, KubernetesEventRecorder
+from trawler_operator.adapters.kubernetes.client import ATTEMPTS, KubernetesClient
 from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import (
-    AlreadyExistsError,
-    ApiError,
-    ConflictError,
-    Event,
     NotFoundError,
     RejectedError,
-    StorageFullError,
     UnavailableError,
 )
-
-
-@pytest.fixture
-def server() -> Iterator[ApiServer]:
-    with run_api_server() as server:
-        yield server
-
-
-@pytest.fixture
-def pauses() -> list[float]:
-    """What the client would have slept."""
-    return []
-
-
-@pytest.fixture
-async def requests(server: ApiServer, pauses: list[float]) -> AsyncIterator[KubernetesClient]:
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    made = KubernetesClient(client.Configuration(host=server.url), sleep, lambda: 0.0)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def api(requests: KubernetesClient) -> KubernetesAdapter:
-    return KubernetesAdapter(requests, ())
-
-
-def refused(status: int, reason: str, text: str = "no") -> Answer:
-    return Answer(status, {"kind": "Status", "reason": reason, "message": text})
 
 
 async def test_missing_objects(server: ApiServer, api: KubernetesAdapter) -> None:
@@ -70,10 +32,10 @@ async def test_missing_objects(server: ApiServer, api: KubernetesAdapter) -> Non
 
 
 async def test_a_namespace_that_may_not_be_read(
-    server: ApiServer, requests: KubernetesClient, caplog: pytest.LogCaptureFixture
+    server: ApiServer, scripted: KubernetesClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Left out, and said; its Subscriptions count as gone until it may be read again, those of others never do."""
-    api = KubernetesAdapter(requests, ("media", "gone"))
+    api = KubernetesAdapter(scripted, ("media", "gone"))
     server.stored["subscriptions"] = [subscription_body(None, None, name="a")]
     server.stored["jobs"] = [{"metadata": {"namespace": "media", "name": "job"}}]
     server.forbidden = {"gone"}
@@ -91,19 +53,19 @@ async def test_a_namespace_that_may_not_be_read(
         await api.get_subscription(("gone", "b"))
 
 
-async def test_none_of_the_namespaces_may_be_read(server: ApiServer, requests: KubernetesClient) -> None:
+async def test_none_of_the_namespaces_may_be_read(server: ApiServer, scripted: KubernetesClient) -> None:
     """Then it is our rights that miss, and nothing begins."""
     server.forbidden = {"media", "gone"}
     for listing in (KubernetesAdapter.list_subscriptions, KubernetesAdapter.list_all_jobs):
         with pytest.raises(RejectedError):
-            await listing(KubernetesAdapter(requests, ("media", "gone")))
+            await listing(KubernetesAdapter(scripted, ("media", "gone")))
 
 
-async def test_a_namespace_that_cannot_be_read_now(server: ApiServer, requests: KubernetesClient) -> None:
+async def test_a_namespace_that_cannot_be_read_now(server: ApiServer, scripted: KubernetesClient) -> None:
     """No answer is no refusal: a list without it would pass its Subscriptions off as gone, and its Jobs."""
     server.answers = [Answer(500)] * 2 * ATTEMPTS
     with pytest.raises(UnavailableError):
-        await KubernetesAdapter(requests, ("media", "other")).list_subscriptions()
+        await KubernetesAdapter(scripted, ("media", "other")).list_subscriptions()
 
 
 @pytest.mark.parametrize(
@@ -218,121 +180,15 @@ async def test_newest_pod(server: ApiServer, api: KubernetesAdapter) -> None:
     assert await api.find_pod("media", "j") is None
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        (refused(409, "AlreadyExists"), AlreadyExistsError),
-        (refused(409, "Conflict"), ConflictError),
-        (refused(404, "NotFound"), NotFoundError),
-        (refused(403, "Forbidden", "exceeded quota: jobs"), RejectedError),
-        (refused(422, "Invalid"), RejectedError),
-        (Answer(418, {}), ApiError),
-    ],
-)
-async def test_errors(server: ApiServer, api: KubernetesAdapter, answer: Answer, error: type[Exception]) -> None:
-    """Each answer as the error that says who must act, with the API server's own words; not tried again."""
-    server.answers = [answer]
-    with pytest.raises(ApiError) as raised:
-        await api.create_job("media", {"metadata": {"name": "j"}})
-    assert type(raised.value) is error
-    assert str(answer.body.get("message", "418")) in str(raised.value)
-    assert len(server.seen) == 1
-
-
-async def test_retries(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
-    """Throttling and server errors are tried again, as late as the server says, else ever later."""
-    server.answers = [
-        Answer(429, {}, {"Retry-After": "3"}),
-        Answer(503, {}),
-        Answer(500, {}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
-        Answer(body={"metadata": {"name": "a"}}),
-    ]
-    assert await api.get_subscription(("media", "a")) == {"metadata": {"name": "a"}}
-    assert pauses == [3.0, 1.0, 2.0]
-
-
-async def test_throttled_for_long(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
-    """Who is told when to come again comes again more often than who meets a broken server, but not for ever."""
-    server.answers = [Answer(429, {}, {"Retry-After": "1"})] * (THROTTLED_ATTEMPTS - 1) + [Answer()]
-    await api.get_subscription(("media", "a"))
-    assert pauses == [1.0] * (THROTTLED_ATTEMPTS - 1)
-    server.answers = [Answer(429, {"message": "too many requests"}, {"Retry-After": "1"})] * THROTTLED_ATTEMPTS
-    with pytest.raises(UnavailableError, match="too many requests"):
-        await api.get_subscription(("media", "a"))
-
-
-async def test_patience_ends(server: ApiServer, api: KubernetesAdapter, pauses: list[float]) -> None:
-    """A server that wants to be left alone for longer than a pass may take ends the pass, which comes again later."""
-    server.answers = [Answer(429, {}, {"Retry-After": "9999"})]
-    with pytest.raises(UnavailableError):
-        await api.get_subscription(("media", "a"))
-    assert pauses == []
-
-
-async def test_those_turned_away_together_do_not_return_together(server: ApiServer, pauses: list[float]) -> None:
-    """Never earlier than the server said, and up to half as long again."""
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    shares = iter([0.0, 1.0])
-    made = KubernetesClient(client.Configuration(host=server.url), sleep, lambda: next(shares))
-    server.answers = [Answer(429, {}, {"Retry-After": "2"})] * 2
-    try:
-        await made.request("GET", "/version")
-    finally:
-        await made.close()
-    assert pauses == [2.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refused(500, "", "etcdserver: mvcc: database space exceeded"),
-        refused(507, "", "insufficient storage"),
-    ],
-    ids=["etcd's quota", "by its status"],
-)
-async def test_full_storage(server: ApiServer, api: KubernetesAdapter, pauses: list[float], answer: Answer) -> None:
-    """Somebody has to make room first: not tried again and again."""
-    server.answers = [answer]
-    with pytest.raises(StorageFullError, match=str(answer.body["message"])):
-        await api.create_job("media", {"metadata": {"name": "j"}})
-    assert pauses == []
-
-
-async def test_gives_up(server: ApiServer, api: KubernetesAdapter) -> None:
-    """After some attempts, with the last reason."""
-    server.answers = [refused(503, "ServiceUnavailable", "storage is initializing")] * ATTEMPTS
-    with pytest.raises(UnavailableError, match="storage is initializing"):
-        await api.get_job("media", "j")
-    assert len(server.seen) == ATTEMPTS
-
-
-async def test_nobody_listens(pauses: list[float]) -> None:
-    """A connection that is refused counts as unavailable."""
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    made = KubernetesClient(client.Configuration(host="http://127.0.0.1:9"), sleep)
-    try:
-        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1"):
-            await made.request("GET", "/version")
-    finally:
-        await made.close()
-    assert len(pauses) == ATTEMPTS - 1
-
-
 async def test_answers(server: ApiServer, api: KubernetesAdapter) -> None:
     """One attempt only: a probe must not wait."""
     server.answers = [Answer(), Answer(503, {})]
     assert [await api.answers(), await api.answers()] == [True, False]
 
 
-async def test_watched_namespaces(server: ApiServer, requests: KubernetesClient) -> None:
+async def test_watched_namespaces(server: ApiServer, scripted: KubernetesClient) -> None:
     """With namespaces given, each is listed by itself."""
-    api = KubernetesAdapter(requests, ("media", "kids"))
+    api = KubernetesAdapter(scripted, ("media", "kids"))
     listed = Answer(body={"items": [{"metadata": {"namespace": "n", "name": "s"}}]})
     server.answers = [listed] * 4
     assert await api.list_subscriptions() == [("n", "s")] * 2
@@ -342,62 +198,3 @@ async def test_watched_namespaces(server: ApiServer, requests: KubernetesClient)
         for group, plural in (("trawler.dev/v1alpha1", "subscriptions"), ("batch/v1", "jobs"))
         for namespace in ("media", "kids")
     }
-
-
-async def test_an_answer_that_is_no_json(server: ApiServer, api: KubernetesAdapter) -> None:
-    """Of a proxy in between: asked again, and then an error like any other of the cluster."""
-    page = Answer(raw=b"<html>")
-    server.answers = [page, Answer(200, {"metadata": {"name": "a"}}), *[page] * ATTEMPTS]
-    assert await api.get_config_map("media", "a") == {"metadata": {"name": "a"}}
-    with pytest.raises(UnavailableError, match="no JSON"):
-        await api.get_config_map("media", "a")
-
-
-async def test_events(server: ApiServer, requests: KubernetesClient) -> None:
-    """One Event per happening, never the same one twice in a row, never more than a few per pass."""
-    recorder = KubernetesEventRecorder(requests, "pod-1")
-    body = subscription_body()
-    happening = Event("VideosFound", "2 new videos", warning=False)
-    server.answers = [Answer()] * 20
-    await recorder.record(body, [happening, happening])
-    await recorder.record(body, [happening, Event("CheckFailed", "é" * 2000, warning=True)])
-    first, second = (seen.body for seen in server.seen)
-    assert (first["type"], first["reason"], first["regarding"]["name"]) == ("Normal", "VideosFound", "numberline")
-    assert (second["type"], len(second["note"].encode())) == ("Warning", 1024)
-    await recorder.record(body, [Event("DownloadCreated", str(number)) for number in range(50)])
-    assert len(server.seen) == 2 + MAX_PER_PASS
-
-
-async def test_events_are_best_effort(server: ApiServer, requests: KubernetesClient) -> None:
-    """What cannot be posted is forgotten after one attempt; one that is not answered stands for the pass's others."""
-    recorder = KubernetesEventRecorder(requests, "pod-1")
-    server.answers = [Answer(503, {})]
-    await recorder.record(subscription_body(), [Event("VideosFound", "x"), Event("DownloadCreated", "y")])
-    assert len(server.seen) == 1
-
-
-async def test_a_namespace_that_takes_no_events_is_logged_once(
-    server: ApiServer, requests: KubernetesClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """By each time that this begins; nobody's pass fails."""
-    recorder = KubernetesEventRecorder(requests, "pod-1")
-    quota = refused(403, "Forbidden", "exceeded quota: small, requested: count/events.events.k8s.io=1")
-    server.answers = [quota, quota, Answer(), quota]
-    for number in range(4):
-        await recorder.record(subscription_body(), [Event("VideosFound", str(number))])
-    assert len(server.seen) == 4
-    assert ["exceeded quota" in record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        True,
-        True,
-    ]
-
-
-async def test_a_webhook_that_fails_is_a_refusal(
-    server: ApiServer, api: KubernetesAdapter, pauses: list[float]
-) -> None:
-    """The API server answers, and lets nothing through: after the usual attempts that counts as its word."""
-    text = 'Internal error occurred: failed calling webhook "policy.example.com": no endpoints available'
-    server.answers = [refused(500, "InternalError", text)] * 4
-    with pytest.raises(RejectedError, match=r"policy\.example\.com"):
-        await api.create_job("media", {"metadata": {"name": "j"}})
-    assert len(pauses) == 3

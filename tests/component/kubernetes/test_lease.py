@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 from kubernetes.aio import client
 
-from component.cluster import Cluster
-from component.http_objects import HttpObjects, serve_objects
+from component.http_objects import HttpObjects
 from component.lease_candidate import DURATION, Candidate
 from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.adapters.kubernetes.lease import LeaseLostError
 from trawler_operator.reconcile.ports import NotLeadingError
-
-
-@pytest.fixture
-def objects() -> HttpObjects:
-    return HttpObjects(Cluster())
-
-
-@pytest.fixture
-def url(objects: HttpObjects) -> Iterator[str]:
-    with serve_objects(objects) as url:
-        yield url
-
-
-@pytest.fixture
-async def requests(url: str) -> AsyncIterator[KubernetesClient]:
-    made = KubernetesClient(client.Configuration(host=url))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from kubernetes.aio import client
 
-from component.cluster import Cluster
-from component.http_objects import HttpObjects, serve_objects
+from component.http_objects import HttpObjects
 from trawler_operator.adapters.kubernetes.client import KubernetesClient
 from trawler_operator.adapters.kubernetes.shard_watch import ShardWatch
 from trawler_operator.api import labels
@@ -20,26 +19,8 @@ SHARD = "trawler-ledger-numberline-0"
 
 
 @pytest.fixture
-def objects() -> HttpObjects:
-    return HttpObjects(Cluster())
-
-
-@pytest.fixture
-def url(objects: HttpObjects) -> Iterator[str]:
-    with serve_objects(objects) as url:
-        yield url
-
-
-@pytest.fixture
 def changes() -> ShardChanges:
     return ShardChanges()
-
-
-@pytest.fixture
-async def requests(url: str) -> AsyncIterator[KubernetesClient]:
-    made = KubernetesClient(client.Configuration(host=url))
-    yield made
-    await made.close()
 
 
 class EnoughError(Exception):
