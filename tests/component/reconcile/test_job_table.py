@@ -8,7 +8,6 @@ tests have the odd cases; here it is the reconciler that meets them, in a cluste
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +29,36 @@ from component.aftermath import (
     Situation,
     of_a_launch,
 )
-from component.cluster import Object, publish, request_of
+from component.cluster import Object
 from component.job_controller import (
     delete_pod,
-    end_pod,
     evict_pod,
     exceed_deadline,
-    fail_pod,
-    freeze_pod,
-    hold_pod,
     lose_pod,
     start_pod,
 )
+from component.situations import (
+    STOPPED,
+    ended,
+    ended_well_and_was_removed,
+    failed,
+    frozen,
+    initializing,
+    lost_to_its_node,
+    not_taken_up,
+    scheduled,
+    stopped_at_its_deadline,
+    unschedulable,
+    waits,
+)
 from component.world import World
-from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EndReason
-from trawler_operator.api.times import format_time
 
 PAGE = Path(__file__).parents[3] / "docs" / "outcomes.md"
 AT_ONCE = (10, 12)
 """The first pause after an ending that says nothing, with the fifth that it may be longer."""
 NOT_STARTING = "Ready=False DownloadNotStarting"
-STOPPED = DownloadResult(outcome=OutcomeClass.TERMINATED, reason="Terminated", message="the pod was told to stop")
 START, SCHEDULING, ENDING = 300, 1800, 300
 """Seconds that the chart's values bear with a launch."""
 GRACE = 30
@@ -113,107 +119,19 @@ class HeldUp:
     quota: str | None = None
 
 
-def _ended(code: int, message: str | None = None, reason: str | None = None) -> Situation:
-    """The container ends by itself."""
-    return lambda world, job: end_pod(world.cluster, job, code, message, reason)
-
-
-def _ended_well(world: World, job: Object) -> None:
-    """With a file on the volume."""
-    end_pod(world.cluster, job, 0, publish(request_of(job)).to_json())
-
-
-def _ended_well_and_was_removed(world: World, job: Object) -> None:
-    """The pod is gone before its report was read."""
-    _ended_well(world, job)
-    (pod,) = world.cluster.list("Pod", "media", **{"batch.kubernetes.io/job-name": job["metadata"]["name"]})
-    world.cluster.delete("Pod", "media", pod["metadata"]["name"])
-
-
-def _failed(code: int | None = None, **status: Any) -> Situation:
-    """The pod fails, and says more of it than its container."""
-    return lambda world, job: fail_pod(world.cluster, job, status, code)
-
-
-def _lost_to_its_node(world: World, job: Object) -> None:
-    """The kubelet came back and finds no trace of the container."""
-    end_pod(world.cluster, job, 137, "The container could not be located", "ContainerStatusUnknown")
-
-
-def _stopped_at_its_deadline(world: World, job: Object) -> None:
-    """The pod's end is written before the Job controller's own word."""
-    start_pod(world.cluster, job)
-    world.clock.advance(timedelta(seconds=job["spec"]["activeDeadlineSeconds"]))
-    end_pod(world.cluster, job, 143, STOPPED.to_json())
-
-
-def _frozen(*, beyond_deadline: bool = False) -> Situation:
-    """The pod has run for a while when it is told to stop, and does not."""
-
-    def happens(world: World, job: Object) -> None:
-        start_pod(world.cluster, job)
-        world.clock.advance(timedelta(minutes=10))
-        freeze_pod(world.cluster, job, beyond_deadline=beyond_deadline)
-
-    return happens
-
-
-def _waits(reason: str, message: str = "") -> Situation:
-    """Volumes are mounted, the container waits."""
-
-    def happens(world: World, job: Object) -> None:
-        waiting = {"name": "download", "state": {"waiting": {"reason": reason, "message": message}}}
-        ready = {"type": "PodReadyToStartContainers", "status": "True"}
-        _scheduled(world, job, conditions=[ready], containerStatuses=[waiting])
-
-    return happens
-
-
-def _scheduled(world: World, job: Object, conditions: tuple[Object, ...] | list[Object] = (), **status: Any) -> None:
-    """A node has the pod, and its kubelet took it up."""
-    at = format_time(world.clock.now())
-    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
-    shown = {"phase": "Pending", "startTime": at, "conditions": [scheduled, *conditions], **status}
-    hold_pod(world.cluster, job, shown)
-
-
-def _initializing(world: World, job: Object) -> None:
-    """An injected init container runs and runs."""
-    ready = {"type": "PodReadyToStartContainers", "status": "True"}
-    waiting = {"name": "download", "state": {"waiting": {"reason": "PodInitializing"}}}
-    runs = {"name": "proxy", "state": {"running": {"startedAt": format_time(world.clock.now())}}}
-    _scheduled(world, job, conditions=[ready], containerStatuses=[waiting], initContainerStatuses=[runs])
-
-
-def _not_taken_up(world: World, job: Object) -> None:
-    """A node has the pod, and its kubelet says nothing."""
-    _scheduled(world, job, startTime=None)
-
-
-def _unschedulable(world: World, job: Object) -> None:
-    condition = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "Unschedulable",
-        "message": "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
-        "lastTransitionTime": format_time(world.clock.now()),
-    }
-    hold_pod(world.cluster, job, {"phase": "Pending", "conditions": [condition]})
-
-
 PREEMPTED = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "preempting"}
 DRAINED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
 
 # fmt: off
 ENDED = (
     # Job Complete, its pod gone or its report unreadable.
-    Row("complete, and its pod is gone", _ended_well_and_was_removed,
+    Row("complete, and its pod is gone", ended_well_and_was_removed,
         "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
-    Row("complete, and its report is cut off", _ended(0, '{"v":1,"outcome":"Publ'),
+    Row("complete, and its report is cut off", ended(0, '{"v":1,"outcome":"Publ'),
         "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
-    Row("complete without a report", _ended(0), "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
+    Row("complete without a report", ended(0), "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
     # Container OOMKilled.
-    Row("out of memory", _ended(137, reason="OOMKilled"),
+    Row("out of memory", ended(137, reason="OOMKilled"),
         "OutOfMemory", "Transient", "Failed", 1, NONE, A_MINUTE, says="spec.job.resources.limits.memory"),
     # Job failed, DeadlineExceeded.
     Row("beyond its deadline, its pod removed", lambda world, job: exceed_deadline(world.cluster, job),
@@ -221,58 +139,58 @@ ENDED = (
     Row("beyond its deadline, and its pod says that it was told to stop",
         lambda world, job: exceed_deadline(world.cluster, job, STOPPED.to_json()),
         "DeadlineExceeded", "Transient", "Failed", 1, NONE, A_MINUTE),
-    Row("told to stop at its deadline, and ended before the Job's condition said why", _stopped_at_its_deadline,
+    Row("told to stop at its deadline, and ended before the Job's condition said why", stopped_at_its_deadline,
         "DeadlineExceeded", "Transient", "Failed", 1, NONE, A_MINUTE),
     # Pod evicted, preempted or drained.
     Row("evicted by a drain, its pod gone", lambda world, job: evict_pod(world.cluster, job),
         "Disrupted", "Terminated", "Pending", 0, NONE, AT_ONCE),
-    Row("drained, its pod still there", _failed(143, conditions=[DRAINED]),
+    Row("drained, its pod still there", failed(143, conditions=[DRAINED]),
         "Disrupted", "Terminated", "Pending", 0, NONE, AT_ONCE, says="EvictionByEvictionAPI: evicting"),
-    Row("preempted before it started", _failed(conditions=[PREEMPTED]),
+    Row("preempted before it started", failed(conditions=[PREEMPTED]),
         "Disrupted", "Terminated", "Pending", 0, NONE, AT_ONCE, says="PreemptionByScheduler: preempting"),
-    Row("evicted by its node for want of disk", _failed(137, reason="Evicted", message="The node was low on resource"),
+    Row("evicted by its node for want of disk", failed(137, reason="Evicted", message="The node was low on resource"),
         "Disrupted", "Terminated", "Pending", 0, NONE, AT_ONCE, says="The node was low on resource"),
     # Pod's node lost, or container in an unknown state.
-    Row("node lost", _failed(reason="NodeLost", message="Node node-1 which was running pod x is unresponsive"),
+    Row("node lost", failed(reason="NodeLost", message="Node node-1 which was running pod x is unresponsive"),
         "NodeLost", "Terminated", "Pending", 0, NONE, AT_ONCE, says="unresponsive"),
-    Row("container in an unknown state", _lost_to_its_node,
+    Row("container in an unknown state", lost_to_its_node,
         "NodeLost", "Terminated", "Pending", 0, NONE, AT_ONCE, says="could not be located"),
     # Container could not be started.
-    Row("start error", _ended(128, 'exec: "python": not found', "StartError"),
+    Row("start error", ended(128, 'exec: "python": not found', "StartError"),
         "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says='exec: "python": not found'),
     Row("an injected init container failed",
-        _failed(initContainerStatuses=[{"name": "iptables", "state": {"terminated": {"exitCode": 2}}}]),
+        failed(initContainerStatuses=[{"name": "iptables", "state": {"terminated": {"exitCode": 2}}}]),
         "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="init container iptables"),
-    Row("container cannot run", _ended(127, "no such device", "ContainerCannotRun"),
+    Row("container cannot run", ended(127, "no such device", "ContainerCannotRun"),
         "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="no such device"),
     # Pod refused by its node.
-    Row("too little CPU on its node", _failed(reason="OutOfcpu", message="Node didn't have enough resource: cpu"),
+    Row("too little CPU on its node", failed(reason="OutOfcpu", message="Node didn't have enough resource: cpu"),
         "PodRefused", "Terminated", "Pending", 0, NONE, AT_ONCE, says="OutOfcpu: Node didn't have enough resource"),
-    Row("not what its node takes", _failed(reason="NodeAffinity"),
+    Row("not what its node takes", failed(reason="NodeAffinity"),
         "PodRefused", "Terminated", "Pending", 0, NONE, AT_ONCE, says="NodeAffinity"),
     # Exit code 137 or 143, otherwise.
-    Row("killed", _ended(137), "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="137"),
-    Row("told to stop, without a report", _ended(143), "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="143"),
+    Row("killed", ended(137), "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="137"),
+    Row("told to stop, without a report", ended(143), "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="143"),
     Row("deleted by hand, its pod gone", lambda world, job: delete_pod(world.cluster, job),
         "Killed", "Terminated", "Pending", 0, NONE, AT_ONCE, says="143"),
     # Exit code 0, and the Job failed all the same.
-    Row("ended well beside a container that failed", _failed(0, phase="Failed"),
+    Row("ended well beside a container that failed", failed(0, phase="Failed"),
         "ResultLost", "Terminated", "Pending", 0, NONE, AT_ONCE),
     # Exit code of a class.
-    Row("code of Terminal", _ended(40), "Exited", "Terminal", "DeadLetter", 0, NONE, NEVER, says="40"),
-    Row("code of NotYet", _ended(41), "Exited", "NotYet", "Waiting", 0, NONE, AN_HOUR),
-    Row("code of NeedsAccess", _ended(42), "Exited", "NeedsAccess", "Waiting", 0, NONE, A_DAY),
-    Row("code of RateLimited", _ended(43), "Exited", "RateLimited", "Pending", 0, GATE, A_QUARTER),
-    Row("code of Transient", _ended(44), "Exited", "Transient", "Failed", 1, NONE, A_MINUTE),
-    Row("code of Environment", _ended(45), "Exited", "Environment", "Pending", 0, PAUSE, A_MINUTE),
-    Row("code of Configuration", _ended(46), "Exited", "Configuration", "DeadLetter", 0, NONE, NEVER),
+    Row("code of Terminal", ended(40), "Exited", "Terminal", "DeadLetter", 0, NONE, NEVER, says="40"),
+    Row("code of NotYet", ended(41), "Exited", "NotYet", "Waiting", 0, NONE, AN_HOUR),
+    Row("code of NeedsAccess", ended(42), "Exited", "NeedsAccess", "Waiting", 0, NONE, A_DAY),
+    Row("code of RateLimited", ended(43), "Exited", "RateLimited", "Pending", 0, GATE, A_QUARTER),
+    Row("code of Transient", ended(44), "Exited", "Transient", "Failed", 1, NONE, A_MINUTE),
+    Row("code of Environment", ended(45), "Exited", "Environment", "Pending", 0, PAUSE, A_MINUTE),
+    Row("code of Configuration", ended(46), "Exited", "Configuration", "DeadLetter", 0, NONE, NEVER),
     # Any other exit code.
-    Row("code of nobody's", _ended(1), "Exited", "Transient", "Failed", 1, NONE, A_MINUTE, says="code 1 "),
+    Row("code of nobody's", ended(1), "Exited", "Transient", "Failed", 1, NONE, A_MINUTE, says="code 1 "),
     # Job failed, and neither pod nor condition says why.
     Row("pod deleted by force", lambda world, job: lose_pod(world.cluster, job),
         "LaunchVanished", "Transient", "Failed", 1, NONE, A_MINUTE, says="BackoffLimitExceeded"),
     # Below that table.
-    Row("what retry.fatalErrors names", _ended(1), spec={"retry": {"fatalErrors": ["EXIT CODE 1"]}},
+    Row("what retry.fatalErrors names", ended(1), spec={"retry": {"fatalErrors": ["EXIT CODE 1"]}},
         reason="FatalError", outcome="Transient", state="DeadLetter", failures=0, condition=NONE, again=NEVER,
         says="Exited: ended with exit code 1"),
 )
@@ -281,40 +199,40 @@ HELD_UP = (
     HeldUp(Row("no pod, for a quota", lambda world, job: start_pod(world.cluster, job),
                "PodNotCreated", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="kubectl -n media get"),
            SHOWN, START, quota="pods"),
-    HeldUp(Row("no node takes the pod", _unschedulable,
+    HeldUp(Row("no node takes the pod", unschedulable,
                "Unschedulable", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="0/1 nodes are available"),
            SHOWN, SCHEDULING),
-    HeldUp(Row("image that is not found", _waits("ErrImagePull", "not found"),
+    HeldUp(Row("image that is not found", waits("ErrImagePull", "not found"),
                "ImagePullFailed", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="ErrImagePull: not found"),
            SHOWN, START),
-    HeldUp(Row("image that is not asked for any more", _waits("ImagePullBackOff"),
+    HeldUp(Row("image that is not asked for any more", waits("ImagePullBackOff"),
                "ImagePullFailed", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="ImagePullBackOff"),
            SHOWN, START),
-    HeldUp(Row("image of no valid name", _waits("InvalidImageName"),
+    HeldUp(Row("image of no valid name", waits("InvalidImageName"),
                "ImagePullFailed", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="InvalidImageName"),
            SHOWN, START),
-    HeldUp(Row("image that is still being pulled", _waits("ContainerCreating"),
+    HeldUp(Row("image that is still being pulled", waits("ContainerCreating"),
                "ImagePullFailed", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="still being pulled"),
            SHOWN, SCHEDULING),
-    HeldUp(Row("object that the container refers to missing", _waits("CreateContainerConfigError", "secret not found"),
+    HeldUp(Row("object that the container refers to missing", waits("CreateContainerConfigError", "secret not found"),
                "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="secret not found"),
            SHOWN, START),
-    HeldUp(Row("container that cannot be made", _waits("CreateContainerError", "context deadline exceeded"),
+    HeldUp(Row("container that cannot be made", waits("CreateContainerError", "context deadline exceeded"),
                "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="CreateContainerError"),
            SHOWN, START),
-    HeldUp(Row("injected init container that does not end", _initializing,
+    HeldUp(Row("injected init container that does not end", initializing,
                "ContainerNotStarted", "Environment", "Pending", 0, NOT_STARTING, A_MINUTE, says="init container proxy"),
            SHOWN, SCHEDULING),
-    HeldUp(Row("volumes that are not mounted", _scheduled,
+    HeldUp(Row("volumes that are not mounted", scheduled,
                "MountFailed", "Environment", "Pending", 0, VOLUME_GATE, A_MINUTE, says="volumes of pod"),
            SHOWN, START),
-    HeldUp(Row("node that does not take the pod up", _not_taken_up,
+    HeldUp(Row("node that does not take the pod up", not_taken_up,
                "NodeLost", "Terminated", "Pending", 0, NONE, AT_ONCE, says="does not take it up"),
            SHOWN, START),
-    HeldUp(Row("told to stop and still there", _frozen(),
+    HeldUp(Row("told to stop and still there", frozen(),
                "NotTerminating", "Terminated", "Pending", 0, NONE, AT_ONCE, says="should have ended by"),
            GRACE + SHOWN, GRACE + ENDING),
-    HeldUp(Row("told to stop by its deadline, and still there", _frozen(beyond_deadline=True),
+    HeldUp(Row("told to stop by its deadline, and still there", frozen(beyond_deadline=True),
                "DeadlineExceeded", "Transient", "Failed", 1, NONE, A_MINUTE, says="spec.job.activeDeadlineSeconds"),
            GRACE + SHOWN, GRACE + ENDING),
 )
