@@ -99,10 +99,16 @@ class Cluster(ObjectStore):
 
     def condition(self, kind: str, key: tuple[str, str] = KEY) -> tuple[str, str]:
         """Status and reason of a condition."""
-        for condition in self.subscription(key)["status"]["conditions"]:
-            if condition["type"] == kind:
-                return condition["status"], condition["reason"]
-        raise AssertionError(f"no condition {kind}")
+        condition = self._condition(kind, key)
+        return condition["status"], condition["reason"]
+
+    def message(self, kind: str, key: tuple[str, str] = KEY) -> str:
+        """What a condition says to people."""
+        return str(self._condition(kind, key)["message"])
+
+    def _condition(self, kind: str, key: tuple[str, str]) -> Object:
+        (condition,) = (c for c in self.subscription(key)["status"]["conditions"] if c["type"] == kind)
+        return condition
 
     def shards(self, name: str = "numberline") -> list[Object]:
         return self.list("ConfigMap", **{labels.SUBSCRIPTION_LABEL: name})

@@ -187,12 +187,6 @@ def of_events(operator: Operator, reason: str) -> list[str]:
     return [event.message for event in operator.silent.events if event.reason == reason]
 
 
-def ready_message(world: World, key: tuple[str, str] = KEY) -> str:
-    """What the condition Ready says to people."""
-    conditions = world.cluster.subscription(key)["status"]["conditions"]
-    return next(str(c["message"]) for c in conditions if c["type"] == "Ready")
-
-
 async def closed_gate(world: World, result: DownloadResult = LIMITED) -> Block:
     """Let the gate be closed by a first Subscription, whose Jobs have all ended."""
     block = Block(result=result)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from component.cluster import KEY, publish, request_of
-from component.world import World, world_with_a_channel
+from component.world import World
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.listing import CookiesMode, ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import OutcomeClass
@@ -20,11 +20,6 @@ from trawler_operator.reconcile.ports import RejectedError
 CANARY = "c4n4ry-s3cr3t"
 WITH_COOKIES = {"access": {"cookiesSecretRef": {"name": "my-cookies"}}}
 WITH_LOGIN = {"access": {"proxy": "socks5://vpn:1080", "proxySecretRef": {"name": "my-vpn"}}}
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def put_secret(world: World, name: str, **data: str | bytes) -> None:

@@ -6,17 +6,12 @@ import pytest
 
 from component.cluster import KEY, Killed
 from component.gate_world import MINUTE, OTHER, run, tally, work
-from component.world import World, make_limits, world_with_a_channel
+from component.world import World, make_limits
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.launches.admission import AdmissionLimits
 from trawler_operator.reconcile.next_pass import LOOK_AT_RUNNING
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_budget_over_a_restart(world: World) -> None:

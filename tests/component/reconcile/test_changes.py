@@ -8,16 +8,11 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, end_job, publish, request_of
-from component.world import World, world_with_a_channel
+from component.world import World
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.naming import job_name
 from trawler_operator.reconcile.reconciler import PassFailedError
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_suspended(world: World) -> None:
@@ -89,7 +84,7 @@ async def test_somebody_else_s_job_under_a_launch_s_name(world: World, claimed: 
     for _ in range(3):
         assert await operator.reconcile() == timedelta(seconds=30)
     assert world.cluster.condition("Ready") == ("False", "DownloadNotStarting")
-    assert "CronJob nightly" in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    assert "CronJob nightly" in world.cluster.message("Ready")
     world.cluster.delete("Job", "media", name)
     await operator.reconcile()
     assert world.cluster.created[-1] == name

@@ -10,7 +10,7 @@ import pytest
 
 from builders import beside_users_of
 from component.cluster import KEY
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World
 from trawler_operator.api import labels
 from trawler_operator.api.times import parse_time
 from trawler_operator.domain.jobs.settings import JobDefaults
@@ -20,11 +20,6 @@ from trawler_operator.reconcile.stores.recent_answers import KEPT_SECONDS
 OTHER = ("media", "other")
 MINUTE = timedelta(minutes=1)
 KEPT = timedelta(seconds=KEPT_SECONDS)
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def at_rest(world: World, *, seconds: int, defaults: JobDefaults | None = None) -> Operator:

@@ -23,11 +23,6 @@ MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=30)
 
 
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
-
-
 def start(world: World, job: Object, at: datetime | None = None) -> None:
     """The Job controller takes the Job up."""
     status = {"startTime": format_time(at or world.clock.now())}

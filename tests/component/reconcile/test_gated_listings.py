@@ -16,21 +16,15 @@ from component.gate_world import (
     edit_gates,
     gates,
     of_events,
-    ready_message,
     refuse_listings,
     run,
     tally,
     work,
 )
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
@@ -46,7 +40,7 @@ async def test_a_rate_limited_listing_closes_the_gate(world: World) -> None:
     await work(world, operator)
     assert len(world.site.requests) == 1
     assert world.cluster.condition("Ready", OTHER) == ("False", "EgressGateClosed")
-    assert "asked for by annotation waits" in ready_message(world, OTHER)
+    assert "asked for by annotation waits" in world.cluster.message("Ready", OTHER)
     world.site.trailer = TrailerLine(end=ListingEnd.STOPPED, requests=1, engine="")
     await run(world, operator)
     assert world.cluster.subscription(OTHER)["status"]["lastHandled"]["check"]["id"] == "now"

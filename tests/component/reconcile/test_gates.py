@@ -26,22 +26,16 @@ from component.gate_world import (
     make,
     of_events,
     probe,
-    ready_message,
     run,
     tally,
     work,
 )
-from component.world import World, make_limits, world_with_a_channel
+from component.world import World, make_limits
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.ports import RejectedError, UnavailableError
 
 FIFTY = {"select": {"newest": 50}, "job": {"parallelism": 2}}
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def fifty(block: Block) -> World:
@@ -107,7 +101,7 @@ async def test_everybody_is_told_and_nobody_asks(world: World) -> None:
     assert closing is not None
     for key in (KEY, OTHER):
         assert world.cluster.condition("Ready", key) == ("False", "EgressGateClosed")
-        assert f"before {closing.until:%Y-%m-%dT%H:%M:%SZ}" in ready_message(world, key)
+        assert f"before {closing.until:%Y-%m-%dT%H:%M:%SZ}" in world.cluster.message("Ready", key)
     world.clock.advance(14 * MINUTE)
     await work(world, operator)
     assert (asked, listed, []) == (len(block.refused), len(world.site.requests), world.cluster.running_jobs())

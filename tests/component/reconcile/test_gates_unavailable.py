@@ -14,13 +14,12 @@ from component.gate_world import (
     closed,
     closed_gate,
     make,
-    ready_message,
     refuse_listings,
     run,
     tally,
     work,
 )
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.ports import (
@@ -40,11 +39,6 @@ ODD = ApiError("HTTP 418: a proxy in between")
 EACH = pytest.mark.parametrize(
     "error", [FORBIDDEN, QUOTA, WEBHOOK, FULL, ODD], ids=["forbidden", "quota", "webhook away", "full", "odd"]
 )
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def refuse(operator: Operator, error: ApiError, *verbs: str) -> None:
@@ -68,7 +62,7 @@ async def test_gates_that_cannot_be_read(world: World, error: ApiError) -> None:
             await operator.reconcile()
         world.clock.advance(5 * MINUTE)
     assert world.cluster.condition("Ready") == ("False", "GatesUnavailable")
-    assert f"ConfigMap trawler-gates of namespace trawler-system: {error}" in ready_message(world)
+    assert f"ConfigMap trawler-gates of namespace trawler-system: {error}" in world.cluster.message("Ready")
     assert (world.site.requests, world.cluster.created) == ([], [])
     relent(operator)
     await run(world, operator)

@@ -8,7 +8,7 @@ import pytest
 
 from builders import ledger_entry
 from component.cluster import KEY
-from component.world import Operator, World, make_limits, world_with_a_channel
+from component.world import Operator, World, make_limits
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.domain.ledger.codec import encode_entry
@@ -20,11 +20,6 @@ from trawler_operator.reconcile.stores.shard_changes import EVERYWHERE
 
 SHARD = "trawler-ledger-numberline-0"
 LEDGER = {**labels.ledger_labels("numberline")}
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def at_rest(world: World) -> Operator:

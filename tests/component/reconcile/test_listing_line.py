@@ -11,7 +11,7 @@ import pytest
 
 from component.cluster import KEY
 from component.slow_site import Day, SlowSite
-from component.world import Operator, Site, World, world_with_a_channel
+from component.world import Operator, Site, World
 from trawler_downloader.contract.listing import ListRequest
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
@@ -19,11 +19,6 @@ from trawler_operator.domain.line import LineLimits
 from trawler_operator.reconcile.ports import RawListing
 
 PACED = LineLimits(places=2, spacing=10)
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def subscribe(world: World, count: int, *, seconds: int, host: str = "www.youtube.com") -> list[Key]:
@@ -141,8 +136,7 @@ async def test_who_stands_in_line_for_long_says_so(world: World) -> None:
     waiting = {("Unknown", "NotCheckedYet"), ("True", "OnTime")}
     assert late
     assert {world.cluster.condition("OnSchedule", key) for key in keys if key not in late} <= waiting
-    conditions = world.cluster.subscription(late[0])["status"]["conditions"]
-    (said,) = (condition["message"] for condition in conditions if condition["type"] == "OnSchedule")
+    said = world.cluster.message("OnSchedule", late[0])
     assert "youtube.com were due when this was found, which begin one every 10 s" in said
 
     for key in keys[1:]:

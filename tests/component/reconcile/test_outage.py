@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import publish
-from component.gate_world import MINUTE, closed, ended, gates, of_events, ready_message, run, tally
+from component.gate_world import MINUTE, closed, ended, gates, of_events, run, tally
 from component.world import World
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
@@ -52,7 +52,7 @@ async def test_an_outage_gives_up_nothing(reason: str, videos: int) -> None:
     assert closed(world) == {ADDRESS}
     assert len(world.launches) < 60
     assert world.cluster.condition("Ready") == ("False", "EgressGateClosed")
-    assert "youtube.com cannot be reached through this way out since 2026-11-21T12:0" in ready_message(world)
+    assert "youtube.com cannot be reached through this way out since 2026-11-21T12:0" in world.cluster.message("Ready")
     (event,) = of_events(operator, "GateClosed")
     assert f"it cannot be reached through this way out ({reason}: words)" in event
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from component.cluster import KEY, Object, request_of
-from component.world import GATES, World, make_limits, videos, world_with_a_channel
+from component.world import GATES, World, make_limits, videos
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_first_run(world: World) -> None:

@@ -8,16 +8,11 @@ import pytest
 
 from component.cluster import KEY, publish
 from component.gate_world import LIMITED, ended
-from component.world import Operator, World, make_limits, world_with_a_channel
+from component.world import Operator, World, make_limits
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.times import format_time
 
 DENIED = ended(OutcomeClass.ENVIRONMENT, "PermissionDenied")
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def paused(world: World) -> Operator:

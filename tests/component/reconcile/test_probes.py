@@ -34,11 +34,6 @@ from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
 SKIPPED = LedgerState.SKIPPED
 
 
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
-
-
 @pytest.mark.parametrize("ending", [143, 137], ids=["evicted", "killed"])
 async def test_a_probe_that_says_nothing_hands_over_at_once(world: World, ending: int) -> None:
     """To another video, of another Subscription where one waits."""

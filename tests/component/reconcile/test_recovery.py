@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, publish
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World
 from trawler_downloader.contract.listing import ListingEnd, ListRequest, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
@@ -17,11 +17,6 @@ from trawler_operator.reconcile.ports import ListerError, RawListing
 WEEK = timedelta(days=7)
 OVERDUE = WEEK * 1.2
 """An audit comes a week after the last one, and up to a tenth later."""
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_orphaned_job_is_adopted(world: World) -> None:

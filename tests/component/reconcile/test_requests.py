@@ -19,11 +19,6 @@ VIDEO = "youtube.v7"
 OTHER = "youtube.v6"
 
 
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
-
-
 def annotate(world: World, **values: str) -> None:
     annotations = {f"trawler.dev/{verb}": value for verb, value in values.items()}
     world.cluster.merge("Subscription", *KEY, {"metadata": {"annotations": annotations}})

@@ -10,18 +10,13 @@ import pytest
 from component.cluster import KEY, Killed, Object, print_records, publish, request_of
 from component.inventory_world import mark, pretend_histories
 from component.job_controller import INJECTED, JOB_NAME_LABEL, NO_REGISTRY, freeze_pod, leave_pod, start_pod
-from component.world import Operator, World, make_limits, world_with_a_channel
+from component.world import Operator, World, make_limits
 from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.contract.survey import SurveyRequest
 from trawler_operator.api import labels
 
 CANNOT_START = {"name": "injected", "image": f"{NO_REGISTRY}proxy:1"}
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def _publish_and_stay(world: World, job: Object) -> None:

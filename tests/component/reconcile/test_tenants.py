@@ -76,12 +76,10 @@ async def test_refused_jobs_are_told_and_do_not_stop_the_checks(error: ApiError)
 
     await pass_over_all(world, operator, 70)
 
-    status = world.cluster.subscription(KEY)["status"]
-    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "JobRejected")
-    assert str(error) in ready["message"]
+    assert world.cluster.condition("Ready") == ("False", "JobRejected")
+    assert str(error) in world.cluster.message("Ready")
     assert world.cluster.condition("UpToDate") == ("False", "DownloadsPending")
-    assert status["counts"]["queued"] == 3
+    assert world.cluster.subscription(KEY)["status"]["counts"]["queued"] == 3
     mine = [request for request in world.site.requests if "numberline" in request.url]
     assert len(mine) == 2 * 2  # both Subscriptions at their beginning, and an hour later
     assert "JobRejected" in {event.reason for event in operator.silent.events}
@@ -158,9 +156,8 @@ async def test_a_step_that_fails_is_named_and_stops_no_check(
         with pytest.raises(PassFailedError):
             await operator.reconcile()
 
-    ready = next(c for c in world.cluster.subscription()["status"]["conditions"] if c["type"] == "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", reason)
-    assert words in ready["message"]
+    assert world.cluster.condition("Ready") == ("False", reason)
+    assert words in world.cluster.message("Ready")
     assert [event.reason for event in operator.silent.events].count(reason) == 1
     expected = 1 if reason == "PrerequisitesNotReadable" else 4
     assert len(world.site.requests) - checks == expected
@@ -218,9 +215,8 @@ async def test_a_pass_that_hangs_is_cut_and_reported() -> None:
     with pytest.raises(PassFailedError):
         await operator.reconcile()
 
-    ready = next(c for c in world.cluster.subscription()["status"]["conditions"] if c["type"] == "Ready")
-    assert ready["reason"] == "PassTooLong"
-    assert "reading what the spec names" in ready["message"]
+    assert world.cluster.condition("Ready") == ("False", "PassTooLong")
+    assert "reading what the spec names" in world.cluster.message("Ready")
 
 
 async def test_a_spec_that_cannot_be_read_is_looked_at_until_its_jobs_have_ended() -> None:

@@ -7,18 +7,13 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY, publish
-from component.world import World, world_with_a_channel
+from component.world import World
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.listing import ListingEnd, TrailerLine
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.domain.jobs.settings import JobDefaults
 from trawler_operator.reconcile.ports import RejectedError, UnavailableError
 from trawler_operator.reconcile.reconciler import PassFailedError
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_failed_try_is_repeated(world: World) -> None:
@@ -353,7 +348,5 @@ async def test_entries_that_cannot_be_read_are_mended_by_a_command_that_can_be_c
     shard = world.cluster.shards()[0]["metadata"]["name"]
     world.cluster.merge("ConfigMap", "media", shard, {"data": {"youtube.v7": "{"}})
     await world.operator().reconcile()
-    said = world.cluster.subscription()["status"]["conditions"]
-    (told,) = [condition["message"] for condition in said if condition["type"] == "LedgerIntact"]
     selector = "app.kubernetes.io/component=ledger,trawler.dev/subscription=numberline"
-    assert told.endswith(f"kubectl -n media edit configmap -l {selector}")
+    assert world.cluster.message("LedgerIntact").endswith(f"kubectl -n media edit configmap -l {selector}")

@@ -8,17 +8,12 @@ import pytest
 
 from component.cluster import KEY, Downloader, publish
 from component.gate_world import LIMITED, MINUTE, OTHER, TwoSites, owner
-from component.world import Operator, Site, World, make_limits, world_with_a_channel
+from component.world import Operator, Site, World, make_limits
 from trawler_downloader.contract.listing import ListRequest
 from trawler_operator.domain.launches.admission import AdmissionLimits
 from trawler_operator.reconcile.ports import RawListing
 
 OFTEN = ("media", "often")
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def first_in_line(world: World) -> Operator:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from component.cluster import KEY
-from component.world import Operator, World, world_with_a_channel
+from component.world import Operator, World
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.labels import CHECK_ANNOTATION
 from trawler_operator.reconcile.ports import ApiError, RejectedError, StorageFullError, UnavailableError
@@ -19,11 +19,6 @@ QUOTA = RejectedError("forbidden: exceeded quota: small, requested: count/config
 WEBHOOK = RejectedError("admission webhook denied the request: no ConfigMaps today")
 UNREACHABLE = UnavailableError("500: failed calling webhook: no endpoints available")
 FULL = StorageFullError("500: etcdserver: mvcc: database space exceeded")
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 def refuse(operator: Operator, error: ApiError, *begins: str) -> None:

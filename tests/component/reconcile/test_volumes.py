@@ -27,21 +27,15 @@ from component.gate_world import (
     of_events,
     owner,
     probe,
-    ready_message,
     run,
     tally,
     work,
 )
 from component.inventory_world import pretend_histories
-from component.world import World, make_limits, world_with_a_channel
+from component.world import World, make_limits
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_downloader.contract.survey import SurveyRequest
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_volume_gate(world: World) -> None:
@@ -140,7 +134,7 @@ async def test_another_volume_than_one_subscription_s_history_is_about(world: Wo
         world.finish_jobs()
         world.clock.advance(MINUTE)
     assert world.cluster.condition("Ready") == ("False", "SubscriptionGateClosed")
-    assert "VolumeMarkerMismatch" in ready_message(world)
+    assert "VolumeMarkerMismatch" in world.cluster.message("Ready")
     assert world.cluster.condition("Ready", OTHER) == ("True", "Watching")
     assert Counter(world.cluster.states("other").values())[LedgerState.SUCCEEDED] == 3
     assert (closed(world), of_events(operator, "GateClosed")) == (set(), [])
@@ -229,7 +223,8 @@ async def test_those_that_wait_for_a_survey_behind_a_closed_gate(world: World) -
         await make(operator, ("media", name))
     assert operator.woken == {}
     for name in names:
-        assert f"kubectl -n media annotate --overwrite subscription {name} " in ready_message(world, ("media", name))
+        said = world.cluster.message("Ready", ("media", name))
+        assert f"kubectl -n media annotate --overwrite subscription {name} " in said
 
 
 async def test_the_only_one_left_behind_a_closed_gate_has_no_history(world: World) -> None:
@@ -305,5 +300,5 @@ async def test_a_claim_of_one_pod_is_named(world: World) -> None:
     world.cluster.subscribe({"select": {"newest": 2}})
     await world.operator().reconcile()
     assert world.cluster.condition("Ready") == ("False", "ClaimForOnePod")
-    assert "use one that is ReadWriteOnce or ReadWriteMany" in ready_message(world)
+    assert "use one that is ReadWriteOnce or ReadWriteMany" in world.cluster.message("Ready")
     assert world.cluster.created == []

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from component.cluster import KEY
-from component.world import World, world_with_a_channel
+from component.world import World
 from trawler_downloader.contract.download import DownloadResult
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 
 VIDEO = "youtube.v7"
-
-
-@pytest.fixture
-def world() -> World:
-    return world_with_a_channel()
 
 
 async def test_premiere(world: World) -> None:
