@@ -12,7 +12,7 @@ from component.landing import FakeEngine, land
 from component.world import World, videos
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, SubscriptionRef
 from trawler_downloader.contract.inventory import InventoryRequest
-from trawler_downloader.contract.outcomes import LedgerState
+from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_downloader.contract.survey import SurveyRequest
 from trawler_downloader.inventory.manifests import print_inventory
 from trawler_downloader.library.manifest import LandedFile, Manifest, Role, encode
@@ -22,6 +22,7 @@ from trawler_operator.api import labels
 
 SPEC = {"select": {"newest": 5}}
 OWNER = SubscriptionRef(namespace="media", name="numberline")
+STALE = DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="StaleVolume", message="the server lost the handle")
 
 
 @dataclass

@@ -21,11 +21,6 @@ def world() -> World:
     return world
 
 
-def _message(world: World) -> str:
-    conditions = world.cluster.subscription()["status"]["conditions"]
-    return next(str(c["message"]) for c in conditions if c["type"] == "Ready")
-
-
 def _hang(world: World) -> None:
     """All inventories have run into their deadline, and no pod of theirs ends: the NAS hangs, or the node is gone."""
     for job in world.cluster.inventory_jobs():
@@ -53,12 +48,12 @@ async def test_what_holds_it_up_is_said(world: World) -> None:
     await operator.reconcile()
     await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "RebuildingHistory")
-    assert "has no pod" not in _message(world)
+    assert "has no pod" not in world.cluster.message("Ready")
     for minutes, reason in ((3, "RebuildingHistory"), (2.5, "InventoryFailed")):
         world.clock.advance(timedelta(minutes=minutes))
         pause = await operator.reconcile()
         assert world.cluster.condition("Ready") == ("False", reason)
-        assert "has no pod" in _message(world)
+        assert "has no pod" in world.cluster.message("Ready")
         assert pause is not None
         assert pause > timedelta(seconds=1)
 
@@ -71,7 +66,7 @@ async def test_one_that_does_not_start_is_given_up_and_made_again(world: World) 
     await operator.reconcile()
     world.clock.advance(timedelta(minutes=5, seconds=30))
     await operator.reconcile()
-    assert "PodNotCreated" in _message(world)
+    assert "PodNotCreated" in world.cluster.message("Ready")
     assert _tries(world) == {"numberline": "1"}
     world.clock.advance(timedelta(seconds=30))
     await operator.reconcile()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,34 +11,20 @@ from component.cluster import KEY, Inventory, Killed, print_nothing
 from component.inventory_world import (
     OWNER,
     SPEC,
+    STALE,
     Volume,
     filled,
     in_state,
     lose_cluster,
     lose_ledger,
-    make_world,
     mark,
     pretend_histories,
 )
 from component.job_controller import JOB_NAME_LABEL, exceed_deadline
 from component.world import World, videos
-from trawler_downloader.contract.download import DownloadResult
-from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import RejectedError, UnavailableError
-
-STALE = DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="StaleVolume", message="the server lost the handle")
-
-
-@pytest.fixture
-def volume(tmp_path: Path) -> Volume:
-    return Volume(tmp_path)
-
-
-@pytest.fixture
-def world(volume: Volume) -> World:
-    """A claim, a channel of eight videos, and a volume behind the claim."""
-    return make_world(volume)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +46,7 @@ async def test_a_log_that_did_not_come_through_is_not_used(world, volume, spoil,
     operator = world.operator()
     await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
-    assert why in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    assert why in world.cluster.message("Ready")
     assert world.cluster.shards() == []
     await operator.reconcile()
     world.cluster.inventory = lambda request: asked.append(request.limit) or volume.print(request)
@@ -87,9 +72,8 @@ async def test_a_failed_inventory_is_told_and_made_again(world, volume):
         pauses.append(job["metadata"]["annotations"][labels.LAUNCH_ANNOTATION])
         world.clock.advance(timedelta(seconds=61))
     assert pauses == ["1", "2", "2", "3"]
-    ready = world.cluster.subscription()["status"]["conditions"][0]
-    assert ready["reason"] == "InventoryFailed"
-    assert "StaleVolume: the server lost the handle; tried again at 2026-11-2" in ready["message"]
+    assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
+    assert "StaleVolume: the server lost the handle; tried again at 2026-11-2" in world.cluster.message("Ready")
     await operator.reconcile(("media", "other"))
     assert world.cluster.condition("Ready", ("media", "other")) == ("True", "Watching")
     world.cluster.inventory = volume.print
@@ -130,7 +114,7 @@ async def test_a_volume_that_is_not_mounted_is_not_empty(world, volume, tmp_path
     operator = world.operator()
     await operator.reconcile()
     assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
-    assert "is the NAS mounted" in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    assert "is the NAS mounted" in world.cluster.message("Ready")
     assert world.cluster.shards() == []
     world.cluster.inventory = volume.print
     world.clock.advance(timedelta(minutes=2))
@@ -147,7 +131,7 @@ async def test_an_inventory_that_never_starts_is_ended_by_its_deadline(world, vo
     (job,) = world.cluster.inventory_jobs()
     exceed_deadline(world.cluster, job)
     await operator.reconcile()
-    assert "did not end within 600 s" in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    assert "did not end within 600 s" in world.cluster.message("Ready")
 
 
 @pytest.mark.parametrize("gone", ["pod", "log"])
@@ -201,7 +185,7 @@ async def test_a_log_that_is_forbidden_is_told(world, surveyed):
     surveyed.api.fail = lambda what: RejectedError("pods/log is forbidden") if what == "read log" else None
     await surveyed.reconcile()
     assert world.cluster.condition("Ready") == ("False", "InventoryFailed")
-    assert "is forbidden" in world.cluster.subscription()["status"]["conditions"][0]["message"]
+    assert "is forbidden" in world.cluster.message("Ready")
 
 
 async def test_a_quota_that_refuses_the_job_is_told(world, volume):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,33 +14,20 @@ from component.cluster import KEY, print_nothing
 from component.inventory_world import (
     OWNER,
     SPEC,
-    Volume,
     filled,
     in_state,
     lose_cluster,
     lose_ledger,
-    make_world,
     mark,
     pretend_histories,
     volume_of,
 )
-from component.world import World, videos
+from component.world import videos
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.library.state import ClaimPaths
 from trawler_operator.api import labels
 from trawler_operator.reconcile.ports import RejectedError
 from trawler_operator.reconcile.reconciler import PassFailedError
-
-
-@pytest.fixture
-def volume(tmp_path: Path) -> Volume:
-    return Volume(tmp_path)
-
-
-@pytest.fixture
-def world(volume: Volume) -> World:
-    """A claim, a channel of eight videos, and a volume behind the claim."""
-    return make_world(volume)
 
 
 async def test_the_history_of_a_lost_cluster_is_rebuilt(world, volume):
