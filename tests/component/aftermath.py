@@ -160,11 +160,7 @@ async def of_a_launch(
         spec: of the Subscription.
         quota: what a quota of the namespace refuses altogether from then on.
     """
-    world = World(clock=Clock(now - timedelta(hours=2)))
-    world.cluster.claim()
-    world.cluster.subscribe(spec)
-    operator = world.operator()
-    await operator.reconcile()
+    world, operator = await _checked_before(now, spec)
     before = _conditions(world)
     world.site.publish("v0")
     world.clock.time = now
@@ -204,11 +200,7 @@ async def of_a_listing(trailer: TrailerLine, now: datetime, spec: dict[str, Any]
         now: the time of the check.
         spec: of the Subscription.
     """
-    world = World(clock=Clock(now - timedelta(hours=2)))
-    world.cluster.claim()
-    world.cluster.subscribe(spec)
-    operator = world.operator()
-    await operator.reconcile()
+    world, operator = await _checked_before(now, spec)
     before = _conditions(world)
     world.site.trailer = trailer
     world.clock.time = now
@@ -220,6 +212,16 @@ async def of_a_listing(trailer: TrailerLine, now: datetime, spec: dict[str, Any]
         if len(world.site.requests) > checks + 1:
             return Aftermath(state, condition, seconds)
     return Aftermath(state, condition, None)
+
+
+async def _checked_before(now: datetime, spec: dict[str, Any] | None) -> tuple[World, Operator]:
+    """A Subscription whose source has nothing, two hours ago."""
+    world = World(clock=Clock(now - timedelta(hours=2)))
+    world.cluster.claim()
+    world.cluster.subscribe(spec)
+    operator = world.operator()
+    await operator.reconcile()
+    return world, operator
 
 
 async def _passes(world: World, operator: Operator, pause: timedelta | None) -> AsyncIterator[float]:

@@ -1,4 +1,4 @@
-"""A queue, workers and a site that takes its time, all on a clock that jumps from one happening to the next."""
+"""Sites that take their time; with one of them a queue and workers, on a clock that jumps between happenings."""
 
 from __future__ import annotations
 
@@ -39,6 +39,32 @@ class SlowSite:
         self.most = max(self.most, len(self.under_way))
         await is_over.wait()
         return await self._list(request)
+
+
+class HeldSite:
+    """Its listings begin, and end when they are released.
+
+    Args:
+        world: whose site it is made from.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._list, self._began, self._released = world.site.list, asyncio.Semaphore(0), asyncio.Event()
+        world.site.list = self.list  # type: ignore[method-assign]
+
+    async def list(self, request: ListRequest) -> RawListing:
+        self._began.release()
+        await self._released.wait()
+        return await self._list(request)
+
+    async def begun(self, count: int = 1) -> None:
+        """Until so many more have begun."""
+        for _ in range(count):
+            await self._began.acquire()
+
+    def release(self) -> None:
+        """Let all end."""
+        self._released.set()
 
 
 class Day:

@@ -23,6 +23,13 @@ async def lease(stage: Stage) -> LeaseRecord:
     return read_lease(body)
 
 
+async def take(stage: Stage, version: str) -> None:
+    """Another one writes itself into the Lease that it has seen in this version."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{stage.namespace}/leases/trawler"
+    body = {"metadata": {"resourceVersion": version}, "spec": {"holderIdentity": "two"}}
+    await stage.requests.request("PATCH", path, body=body, content_type="application/merge-patch+json")
+
+
 async def test_the_first_one_creates_it(stage: Stage) -> None:
     """The server takes what is written, and gives it back as it was."""
     one = candidate(stage, "one")
@@ -61,10 +68,8 @@ async def test_a_renewal_meets_a_change_by_somebody_else(stage: Stage) -> None:
     assert await one.acquire()
     before = await lease(stage)
     await stage.patch("Lease", "trawler", {"metadata": {"annotations": {"note": "mine"}}})
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{stage.namespace}/leases/trawler"
-    stale = {"metadata": {"resourceVersion": before.version}, "spec": {"holderIdentity": "two"}}
     with pytest.raises(ConflictError):
-        await stage.requests.request("PATCH", path, body=stale, content_type="application/merge-patch+json")
+        await take(stage, before.version)
     await one.keep(3)
     assert one.lease.held
     assert (await lease(stage)).holder == "one"
@@ -97,10 +102,8 @@ async def test_a_lease_deleted_by_hand(stage: Stage) -> None:
     assert await one.acquire()
     old = await lease(stage)
     await stage.delete("Lease", "trawler")
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{stage.namespace}/leases/trawler"
-    stale = {"metadata": {"resourceVersion": old.version}, "spec": {"holderIdentity": "two"}}
     with pytest.raises(NotFoundError):
-        await stage.requests.request("PATCH", path, body=stale, content_type="application/merge-patch+json")
+        await take(stage, old.version)
     await one.keep(3)
     assert one.lease.held
     assert (await lease(stage)).version != old.version

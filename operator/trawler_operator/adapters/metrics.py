@@ -115,24 +115,13 @@ class PrometheusMeasurements:
 
     def subscription_seen(self, key: Key, videos: Mapping[str, int], last_success: datetime | None) -> None:
         """Set a Subscription's gauges; a state that no video is in any more loses its series."""
-        counts = {state: count for state, count in videos.items() if count}
-        for state in self._states.pop(key, set()) - counts.keys():
-            self._videos.remove(*key, state)
-        for state, count in counts.items():
-            self._videos.labels(*key, state).set(count)
-        if counts:
-            self._states[key] = set(counts)
+        _set_series(self._videos, self._states, key, {state: count for state, count in videos.items() if count})
         if last_success is not None:
             self._last_success.labels(*key).set(last_success.timestamp())
 
     def dead_letters_seen(self, key: Key, reasons: Mapping[str, int]) -> None:
         """Set a Subscription's gauges of what was given up; a reason that none has any more loses its series."""
-        for reason in self._reasons.pop(key, set()) - reasons.keys():
-            self._dead_letters.remove(*key, reason)
-        for reason, count in reasons.items():
-            self._dead_letters.labels(*key, reason).set(count)
-        if reasons:
-            self._reasons[key] = set(reasons)
+        _set_series(self._dead_letters, self._reasons, key, reasons)
 
     def subscription_gone(self, key: Key) -> None:
         """Remove a Subscription's series."""
@@ -173,6 +162,23 @@ class _Snapshot(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """What was answered."""
         return self._taken
+
+
+def _set_series(gauge: Gauge, shown: dict[Key, set[str]], key: Key, counts: Mapping[str, int]) -> None:
+    """Set a Subscription's series of a gauge, and remove those that count nothing any more.
+
+    Args:
+        gauge: labelled with the Subscription's key, then with the name of what is counted.
+        shown: names of each Subscription's present series; changed.
+        key: of the Subscription.
+        counts: by name.
+    """
+    for name in shown.pop(key, set()) - counts.keys():
+        gauge.remove(*key, name)
+    for name, count in counts.items():
+        gauge.labels(*key, name).set(count)
+    if counts:
+        shown[key] = set(counts)
 
 
 def _gate_series(book: GateBook, max_per_hour: int, now: datetime) -> Iterable[GaugeMetricFamily]:

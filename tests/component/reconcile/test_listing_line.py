@@ -10,13 +10,11 @@ from itertools import pairwise
 import pytest
 
 from component.cluster import KEY
-from component.slow_site import Day, SlowSite
-from component.world import Operator, Site, World
-from trawler_downloader.contract.listing import ListRequest
+from component.slow_site import Day, HeldSite, SlowSite
+from component.world import Operator, World
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.line import LineLimits
-from trawler_operator.reconcile.ports import RawListing
 
 PACED = LineLimits(places=2, spacing=10)
 
@@ -46,20 +44,12 @@ async def test_a_check_beyond_the_allowed_listings_holds_no_worker(world: World)
     for _, name in keys:
         world.cluster.subscribe(name=name)
     operator = world.operator()
-    started, finish = asyncio.Semaphore(0), asyncio.Event()
-
-    async def list_slowly(request: ListRequest) -> RawListing:
-        started.release()
-        await finish.wait()
-        return await Site.list(world.site, request)
-
-    world.site.list = list_slowly  # type: ignore[method-assign]
+    site = HeldSite(world)
     passes = [asyncio.create_task(operator.reconcile(key)) for key in keys[:2]]
-    for _ in passes:
-        await started.acquire()
+    await site.begun(2)
     await operator.reconcile(keys[2])
     assert operator.called == set()
-    finish.set()
+    site.release()
     await asyncio.gather(*passes)
     assert keys[2] in operator.called
     await operator.reconcile(keys[2])

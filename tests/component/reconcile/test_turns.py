@@ -8,10 +8,9 @@ import pytest
 
 from component.cluster import KEY, Downloader, publish
 from component.gate_world import LIMITED, MINUTE, OTHER, TwoSites, owner
-from component.world import Operator, Site, World, make_limits
-from trawler_downloader.contract.listing import ListRequest
+from component.slow_site import HeldSite
+from component.world import Operator, World, make_limits
 from trawler_operator.domain.launches.admission import AdmissionLimits
-from trawler_operator.reconcile.ports import RawListing
 
 OFTEN = ("media", "often")
 
@@ -57,22 +56,14 @@ async def test_a_check_that_finds_no_place_costs_no_turn(world: World) -> None:
     slow = [("media", "slow"), ("media", "slower")]
     for _, name in slow:
         world.cluster.subscribe(name=name)
-    started, finish = asyncio.Semaphore(0), asyncio.Event()
-
-    async def list_slowly(request: ListRequest) -> RawListing:
-        started.release()
-        await finish.wait()
-        return await Site.list(world.site, request)
-
-    world.site.list = list_slowly  # type: ignore[method-assign]
+    site = HeldSite(world)
     passes = [asyncio.create_task(operator.reconcile(key)) for key in slow]
-    for _ in passes:
-        await started.acquire()
+    await site.begun(2)
     world.clock.advance(5 * MINUTE)
     await operator.reconcile(OFTEN)
     await end_what_runs(world, operator)
     assert operator.called == {OFTEN}
-    finish.set()
+    site.release()
     await asyncio.gather(*passes)
 
 
@@ -80,20 +71,13 @@ async def test_a_listing_holds_up_nobody(world: World) -> None:
     """A slot that comes free meanwhile is the next one's, and the turn after that its own."""
     operator = await first_in_line(world)
     world.clock.advance(5 * MINUTE)
-    started, finish = asyncio.Event(), asyncio.Event()
-
-    async def list_slowly(request: ListRequest) -> RawListing:
-        started.set()
-        await finish.wait()
-        return await Site.list(world.site, request)
-
-    world.site.list = list_slowly  # type: ignore[method-assign]
+    site = HeldSite(world)
     check = asyncio.create_task(operator.reconcile(OFTEN))
-    await started.wait()
+    await site.begun()
     await end_what_runs(world, operator)
     assert operator.called == {OTHER}
     await operator.reconcile(OTHER)
-    finish.set()
+    site.release()
     await check
     assert running(world) == [OTHER[1]]
     world.finish_jobs()
