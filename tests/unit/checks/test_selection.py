@@ -27,6 +27,7 @@ class Known:
     by_source: dict[str, str] = field(default_factory=dict)
     unmarked: str = ""
     sources: tuple[str, ...] = ()
+    read_back: tuple[str, ...] = ()
 
     def knows(self, key: str) -> bool:
         return key.removeprefix("youtube.") in "".join(self.by_source.values()) + self.unmarked
@@ -45,11 +46,13 @@ def _select(
     *,
     known: str = "",
     first_run: bool = False,
+    read_back: bool = False,
     newest: int = 52,
     kinds: tuple[Kind, ...] | None = None,
 ) -> list[tuple[str, LedgerState, str | None]]:
     """(name, state, reason) of what is new; `known` are names, one letter each."""
-    memory = Known({source.key: known}, sources=() if first_run else (source.key,))
+    started = (source.key,)
+    memory = Known({source.key: known}, sources=() if first_run else started, read_back=started if read_back else ())
     new = select_new([(source, lines)], Select(newest=newest, kinds=kinds), memory).new
     return [(entry.line.id, entry.state, entry.reason) for entry in new]
 
@@ -198,6 +201,23 @@ def test_the_window_of_a_playlist_with_one_entry_without_a_time() -> None:
 def test_everything_unknown_in_a_known_playlist_is_new_wherever_it_stands() -> None:
     """A playlist has no back catalogue: its owner puts videos anywhere."""
     assert _select(PLAYLIST, _names("a", "b", "c"), known="b") == [("c", PENDING, None), ("a", PENDING, None)]
+
+
+@pytest.mark.parametrize(
+    ("known", "selected"),
+    [
+        pytest.param("cd", [("e", SKIPPED), ("b", PENDING), ("a", PENDING)], id="what stands above is new"),
+        pytest.param("abc", [("e", SKIPPED), ("d", SKIPPED)], id="the rest was left out by the first run"),
+        pytest.param("ac", [("e", SKIPPED), ("d", SKIPPED), ("b", PENDING)], id="in the window"),
+        pytest.param(
+            "", [("e", SKIPPED), ("d", SKIPPED), ("c", SKIPPED), ("b", PENDING), ("a", PENDING)], id="nothing landed"
+        ),
+    ],
+)
+def test_a_playlist_whose_ledger_was_read_back(known: str, selected: list[tuple[str, LedgerState]]) -> None:
+    """The volume knows what landed, and nothing of what the first run of two left out."""
+    found = _select(PLAYLIST, _names("a", "b", "c", "d", "e"), known=known, read_back=True, newest=2)
+    assert [(name, state) for name, state, _ in found] == selected
 
 
 def test_kinds_that_are_not_wanted_are_recorded_and_leave_room_in_the_window() -> None:

@@ -101,7 +101,7 @@ def test_the_order_of_publication_is_the_order_of_discovery(fields: dict[str, An
 
 def test_sources_whose_videos_landed_have_had_their_first_run():
     records = [record(), record(source="b"), record(source=None)]
-    assert started_sources(records, "since") == {"youtubetab.UCnumber.streams": "since", "b": "since"}
+    assert started_sources(records) == {"youtubetab.UCnumber.streams": "ReadBack", "b": "ReadBack"}
     assert rebuilt_entries(records[2:], lambda key: False, "library", NOON)["youtube.a"].source == UNKNOWN_SOURCE
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Job
 
-from builders import CONTROLLER, URL, beside_users_of, ledger_entry, restricted_pod, subscription
-from trawler_downloader.contract.download import DownloadRequest
+from builders import CONTROLLER, NOON, URL, beside_users_of, ledger_entry, restricted_pod, subscription
+from trawler_downloader.contract.download import DownloadRequest, FollowUpKind
+from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.gates.route import GateId, GateKind
 from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
 from trawler_operator.domain.launches.download_job import build_download_job
+from trawler_operator.domain.ledger.entry import FollowUp, Found, LedgerEntry
 
 KEY = "youtube.abcdefghijk"
 PUBLIC_ONLY = AccessRules()
@@ -46,12 +48,16 @@ PASSED = {GateId(GateKind.EGRESS, "youtube.com"): 7}
 
 
 def _build(
-    spec: dict[str, Any], defaults: JobDefaults, access: AccessRules = PUBLIC_ONLY, **told: Any
+    spec: dict[str, Any],
+    defaults: JobDefaults,
+    access: AccessRules = PUBLIC_ONLY,
+    entry: LedgerEntry | None = None,
+    **told: Any,
 ) -> dict[str, Any]:
     return build_download_job(
         subscription(spec),
         KEY,
-        ledger_entry(),
+        entry or ledger_entry(),
         launch=2,
         shard=3,
         defaults=defaults,
@@ -315,6 +321,25 @@ def test_kubernetes_knows_every_field(spec: dict[str, Any]) -> None:
     manifest = _build(spec, PLAIN)
 
     assert V1Job.model_validate(manifest).spec.backoff_limit == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "source"),
+    [(Found.WINDOW, "youtubetab.UCnumber.videos"), (Found.BACK_CATALOGUE, None)],
+    ids=["found by its first check", "left out by it, and asked for"],
+)
+def test_a_manifest_names_the_source_that_a_ledger_made_anew_may_go_by(found: Found, source: str | None) -> None:
+    """An old video says nothing about how far its source was downloaded: what stands above it is not new."""
+    asked = _request(_build({}, PLAIN, entry=ledger_entry(found=found)))
+    assert asked["video"].get("source") == source
+
+
+def test_a_follow_up_asks_for_what_is_missing() -> None:
+    """Otherwise its Job is that of a download."""
+    entry = ledger_entry(LedgerState.SUCCEEDED, follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON))
+    job, plain = _build({}, PLAIN, entry=entry), _build({}, PLAIN)
+    assert _request(job) == {**_request(plain), "followUp": "Thumbnail"}
+    assert job == plain
 
 
 def test_without_any_claim_there_is_no_job() -> None:

@@ -176,7 +176,9 @@ def test_retry_of_back_catalogue() -> None:
     assert revived.found is Found.BACK_CATALOGUE
     assert again.found is Found.BACK_CATALOGUE
     before = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="BeforeWindow"))
-    assert before.found is Found.WINDOW
+    assert before.found is Found.BACK_CATALOGUE
+    unwanted = carry_out(request(Verb.RETRY), ledger_entry(SKIPPED, reason="KindNotSelected"))
+    assert unwanted.found is Found.WINDOW
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ class Memory(Protocol):
         """Keys of the sources whose first run is over."""
         ...
 
+    @property
+    def read_back(self) -> Collection[str]:
+        """Those of `sources` that were not listed since the ledger was made from its volume."""
+        ...
+
     def knows(self, key: str) -> bool:
         """Whether the ledger has a video's key."""
         ...
@@ -145,6 +150,8 @@ def _wanted(source: SourceLine, entries: Sequence[EntryLine], select: Select, me
         return _judge_first_run(newest_first, select)[::-1]
     if source.newest_first:
         judged = _judge_newest_first(newest_first, select, lambda key: memory.marks(key, source.key))
+    elif source.key in memory.read_back:
+        judged = _judge_read_back(newest_first, select, lambda key: memory.marks(key, source.key))
     else:
         judged = [_judge_kind(line, select) for line in newest_first]
     return [replace(entry, found=Found.UPLOAD) for entry in reversed(judged)]
@@ -178,6 +185,20 @@ def _judge_newest_first(lines: Sequence[EntryLine], select: Select, marks: Calla
         else _skipped(line, SkipReason.BACK_CATALOGUE)
         if entry.reason == SkipReason.BEFORE_WINDOW.value
         else entry
+        for place, (line, entry) in enumerate(zip(lines, window, strict=True))
+    ]
+
+
+def _judge_read_back(lines: Sequence[EntryLine], select: Select, marks: Callable[[str], bool]) -> list[NewEntry]:
+    """Judge the first listing of a playlist after its ledger was made from the volume, which knows what had landed.
+
+    What stands above all of that is new. Of the rest nobody knows what the first run left out, so the window counts
+    again.
+    """
+    first_known = min((place for place, line in enumerate(lines) if marks(line.key)), default=0)
+    window = _judge_first_run(lines, select)
+    return [
+        _judge_kind(line, select) if place < first_known else entry
         for place, (line, entry) in enumerate(zip(lines, window, strict=True))
     ]
 

@@ -24,6 +24,7 @@ from trawler_operator.api.status import MAX_KEY, SubscriptionStatus
 from trawler_operator.api.subscription import Subscription
 from trawler_operator.domain.jobs.digests import download_digest
 from trawler_operator.domain.jobs.settings import JobDefaults
+from trawler_operator.domain.ledger.annotations import READ_BACK
 from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.ledger.ledger import Ledger
 from trawler_operator.domain.requests.grammar import Verb, encode_mark
@@ -143,12 +144,13 @@ def rebuilt_entries(
     return {record.key: _entry(record, claim, now) for record in records if not is_known(record.key)}
 
 
-def started_sources(records: Iterable[RecordLine], since: str) -> dict[str, str]:
+def started_sources(records: Iterable[RecordLine]) -> dict[str, str]:
     """The listings that the videos came from.
 
-    Their first runs were over: a first run is written before any of its videos is downloaded.
+    Their first runs were over: a first run is written before any of its videos is downloaded. What those left out is
+    lost, since no manifest tells of it.
     """
-    return {record.source: since for record in records if record.source is not None}
+    return {record.source: READ_BACK for record in records if record.source is not None}
 
 
 def remembered_requests(status: SubscriptionStatus) -> dict[str, str]:

@@ -39,7 +39,7 @@ from trawler_operator.domain.jobs.settings import (
     proxy,
     proxy_secret,
 )
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import Found, LedgerEntry
 
 COMMAND = ("python", "-m", "trawler_downloader.download")
 SCRATCH_MOUNT = "/tmp"  # noqa: S108 - an empty volume of the pod's own, not a shared folder
@@ -122,7 +122,8 @@ def _request(
             url=entry.url,
             title=cut_characters(entry.title, MAX_TITLE) if entry.title else None,
             kind=entry.kind,
-            source=entry.source,
+            # A ledger that is made anew would take all videos above it for new ones.
+            source=entry.source if entry.found is not Found.BACK_CATALOGUE else None,
         ),
         launch=launch,
         follow_up=entry.follow_up.kind if entry.follow_up is not None else None,

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 MAX_NAMES = 64
 """Greatest number of names in one annotation. For a claim whose name was dropped, any volume counts as the right one.
 """
+READ_BACK = "ReadBack"
+"""In the place of the time of a source's first run: its videos were found on the volume, and it was not listed since.
+"""
 MAX_NAME, MAX_VALUE = 253, 512
 """Greatest number of characters. Longer names and values were made by hand, and are left out."""
 

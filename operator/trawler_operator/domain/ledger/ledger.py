@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api import labels
 from trawler_operator.api.reasons import SkipReason
-from trawler_operator.domain.ledger.annotations import read_names, write_names
+from trawler_operator.domain.ledger.annotations import READ_BACK, read_names, write_names
 from trawler_operator.domain.ledger.backlog import Backlog
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry, encode_entry
 from trawler_operator.domain.ledger.entry import Found, LedgerEntry
@@ -61,7 +61,7 @@ class Changes:
 
     Args:
         entries: new and changed entries by key; new ones are written in the order of their `seq`.
-        started_sources: source key → time, of the sources whose first run this change writes.
+        started_sources: source key → time, of the sources whose first run this change writes; or → READ_BACK.
         volumes: claim name → volume id, learnt from a download.
         requests: verb → the request that this change carries out.
         inventory: how far the ledger was made from its volume, in the text of `domain.history.inventory`.
@@ -87,7 +87,7 @@ class Ledger:
         """The active entries that no launch has claimed."""
         self.problems: dict[str, LedgerProblem] = {}
         self.sources: dict[str, str] = {}
-        """Source key → when its first run was written."""
+        """Source key → when its first run was written, or READ_BACK."""
         self.volumes: dict[str, str] = {}
         """Claim name → id of the volume that was found behind it."""
         self.requests: dict[str, str] = {}
@@ -118,6 +118,15 @@ class Ledger:
     def marks(self, key: str, source: str) -> bool:
         """Whether the key shows how far a source was listed: that very source listed it, and not as back catalogue."""
         return self._index.marks(key, source)
+
+    @property
+    def read_back(self) -> set[str]:
+        """Keys of the sources that were not listed since the ledger was made from its volume."""
+        return {key for key, since in self.sources.items() if since == READ_BACK}
+
+    def was_listed(self, source: str) -> bool:
+        """Whether this very ledger has the source's first run, or a listing since it was made from its volume."""
+        return self.sources.get(source, READ_BACK) != READ_BACK
 
     @property
     def has_shards(self) -> bool:
@@ -251,7 +260,7 @@ class Ledger:
 
         head: dict[str, str] = {}
         if changes.started_sources:
-            started = {key: at for key, at in changes.started_sources.items() if key not in self.sources}
+            started = {key: at for key, at in changes.started_sources.items() if not self.was_listed(key)}
             head[labels.SOURCES_ANNOTATION] = write_names(self.sources, started, MAX_STARTED_SOURCES)
         if changes.volumes:
             head[labels.VOLUMES_ANNOTATION] = write_names(self.volumes, changes.volumes)

@@ -73,6 +73,10 @@ STATES: Mapping[Verb, frozenset[LedgerState]] = {
 """States of the entries that a verb applies to."""
 
 
+_LEFT_OUT = {SkipReason.BACK_CATALOGUE, SkipReason.BEFORE_WINDOW}
+"""Rules for what was there before the source's first check, so that a file of it says nothing about what is new."""
+
+
 class InvalidRequestError(ValueError):
     """The value cannot be understood. The message names the annotation and what is wrong. The user acts."""
 
@@ -171,7 +175,7 @@ def _refusal(annotation: str, text: str) -> InvalidRequestError:
 def carry_out(request: Request, entry: LedgerEntry) -> LedgerEntry:
     """The entry after a request for it was carried out."""
     if request.verb is Verb.RETRY:
-        found = Found.BACK_CATALOGUE if entry.reason == SkipReason.BACK_CATALOGUE else entry.found
+        found = Found.BACK_CATALOGUE if entry.reason in _LEFT_OUT else entry.found
         return replace(queue_anew(entry), found=found)
     if entry.follow_up is not None:
         return replace(entry, follow_up=None)

@@ -268,7 +268,7 @@ class Checker:
         selection = Selection((), ())
 
         def started(ledger: Ledger) -> dict[str, str]:
-            keys = [source.key for source, _ in listing.sources if source.key not in ledger.sources]
+            keys = [source.key for source, _ in listing.sources if not ledger.was_listed(source.key)]
             return dict.fromkeys(keys, format_time(now))
 
         def find_new(ledger: Ledger) -> Changes:

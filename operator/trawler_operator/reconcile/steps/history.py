@@ -18,7 +18,6 @@ from trawler_downloader.contract.outcomes import LedgerState
 from trawler_downloader.contract.volume_job import Chunk
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
 from trawler_operator.api.subscription import Key
-from trawler_operator.api.times import format_time
 from trawler_operator.domain.blocker import Blocker
 from trawler_operator.domain.history.inventory import (
     EMPTY_VOLUME,
@@ -209,7 +208,7 @@ def _changes(
     records = tuple(records)
     return Changes(
         entries=rebuilt_entries(records, ledger.knows, claim, subject.now),
-        started_sources=started_sources(records, format_time(subject.now)),
+        started_sources=started_sources(records),
         volumes={claim: volume_id} if volume_id else {},
         requests=remembered_requests(subject.subscription.status),
         inventory=mark,
