@@ -11,6 +11,7 @@ from component.cluster import KEY, Killed, Object, publish, request_of
 from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, FollowUpKind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
+from trawler_operator.api.times import parse_time
 from trawler_operator.domain.ledger.entry import FollowUp, LedgerEntry
 from trawler_operator.reconcile.ports import RejectedError
 
@@ -24,11 +25,11 @@ def without_thumbnail(request: DownloadRequest) -> DownloadResult:
     return publish(request).model_copy(update={"follow_up": FollowUpKind.THUMBNAIL})
 
 
-def make_world() -> World:
-    """A channel of which one video is wanted."""
+def make_world(newest: int = 1) -> World:
+    """A channel of which so many videos are wanted."""
     world = world_with_a_channel()
     world.downloader = without_thumbnail
-    world.cluster.subscribe({"select": {"newest": 1}})
+    world.cluster.subscribe({"select": {"newest": newest}})
     return world
 
 
@@ -55,7 +56,7 @@ def shown(world: World) -> tuple[object, ...]:
 
 
 async def downloaded(world: World) -> Operator:
-    """An operator whose only video stands, without its thumbnail."""
+    """An operator whose videos stand, without their thumbnails."""
     operator = world.operator()
     await world.settle(operator)
     await operator.reconcile()
@@ -130,6 +131,24 @@ async def test_a_site_that_asks_to_stop_closes_its_gate(world: World) -> None:
     world.clock.advance(2 * timedelta(hours=1) / 24)
     await operator.reconcile()
     assert world.cluster.running_jobs() == []
+
+
+async def test_the_pauses_of_a_subscriptions_own_trouble_double() -> None:
+    """Each follow-up that is due probes its gate in turn, ever more slowly, as downloads do."""
+    world = make_world(newest=4)
+    operator = await downloaded(world)
+    world.clock.advance(1.2 * DAY)
+    full = DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="BelowMinFree", message="no room")
+    world.downloader = lambda _: full
+    steps = []
+    for _ in range(4):
+        await operator.reconcile()
+        world.finish_jobs()
+        await operator.reconcile()
+        gate = world.cluster.subscription()["status"]["gate"]
+        steps.append(gate["step"])
+        world.clock.advance(parse_time(gate["untilTime"]) - world.clock.now() + timedelta(seconds=1))
+    assert steps == [1, 2, 3, 4]
 
 
 async def test_downloads_go_first(world: World) -> None:

@@ -152,16 +152,18 @@ GATE = GateStatus(
 
 
 @pytest.mark.parametrize(
-    ("state", "later", "shown"),
+    ("state", "later", "wanted", "shown"),
     [
-        pytest.param(LedgerState.PENDING, timedelta(0), True, id="while it pauses"),
-        pytest.param(LedgerState.PENDING, timedelta(hours=1), True, id="until a download has proved it"),
-        pytest.param(LedgerState.SUCCEEDED, timedelta(hours=1), False, id="nothing is left that could prove it"),
-        pytest.param(LedgerState.SUCCEEDED, timedelta(0), True, id="nothing is left, while it pauses"),
+        pytest.param(LedgerState.PENDING, timedelta(0), True, True, id="while it pauses"),
+        pytest.param(LedgerState.PENDING, timedelta(hours=1), False, True, id="until a download has proved it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(hours=1), True, True, id="until a follow-up has proved it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(hours=1), False, False, id="nothing is left that could prove it"),
+        pytest.param(LedgerState.SUCCEEDED, timedelta(0), False, True, id="nothing is left, while it pauses"),
     ],
 )
-def test_the_subscriptions_own_gate(state: LedgerState, later: timedelta, shown: bool) -> None:
+def test_the_subscriptions_own_gate(state: LedgerState, later: timedelta, wanted: bool, shown: bool) -> None:
     """It stands there while it is closed and anything may come of it."""
-    status = built_status(ledger=LedgerFacts(counts={state: 1}), gate=GATE, now=NOON + later)
+    counts = LedgerFacts(counts={state: 1})
+    status = built_status(ledger=counts, gate=GATE, gate_is_wanted=wanted, now=NOON + later)
 
     assert status.gate == (GATE if shown else None)

@@ -90,6 +90,7 @@ def build_status(
     digests: Digests,
     cookies: CookiesVerdict | None = None,
     turn: Turn | None = None,
+    gate_is_wanted: bool = False,
 ) -> SubscriptionStatus:
     """The status of a Subscription with a valid spec.
 
@@ -105,10 +106,13 @@ def build_status(
         digests: digests of the spec.
         cookies: what this pass found out about the cookies.
         turn: the turn of this pass's due check, in the line before the listings; None: no check was due.
+        gate_is_wanted: whether a launch passes that gate now, or would: a follow-up does too, which no count shows.
     """
     previous = subscription.status
     standing = _standing_library(previous.library, library, ledger.counts)
     claim = standing.claim_name if standing is not None else None
+    if gate is not None and not gate_is_wanted and _is_moot(gate, ledger.counts, now):
+        gate = None
     status = _after_check(previous, check, digests.listing)
     status = status.model_copy(
         update={
@@ -118,7 +122,7 @@ def build_status(
             "bytes": min(ledger.total_bytes, LARGEST),
             "library": standing,
             "next_check_time": next_check,
-            "gate": None if gate is None or _is_moot(gate, ledger.counts, now) else gate,
+            "gate": gate,
             "recent_videos": tuple(_recent_video(ended, claim) for ended in ledger.recent_successes[:MAX_RECENT]),
             "recent_failures": tuple(map(_recent_failure, ledger.recent_failures[:MAX_RECENT])),
             "ledger": LedgerStatus(selector=ledger_selector(subscription.name), shards=ledger.shards),
@@ -193,7 +197,7 @@ def _after_check(previous: SubscriptionStatus, check: CheckReport | None, digest
 
 
 def _is_moot(gate: GateStatus, counts: Mapping[LedgerState, int], now: datetime) -> bool:
-    """Whether the gate's pause is over and no download is left that could open or close it."""
+    """Whether the gate's pause is over and no unfinished download is left that could open or close it."""
     return gate.until_time <= now and not any(counts.get(state) for state in UNFINISHED_STATES)
 
 

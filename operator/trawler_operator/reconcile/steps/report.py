@@ -107,18 +107,20 @@ class Reporter:
         self._gatekeeper.note_gates(subject.key, found.gates)
         gate, over_at = self._gatekeeper.held_back(subject.key, found.gates, found.wanted_gates, subject.now)
         blocker = found.shown_blocker(gate)
+        own = self._gatekeeper.own_gate(subject.key)
         status = build_status(
             subject.subscription,
             _facts(subject.subscription, ledger, complete=found.history_complete),
             library=place(subject.subscription.spec, subject.policy.defaults) if subject.claim else None,
             check=found.check,
             blocker=blocker,
-            gate=show_own_gate(self._gatekeeper.own_gate(subject.key)),
+            gate=show_own_gate(own),
             next_check=None,
             now=subject.now,
             digests=Digests(subject.listing_digest, subject.download_digest),
             cookies=found.cookies,
             turn=found.turn,
+            gate_is_wanted=own.id in found.wanted_gates,
         )
         upcoming = decide_check(subject, status, self._gatekeeper.open_since(subject))
         update = {
