@@ -133,6 +133,25 @@ async def test_a_site_that_asks_to_stop_closes_its_gate(world: World) -> None:
     assert world.cluster.running_jobs() == []
 
 
+async def test_a_download_probes_first() -> None:
+    """A closed gate opens for it as soon as it can, however many follow-ups are due."""
+    world = make_world(newest=4)
+    operator = await downloaded(world)
+    world.site.publish("v8")
+    limit = DownloadResult(outcome=OutcomeClass.RATE_LIMITED, reason="BotCheck", message="sign in")
+    world.downloader = lambda _: limit
+    await operator.reconcile()
+    world.clock.advance(timedelta(hours=1))
+    await operator.reconcile()
+    world.finish_jobs()
+    await operator.reconcile()
+    world.clock.advance(1.2 * DAY)
+    world.downloader = publish
+    await operator.reconcile()
+    world.finish_jobs()
+    assert world.launches[-2:] == [("youtube.v8", 1), ("youtube.v8", 2)]
+
+
 async def test_the_pauses_of_a_subscriptions_own_trouble_double() -> None:
     """Each follow-up that is due probes its gate in turn, ever more slowly, as downloads do."""
     world = make_world(newest=4)

@@ -200,8 +200,9 @@ def test_a_clock_that_is_behind_for_a_while() -> None:
 
 
 def test_probes_take_turns() -> None:
-    """Never tried comes first, then what was tried longest ago; of equals the newest."""
+    """Never tried comes first, then what was tried longest ago; of equals the newest. Follow-ups come last."""
     waiting = {
+        "on disk": followed_up(NOON, seq=9, times=LaunchTimes(finished=NOON - timedelta(days=2))),
         "just": ledger_entry(LedgerState.PENDING, seq=1, times=LaunchTimes(finished=NOON)),
         "long ago": ledger_entry(LedgerState.PENDING, seq=4, times=LaunchTimes(finished=NOON - timedelta(days=1))),
         "never, found later": ledger_entry(LedgerState.PENDING, seq=3),
@@ -210,7 +211,7 @@ def test_probes_take_turns() -> None:
     }
     made = backlog(waiting)
     made.turns("a", NOON, 1)
-    assert made.probes(SITE, ALL) == ["never, found later", "never", "long ago", "just"]
+    assert made.probes(SITE, ALL) == ["never, found later", "never", "long ago", "just", "on disk"]
     assert made.probes(SITE, 1, busy={"never, found later"}) == ["never"]
     assert made.probes("example.com", 1) == []
 

@@ -155,11 +155,11 @@ class Backlog:
         """Keys of a site, as `turns` found them, in the order in which they probe the site's closed gate.
 
         The video whose last try is the longest ago comes first. So the videos take turns, and one that always fails in
-        the same way does not keep the gate closed for all. Probes are rare, so no order is kept for them: this looks at
-        all ready entries of the site.
+        the same way does not keep the gate closed for all. Follow-ups come after all downloads, as always. Probes are
+        rare, so no order is kept for them: this looks at all ready entries of the site.
         """
         free = (place for place in self._ready.get(site, ()) if place.key not in busy)
-        return [place.key for place in heapq.nsmallest(limit, free, key=lambda place: (place.last_tried, place.age))]
+        return [place.key for place in heapq.nsmallest(limit, free, key=_probe_order)]
 
     def next_retry(self, digest: str, now: datetime) -> datetime | None:
         """When the next timed entry may be claimed; None if there is none."""
@@ -199,6 +199,10 @@ class Backlog:
         del places[bisect_left(places, place)]
         if not places:
             del self._ready[place.site]
+
+
+def _probe_order(place: _Place) -> tuple[bool, float, int]:
+    return place.rank is Rank.FOLLOW_UP, place.last_tried, place.age
 
 
 def _place(key: str, entry: LedgerEntry) -> _Place:
