@@ -74,6 +74,8 @@ ROWS = (
     Row("a spec that cannot work", 2, ended(OutcomeClass.CONFIGURATION), None),
     Row("the site asks to stop", 2, ended(OutcomeClass.RATE_LIMITED), 2),
     Row("the NAS is away", 2, ended(OutcomeClass.ENVIRONMENT), 2),
+    Row("its manifest cannot be read", 1, ended(OutcomeClass.ENVIRONMENT, "ManifestUnreadable"), 2),
+    Row("its manifest can still not be read", 2, ended(OutcomeClass.ENVIRONMENT, "ManifestUnreadable"), None),
     Row("the pod was stopped", 2, ended(OutcomeClass.TERMINATED), 2),
     Row("a text of fatalErrors is about downloads", 0, ended(OutcomeClass.TRANSIENT, message="words"), 1),
 )

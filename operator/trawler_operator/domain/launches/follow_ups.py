@@ -7,7 +7,7 @@ A follow-up never changes its entry's state: the video stands on the volume, wha
 | Published, nothing is missing any more | is over |
 | Published, it is still missing | is tried again, or is over after MAX_TRIES |
 | Terminal: the video is gone, at its site or on the volume | is over |
-| one that says nothing about the video (`FREE_OUTCOMES`) | is tried again, and the try does not count |
+| one that says nothing about the video (FREE_OUTCOMES, but no VIDEO_REASONS) | is tried again; the try does not count |
 | any other | as where it is still missing |
 """
 
@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trawler_downloader.contract.download import DownloadResult
-from trawler_downloader.contract.outcomes import FREE_OUTCOMES, OutcomeClass
+from trawler_downloader.contract.outcomes import FREE_OUTCOMES, VIDEO_REASONS, OutcomeClass
 from trawler_operator.api.times import format_time
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
 from trawler_operator.domain.ledger.entry import FollowUp, LedgerEntry
@@ -59,7 +59,9 @@ def settle_follow_up(
 def _next_try(
     key: str, entry: LedgerEntry, follow_up: FollowUp, observed: ObservedOutcome, now: datetime
 ) -> FollowUp | None:
-    tries = follow_up.tries + (observed.outcome not in FREE_OUTCOMES)
+    # Nobody mends a video's own records for its picture's sake: without an end there would be a Job a day for ever.
+    is_free = observed.outcome in FREE_OUTCOMES and observed.reason not in VIDEO_REASONS
+    tries = follow_up.tries + (not is_free)
     if _is_added(observed) or observed.outcome is OutcomeClass.TERMINAL or tries >= MAX_TRIES:
         return None
     at = now + spread(PAUSE, key, follow_up.kind, entry.launches)
