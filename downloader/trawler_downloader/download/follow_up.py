@@ -72,9 +72,13 @@ def _add(launch: Launch, manifest: Manifest, wanted: Sidecar, staging: Path) -> 
         engine.describe()
         launch.report(Phase.PROCESSING)
         made = engine.sidecars(staging, (wanted,))
+    publisher, number = launch.publisher, launch.request.launch
+    manifest = publisher.note_siblings(manifest, number)  # somebody may have put it there meanwhile: it stays
+    if missing(launch.request, manifest) is None:
+        return Reason.PUBLISHED, manifest
     if not made:
         return Reason.STILL_MISSING, manifest
     launch.report(Phase.PUBLISHING)
     for file in made:
-        launch.publisher.land_beside(manifest, file, staging)
-    return Reason.PUBLISHED, launch.publisher.note_siblings(manifest, launch.request.launch)
+        publisher.land_beside(manifest, file, staging)
+    return Reason.PUBLISHED, publisher.note_siblings(manifest, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from component.landing import (
 from trawler_downloader.contract.download import DownloadRequest, FollowUpKind, MediaWish, Sidecar
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError
-from trawler_downloader.library.manifest import Manifest, decode_manifest
+from trawler_downloader.library.manifest import Manifest, StagedFile, decode_manifest
 
 PICTURE = f"{EPISODE}-thumb.jpg"
 BARE = [name for name in WHOLE if name != PICTURE]
@@ -89,6 +90,21 @@ def test_a_picture_that_somebody_put_there(root: Path) -> None:
     assert (told.reason, told.follow_up) == (Reason.ALREADY_PUBLISHED, None)
     assert (root / PICTURE).read_bytes() == b"mine"
     assert PICTURE in {file.path for file in manifest(root).files}
+
+
+@pytest.mark.parametrize("has_thumbnail", [True, False], ids=["the site has one now", "the site still has none"])
+def test_a_picture_that_somebody_puts_there_meanwhile(root: Path, has_thumbnail: bool) -> None:
+    """While the site is asked: it stays, and nothing is missing any more."""
+
+    class Slow(FakeEngine):
+        def sidecars(self, folder: Path, wanted: Collection[Sidecar]) -> tuple[StagedFile, ...]:
+            (root / PICTURE).write_bytes(b"mine")
+            return super().sidecars(folder, wanted)
+
+    told = land(follow_up(), root, Slow(has_thumbnail=has_thumbnail))
+    assert (told.reason, told.follow_up) == (Reason.PUBLISHED, None)
+    assert (root / PICTURE).read_bytes() == b"mine"
+    assert tree(root) == WHOLE
 
 
 def test_a_video_that_was_removed(root: Path) -> None:
