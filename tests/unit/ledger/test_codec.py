@@ -74,9 +74,18 @@ def test_readable() -> None:
 )
 def test_fits(title: str, message: str) -> None:
     """Titles and messages give way, everything else stays."""
-    text = encode_entry(replace(FULL, title=title, message=message))
+    plain = replace(FULL, title=title, message=message, follow_up=None)
+    text = encode_entry(plain)
     assert len(text.encode()) <= MAX_VALUE_BYTES
-    assert replace(FULL, title=None, message=None) == replace(decode_entry(text), title=None, message=None)
+    assert replace(plain, title=None, message=None) == replace(decode_entry(text), title=None, message=None)
+
+
+def test_a_follow_up_cuts_nothing() -> None:
+    """It comes and goes, and a title that had to make room for it would stay cut."""
+    plain = decode_entry(encode_entry(replace(FULL, title="数" * 80, message="m" * 600, follow_up=None)))
+    assert len(encode_entry(plain).encode()) > MAX_VALUE_BYTES - 10
+    followed_up = replace(plain, follow_up=FULL.follow_up)
+    assert decode_entry(encode_entry(followed_up)) == followed_up
 
 
 @given(title=st.text(max_size=400), message=st.text(max_size=2000), path=st.text(max_size=150))

@@ -41,7 +41,9 @@ from trawler_operator.domain.ledger.entry import (
 )
 
 MAX_VALUE_BYTES = 1024
-"""Size of a value in bytes. Only an entry whose URL, id, sources and path alone are longer goes above it."""
+"""Size of a value in bytes without its follow-up. Only an entry whose URL, id, sources and path alone are longer goes
+above it.
+"""
 HARD_VALUE_BYTES = 4096
 """Longest value in bytes: 200 of these, one shard, are 800 KiB, under a ConfigMap's 1 MiB."""
 MAX_TITLE_BYTES = 240
@@ -149,10 +151,13 @@ def decode_entry(text: str) -> LedgerEntry:
 def encode_entry(entry: LedgerEntry) -> str:
     """Write a value as compact JSON.
 
-    The JSON has at most MAX_VALUE_BYTES, unless the parts that are never cut need more.
+    The JSON has at most MAX_VALUE_BYTES, unless the parts that are never cut need more. A follow-up comes on top: it
+    goes again, and what was cut for it would stay cut.
     """
+    follow_up = entry.follow_up
     entry = replace(
         entry,
+        follow_up=None,
         title=cut_bytes(entry.title, MAX_TITLE_BYTES),
         message=cut_bytes(entry.message, MAX_MESSAGE_BYTES),
         reason=cut_bytes(entry.reason, MAX_WORD_BYTES),
@@ -167,6 +172,9 @@ def encode_entry(entry: LedgerEntry) -> str:
         text = _dump(entry)
     if (excess := len(text.encode()) - MAX_VALUE_BYTES) > 0:
         entry = replace(entry, title=_shorter(entry.title, excess))
+        text = _dump(entry)
+    if follow_up is not None:
+        entry = replace(entry, follow_up=follow_up)
         text = _dump(entry)
     if (excess := len(text.encode()) - HARD_VALUE_BYTES) > 0:
         text = _dump(replace(entry, also_in=(), path=_end_of(entry.path, excess)))
