@@ -44,3 +44,17 @@ def test_a_gate_that_another_operator_closed() -> None:
         assert not run.watchdog.overlap
     finally:
         run.close()
+
+
+def test_a_picture_that_comes_late() -> None:
+    """Nothing is at rest before it is there; the video was it all the time."""
+    run = Run()
+    try:
+        run.outside.publish("numberline", Fate.LATE_PICTURE, 0)
+        come_to_rest(run, [*SPECS])
+        (landed,) = run.nas.landed.values()
+        assert (landed.looks_for_picture, landed.record.launch) == (0, 1)
+        (entry,) = run.cluster.ledger("numberline").values()
+        assert (entry.follow_up, entry.launches) == (None, 3)
+    finally:
+        run.close()

@@ -163,7 +163,7 @@ class GateWatch:
     def _look_at_budget(self, job: Object, entry: LedgerEntry, claimed_by: int, number: int) -> None:
         """A launch is charged when it is claimed, and again if its Job is made when the claim is not fresh any more."""
         site, limits = self._site(job), LIMITS.egress
-        began, claimed = self.cluster.clock.now(), entry.times.claimed
+        began, claimed = self.cluster.clock.now(), entry.claimed_at
         if claimed is not None and (claimed_by == number or abs(began - claimed) < CLAIM_GRACE):
             began, number = claimed, claimed_by
         elif any(one.since < self.monotonic() for one in self.under_way().values()):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from builders import entry_line, source_line
 from component.cluster import Clock, print_records
-from trawler_downloader.contract.download import DownloadRequest, DownloadResult
+from trawler_downloader.contract.download import DownloadRequest, DownloadResult, FollowUpKind
 from trawler_downloader.contract.inventory import InventoryRequest, RecordLine
 from trawler_downloader.contract.listing import (
     CONSECUTIVE_KNOWN_TO_STOP,
@@ -46,6 +46,8 @@ class Fate(StrEnum):
     """Good from a time on."""
     MEMBERS = "members"
     """Not for us, until it is opened to everyone."""
+    LATE_PICTURE = "its picture comes late"
+    """Good, and its picture is there for the second look."""
     REMOVED = "removed"
 
 
@@ -147,10 +149,12 @@ class Landed:
 
     Args:
         record: what an inventory prints of it.
+        looks_for_picture: how many more looks it takes until its picture is beside it.
         stands: nobody has removed the file.
     """
 
     record: RecordLine
+    looks_for_picture: int = 0
     stands: bool = True
 
 
@@ -185,7 +189,9 @@ class Nas:
         if claim in self.away:
             return DownloadResult(outcome=OutcomeClass.ENVIRONMENT, reason="VolumeMissing", engine=ENGINE)
         self.marked.add(claim)
-        if self.has(identity):
+        if request.follow_up is not None and not self.has(identity):
+            return self._ended(claim, OutcomeClass.TERMINAL, "FileGone")
+        if self.has(identity) and (request.follow_up is None or not self.landed[identity].looks_for_picture):
             return self._published(identity, "AlreadyPublished")
         limit = self.internet.limits.get(self.internet.sites[reference.name])
         if limit is not None:
@@ -202,8 +208,13 @@ class Nas:
             case Fate.FLAKY if video.failures_left > 0:
                 video.failures_left -= 1
                 return self._ended(claim, OutcomeClass.TRANSIENT, "ServerError")
-            case _:
-                self.landed[identity] = Landed(self._record(request))
+            case _ if request.follow_up is not None:
+                self.landed[identity].looks_for_picture -= 1
+                is_missing = self.landed[identity].looks_for_picture
+                return self._published(identity, "StillMissing" if is_missing else "Published")
+            case fate:
+                looks = 2 if fate is Fate.LATE_PICTURE else 0
+                self.landed[identity] = Landed(self._record(request), looks)
                 return self._published(identity, "Published")
 
     def print(self, request: InventoryRequest) -> bytes | DownloadResult:
@@ -257,9 +268,11 @@ class Nas:
         )
 
     def _published(self, identity: Identity, reason: str) -> DownloadResult:
-        record = self.landed[identity].record
+        landed = self.landed[identity]
         result = self._ended(self.claims[identity[1]], OutcomeClass.PUBLISHED, reason)
-        return result.model_copy(update={"path": record.path, "bytes": record.bytes})
+        follow_up = FollowUpKind.THUMBNAIL if landed.looks_for_picture else None
+        told = {"path": landed.record.path, "bytes": landed.record.bytes, "follow_up": follow_up}
+        return result.model_copy(update=told)
 
     def _ended(self, claim: str, outcome: OutcomeClass, reason: str) -> DownloadResult:
         return DownloadResult(outcome=outcome, reason=reason, volume_id=_volume(claim), engine=ENGINE)

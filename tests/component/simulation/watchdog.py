@@ -80,7 +80,7 @@ class Watchdog:
             self.known[name] = present
             self._look_at_window(name)
             for key, entry in ledger.items():
-                if entry.state is LedgerState.RUNNING:
+                if entry.is_claimed:
                     self.claims.setdefault((name, key, entry.launches), number)
                 self._look_at_skipped((name, key), entry)
                 burns = self.burns[name, key]
@@ -142,7 +142,7 @@ class Watchdog:
             return
         entry = self.cluster.ledger(name).get(key)
         if row not in self.edited:
-            claimed = entry is not None and (entry.state, entry.launches) == (LedgerState.RUNNING, launch)
+            claimed = entry is not None and (entry.is_claimed, entry.launches) == (True, launch)
             assert claimed, f"Job {metadata['name']} of {row}, launch {launch}, without its claim: {entry}"
             assert metadata["name"] not in self.settled, f"launch {launch} of {row} was over, and is made again"
         ours = [job for job in present if subscription_of(job) == name]
@@ -171,7 +171,7 @@ class Watchdog:
         ledgers = {name: self.cluster.ledger(name) for name in self.subscriptions()}
         for name, (subscription, key) in self.jobs.values():
             entry = ledgers[subscription].get(key)
-            if name in self.settled or entry is None or entry.state is LedgerState.RUNNING:
+            if name in self.settled or entry is None or entry.is_claimed:
                 continue
             job = self.cluster.objects.get(("Job", "media", name))
             if job is None or is_finished(job):
@@ -201,6 +201,8 @@ class Watchdog:
                 allowed = self.allowed(name, video)
                 if entry is None or entry.state not in allowed:
                     wrong[name, video.key] = f"{entry and entry.state}, and not {sorted(allowed)}"
+                elif entry.follow_up is not None:
+                    wrong[name, video.key] = f"{entry.follow_up}"
         return wrong
 
     def allowed(self, name: str, video: Video) -> set[LedgerState]:
@@ -240,6 +242,7 @@ _END = {
     Fate.GOOD: LedgerState.SUCCEEDED,
     Fate.FLAKY: LedgerState.SUCCEEDED,
     Fate.PREMIERE: LedgerState.SUCCEEDED,
+    Fate.LATE_PICTURE: LedgerState.SUCCEEDED,
     Fate.MEMBERS: LedgerState.WAITING,
     Fate.REMOVED: LedgerState.DEAD_LETTER,
 }
