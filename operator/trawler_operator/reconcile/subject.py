@@ -97,7 +97,8 @@ class Subject:
 
     def job_name(self, video: str, entry: LedgerEntry) -> str:
         """Name of the Job of the entry's present launch."""
-        return job_name(*self.key, video, entry.launches)
+        follow_up = entry.follow_up.kind if entry.follow_up is not None else None
+        return job_name(*self.key, video, entry.launches, follow_up)
 
     def _proxy(self) -> str:
         return proxy(self.subscription.spec, self.policy.defaults)

@@ -12,6 +12,7 @@ from component.world import Operator, World, make_limits, world_with_a_channel
 from trawler_downloader.contract.download import DownloadRequest, DownloadResult, FollowUpKind
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.times import parse_time
+from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import FollowUp, LedgerEntry
 from trawler_operator.reconcile.ports import RejectedError
 
@@ -255,3 +256,17 @@ async def test_cancel(world: World) -> None:
     assert world.cluster.running_jobs() == []
     assert (entry(world).state, entry(world).follow_up) == (LedgerState.SUCCEEDED, None)
     assert operator.admission.running == 0
+
+
+async def test_the_job_of_a_follow_up_is_not_taken_for_a_download(world: World) -> None:
+    """A history from before the follow-up uses its number again: the video is downloaded, whatever the old Job said."""
+    operator = await downloaded(world)
+    before = entry(world)
+    await launched(world, operator)
+    world.finish_jobs()
+    await operator.reconcile()
+    data = {VIDEO: encode_entry(replace(before, state=LedgerState.PENDING, follow_up=None))}
+    world.cluster.merge("ConfigMap", "media", "trawler-ledger-numberline-0", {"data": data})
+    await operator.reconcile()
+    (job,) = world.cluster.running_jobs()
+    assert (request_of(job).launch, request_of(job).follow_up) == (2, None)

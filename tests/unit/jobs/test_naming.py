@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,10 +28,11 @@ def test_a_job_is_named_after_its_launch() -> None:
         ("another subscription", ("media", "numberlines", "youtube.a", 1)),
         ("another video", ("media", "numberline", "youtube.b", 1)),
         ("another launch", ("media", "numberline", "youtube.a", 2)),
+        ("for what is added to the video", ("media", "numberline", "youtube.a", 1, "Thumbnail")),
         ("moved borders", ("medianumberline", "numberline", "youtube.a", 1)),
     ],
 )
-def test_other_launches_have_other_names(name: str, other: tuple[str, str, str, int]) -> None:
+def test_other_launches_have_other_names(name: str, other: tuple[Any, ...]) -> None:
     """Nothing that tells two launches apart is lost."""
     assert job_name(*other) != job_name("media", "numberline", "youtube.a", 1)
 

@@ -1,8 +1,8 @@
 """Names of what the operator creates.
 
 A Job's name is the lock that keeps a video from being downloaded twice. It follows from the Subscription's identity,
-the video and the launch alone. The identity is namespace/name and not the uid, so that a re-created Subscription
-continues its ledger.
+the video, the launch and what it is for. The identity is namespace/name and not the uid, so that a re-created
+Subscription continues its ledger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SLUG_LENGTH = MAX_JOB_NAME - HASH_LENGTH - 1
 LEDGER_PREFIX = "trawler-ledger-"
 
 
-def job_name(namespace: str, name: str, video_key: str, launch: int) -> str:
+def job_name(namespace: str, name: str, video_key: str, launch: int, follow_up: str | None = None) -> str:
     """Name of the Job of one launch, e.g. `3blue1brown-0f4c9d21a7b3e865`: a DNS label of at most 63 characters.
 
     Args:
@@ -26,8 +26,12 @@ def job_name(namespace: str, name: str, video_key: str, launch: int) -> str:
         name: the Subscription's name.
         video_key: `video_key(...)` of the contract.
         launch: number of the launch, from 1.
+        follow_up: what the launch adds to a video that stands on the volume; None: it downloads the video. A manifest
+            need not know of a follow-up's launch, so a ledger that is made from it may use the number again: then the
+            old Job must not pass for the download's.
     """
-    return f"{_slug(name, SLUG_LENGTH)}-{digest(namespace, name, video_key, str(launch))}"
+    kind = () if follow_up is None else (follow_up,)
+    return f"{_slug(name, SLUG_LENGTH)}-{digest(namespace, name, video_key, str(launch), *kind)}"
 
 
 def volume_job_name(kind: str, title: str, *identity: str) -> str:

@@ -91,7 +91,7 @@ def build_download_job(
     }
     return build_job(
         subscription,
-        name=job_name(subscription.namespace, subscription.name, key, launch),
+        name=job_name(subscription.namespace, subscription.name, key, launch, request.follow_up),
         own_labels=labels.download_labels(subscription.name, launch),
         annotations=annotations,
         deadline_seconds=spec.job.active_deadline_seconds,
