@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,15 @@ SOON = timedelta(seconds=90)
 """What is tried again by itself within this time is worth waiting for."""
 
 
+GRACE = timedelta(seconds=30)
+"""What is due for less than this is being tried, most likely."""
+LINE = 120
+"""Characters of a line that says again what was said before."""
+
 CHECK_REASONS = {"CheckFailed", "ListerUnavailable"}
 """Of Ready, when it speaks of the last check; the others say that none is made."""
+BEGINNING = "RebuildingHistory"
+"""Reason of Ready until the volume has said whether there is a history."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ def state_of(subscription: dict[str, Any], now: datetime) -> State:
     blocked = any(c["type"] == "Ready" and c["reason"] not in CHECK_REASONS for c in bad)
     if blocked:
         bad.reverse()
+    if any(c["reason"] == BEGINNING for c in bad):
+        return State(name, "looks for earlier downloads on the volume", finished=False)
     if _awaits_check(subscription) and not blocked:
         return State(name, "waits for its check", finished=False)
     counts = status.get("counts", {})
@@ -69,7 +79,7 @@ def state_of(subscription: dict[str, Any], now: datetime) -> State:
     if bad:
         problems = [f"{bad[0]['type']} is False, {bad[0]['reason']}: {bad[0]['message']}", *problems]
         words = f"{words} - {bad[0]['reason']}: {bad[0]['message']}"
-        goes_on = bool(counts.get("running")) or _comes_soon(status, now)
+        goes_on = bool(counts.get("running")) or _comes_soon(status, now, blocked=blocked)
         return State(name, f"{words} (tried again soon)" if goes_on else words, not goes_on, tuple(problems))
     up_to_date = conditions.get("UpToDate", {}).get("status") == "True"
     return State(name, words, up_to_date, tuple(problems))
@@ -88,29 +98,36 @@ def _failure(failure: dict[str, Any]) -> str:
     return f"“{title}” is {failure['state']}, {failure.get('reason', 'Unknown')}: {failure.get('message', '')}"
 
 
-def _comes_soon(status: dict[str, Any], now: datetime) -> bool:
-    """Whether the operator looks again within SOON, after a check or a download that failed."""
-    times = [status.get("nextCheckTime"), status.get("gate", {}).get("untilTime")]
-    return any(time_ and datetime.fromisoformat(time_) < now + SOON for time_ in times)
+def _comes_soon(status: dict[str, Any], now: datetime, *, blocked: bool) -> bool:
+    """Whether the operator looks again within SOON, after a check or a download that failed.
+
+    A check that cannot be made stays due since when it was.
+    """
+    times = [status.get("gate", {}).get("untilTime"), None if blocked else status.get("nextCheckTime")]
+    return any(time_ and now - GRACE < datetime.fromisoformat(time_) < now + SOON for time_ in times)
 
 
 def watch(namespace: str) -> list[State]:
-    """Print a line per Subscription whenever it changes; the last states, also when patience ends."""
+    """Print a line per Subscription whenever it changes; the last states, also when patience ends, or a person's."""
     told: dict[str, str] = {}
+    states: list[State] = []
     last_told = begun = time.monotonic()
-    while True:
-        states = [state_of(item, datetime.now(UTC)) for item in subscriptions(namespace)]
-        width = max((len(state.name) for state in states), default=0)
-        news = [state for state in states if told.get(state.name) != state.words]
-        if not news and time.monotonic() - last_told > HEARTBEAT_SECONDS:
-            news = [state for state in states if not state.finished]
-        for state in news:
-            told[state.name] = state.words
-            last_told = time.monotonic()
-            print(f"  {time.strftime('%H:%M:%S')}  {state.name:<{width}}  {state.words}", flush=True)
-        if all(state.finished for state in states) or time.monotonic() - begun > PATIENCE_SECONDS:
-            return states
-        time.sleep(LOOK_SECONDS)
+    try:
+        while True:
+            states = [state_of(item, datetime.now(UTC)) for item in subscriptions(namespace)]
+            width = max((len(state.name) for state in states), default=0)
+            news = {state.name: state.words for state in states if told.get(state.name) != state.words}
+            told |= news
+            if not news and time.monotonic() - last_told > HEARTBEAT_SECONDS:
+                news = {s.name: textwrap.shorten(s.words, LINE, placeholder=" …") for s in states if not s.finished}
+            for name, words in news.items():
+                last_told = time.monotonic()
+                print(f"  {time.strftime('%H:%M:%S')}  {name:<{width}}  {words}", flush=True)
+            if all(state.finished for state in states) or time.monotonic() - begun > PATIENCE_SECONDS:
+                return states
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        return states
 
 
 def main(namespace: str) -> int:
@@ -118,9 +135,7 @@ def main(namespace: str) -> int:
     states = watch(namespace)
     for state in states:
         if not state.finished:
-            print(
-                f"  {state.name}: not finished after {PATIENCE_SECONDS // 60} min, goes on by itself", file=sys.stderr
-            )
+            print(f"  {state.name}: not finished, goes on by itself", file=sys.stderr)
         for problem in state.problems:
             print(f"  {state.name}: {problem}", file=sys.stderr)
     return int(any(state.problems or not state.finished for state in states))
@@ -129,7 +144,5 @@ def main(namespace: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1]))
-    except KeyboardInterrupt:
-        sys.exit(130)
     except subprocess.CalledProcessError as error:
         sys.exit(f"The cluster does not answer: kubectl ended with {error.returncode}.")
