@@ -58,8 +58,11 @@ class Place:
         )
         self.add_claim("library", self.namespace)
 
-    def add_claim(self, claim: str, folder: str) -> None:
-        """A claim of this namespace on a folder of the NAS (made, writable for everyone)."""
+    def add_claim(self, claim: str, folder: str, mode: str = "ReadWriteMany") -> None:
+        """A claim of this namespace on a folder of the NAS (made, writable for everyone).
+
+        Every node has the folder, and the volume names none: whatever its access mode, the scheduler may take any node.
+        """
         path = self.nas / folder
         path.mkdir(exist_ok=True)
         path.chmod(0o777)
@@ -72,7 +75,7 @@ class Place:
                 "metadata": {"name": volume, "labels": {"trawler-e2e": "place"}},
                 "spec": {
                     "capacity": storage,
-                    "accessModes": ["ReadWriteMany"],
+                    "accessModes": [mode],
                     "persistentVolumeReclaimPolicy": "Retain",
                     "storageClassName": "",
                     "claimRef": {"namespace": self.namespace, "name": claim},
@@ -84,7 +87,7 @@ class Place:
                 "kind": "PersistentVolumeClaim",
                 "metadata": {"name": claim, "namespace": self.namespace},
                 "spec": {
-                    "accessModes": ["ReadWriteMany"],
+                    "accessModes": [mode],
                     "storageClassName": "",
                     "volumeName": volume,
                     "resources": {"requests": storage},
