@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import checks, downloads, launches, ledger, listing, memory
+from bench import checks, downloads, launches, ledger, listing, memory, onboarding
 from bench.cluster import Cluster
 from bench.machine import Node
 from bench.table import Row, render
@@ -22,9 +22,9 @@ from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 
 WITHOUT_CLUSTER = ("ledger",)
-NAMES = ("checks", "listing", "downloads", "memory", "launches", *WITHOUT_CLUSTER)
-ROUNDS = {"checks": 4, "listing": 5, "downloads": 10, "memory": 2, "launches": 5, "ledger": 5}
-"""Runs of each side, by turns: what a quarter of an hour on two cores has room for."""
+NAMES = ("checks", "listing", "downloads", "launches", "onboarding", "memory", *WITHOUT_CLUSTER)
+ROUNDS = {"checks": 4, "listing": 5, "downloads": 10, "launches": 5, "onboarding": 2, "memory": 2, "ledger": 5}
+"""Runs of each side, by turns: what half an hour on two cores has room for."""
 
 
 def main() -> None:
@@ -54,8 +54,11 @@ def main() -> None:
 def _measure_on_cluster(name: str, rounds: int) -> list[Row]:
     node = Node(os.environ["DOCKER"], os.environ["CLUSTER"])
     operator = OperatorPod(namespace="trawler-system")
-    with StandIn.in_cluster() as site, _place(f"bench-{name}") as place:
-        return _measure(name, place, site, operator, node, rounds)
+    with StandIn.in_cluster() as site:
+        if name == "onboarding":
+            return onboarding.measure(_place, site, operator, node, rounds)
+        with _place(f"bench-{name}") as place:
+            return _measure(name, place, site, operator, node, rounds)
 
 
 def _measure(name: str, place: Place, site: StandIn, operator: OperatorPod, node: Node, rounds: int) -> list[Row]:

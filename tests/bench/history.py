@@ -12,7 +12,7 @@ from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api import labels
 from trawler_operator.domain.jobs.naming import ledger_name
 from trawler_operator.domain.ledger.codec import encode_entry
-from trawler_operator.domain.ledger.entry import LedgerEntry
+from trawler_operator.domain.ledger.entry import LaunchTimes, LedgerEntry
 from trawler_operator.domain.ledger.shards import SEALED_ANNOTATION, SHARD_CAPACITY
 
 Json = dict[str, Any]
@@ -52,12 +52,16 @@ def entry(number: int, seq: int, state: LedgerState) -> LedgerEntry:
     if state is LedgerState.SKIPPED:
         return replace(known, reason="BeforeWindow")
     day = _FIRST_DAY + timedelta(days=seq % 9000)
+    ended = known.added_at + timedelta(minutes=seq)
+    steps = ("claimed", "started", "fetched", "verified", "published", "finished")
     return replace(
         known,
         reason="Published",
         outcome=OutcomeClass.PUBLISHED,
         published_date=day.isoformat(),
         launches=1,
+        claim="library",
+        times=LaunchTimes(**dict.fromkeys(steps, ended)),
         path=f"A Channel/Season {day:%y}/{known.title} (S{day:%y}E{day:%m%d}).mp4",
         bytes=200_000_000 + seq,
         engine="2026.10.26",

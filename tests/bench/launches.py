@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 
 from bench.cluster import Cluster
+from bench.deployment import scale
 from bench.history import ledger
 from bench.ledger import LAUNCHES, probe
 from bench.machine import Node
 from bench.table import Row
 from e2e import kubectl as k
-from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
-from e2e.waiting import until
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.ledger.shards import SHARD_CAPACITY
 
@@ -27,7 +26,7 @@ def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, r
     """The rows of this benchmark."""
     quota = {"metadata": {"name": "no-pods", "namespace": place.namespace}, "spec": {"hard": {"pods": "0"}}}
     k.apply({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
-    _scale(operator, 0)
+    scale(operator, 0)
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     try:
@@ -39,7 +38,7 @@ def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, r
             ours.append(_measured("launches", place, node, name))
             theirs.append(_measured("creations", place, node, name))
     finally:
-        _scale(operator, 1)
+        scale(operator, 1)
     took = [[milliseconds for milliseconds, _ in side] for side in (ours, theirs)]
     received = [[kibibytes for _, kibibytes in side] for side in (ours, theirs)]
     return [
@@ -61,13 +60,3 @@ def _received(node: Node) -> float:
     found = re.search(rf"^{RECEIVED} (\S+)$", text, re.MULTILINE)
     assert found is not None, f"etcd's metrics have no {RECEIVED}"
     return float(found[1])
-
-
-def _scale(operator: OperatorPod, replicas: int) -> None:
-    k.kubectl("-n", operator.namespace, "scale", "deployment/trawler", f"--replicas={replicas}")
-    selector = "app.kubernetes.io/name=trawler,app.kubernetes.io/component=operator"
-    until(
-        f"{replicas} operator pods",
-        lambda: len(objects.items("pods", namespace=operator.namespace, labels=selector)),
-        lambda n: n == replicas,
-    )

@@ -1,14 +1,15 @@
-"""Resident memory of the operator: without any Subscription, with 1,000, with 1,000 that have a history.
+"""Resident memory of the operator: without any Subscription, with 1,000, with 1,000 that have a history and Jobs of it.
 
 The Subscriptions are suspended: they are read, watched and reported on as others are, and no site is asked.
 """
 
 from __future__ import annotations
 
-import re
+from datetime import UTC, datetime
 
 from bench.cluster import Cluster, Json
-from bench.history import shard
+from bench.deployment import total
+from bench.history import entry, shard, video
 from bench.machine import Node
 from bench.table import Row
 from e2e import kubectl as k
@@ -16,14 +17,21 @@ from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
 from e2e.waiting import until
+from trawler_downloader.contract.keys import video_key
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.subscription import parse_subscription
+from trawler_operator.api.times import format_time
+from trawler_operator.domain.jobs.cleanup import HistoryLimits
+from trawler_operator.domain.jobs.settings import AccessRules, JobDefaults
+from trawler_operator.domain.launches.download_job import build_download_job
 
 SUBSCRIPTIONS = 1000
 HISTORY = 100
-"""Videos in each ledger: the 52 of a first run, what was seen beyond them, and a while of new ones."""
-DOWNLOADED = 60
-"""Of these."""
+"""Videos in each ledger, all downloaded."""
+KEPT_JOBS = HistoryLimits().successful
+"""Finished Jobs of each, of its newest videos."""
 _MIB = 2**20
+_DEFAULTS = JobDefaults(image="trawler-downloader:dev", claim_name="library", ca_bundle_config_map="standin-ca")
 
 
 def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, rounds: int) -> list[Row]:
@@ -35,13 +43,18 @@ def measure(cluster: Cluster, place: Place, operator: OperatorPod, node: Node, r
     at_once = [_resident(operator, node)]
     full = _after_starts(operator, node, SUBSCRIPTIONS, rounds)
     for number in range(SUBSCRIPTIONS):
-        cluster.create_config_map(_ledger(number))
+        cluster.create_config_map(shard(_name(number), number, 0, [LedgerState.SUCCEEDED] * HISTORY, sealed=False))
     with_history = _after_starts(operator, node, SUBSCRIPTIONS, rounds)
+    for body in objects.items("subscriptions", namespace=place.namespace):
+        for job in _jobs(body):
+            cluster.create_finished_job(job)
+    with_jobs = _after_starts(operator, node, SUBSCRIPTIONS, rounds)
     theirs = "without any"
     return [
         Row(f"operator's memory with {SUBSCRIPTIONS:,} Subscriptions", "MiB", full, empty, theirs),
         Row("… right after they were created", "MiB", at_once, empty, theirs),
         Row(f"… with {HISTORY} videos in each ledger", "MiB", with_history, empty, theirs),
+        Row(f"… and {KEPT_JOBS} finished Jobs of each", "MiB", with_jobs, empty, theirs),
     ]
 
 
@@ -54,8 +67,8 @@ def _after_starts(operator: OperatorPod, node: Node, subscriptions: int, rounds:
         until(
             f"the operator has looked at {subscriptions} Subscriptions",
             lambda: (
-                _metric(operator, "trawler_reconcile_duration_seconds_count"),
-                _metric(operator, "trawler_queue_length"),
+                total(operator, "trawler_reconcile_duration_seconds_count"),
+                total(operator, "trawler_queue_length"),
             ),
             lambda seen: seen[0] >= subscriptions and seen[1] == 0,
             timeout=600,
@@ -66,14 +79,6 @@ def _after_starts(operator: OperatorPod, node: Node, subscriptions: int, rounds:
 
 def _resident(operator: OperatorPod, node: Node) -> float:
     return node.resident_bytes(str(operator.pod()["metadata"]["uid"]), "operator") / _MIB
-
-
-def _metric(operator: OperatorPod, name: str) -> float:
-    pod = operator.pod()["metadata"]["name"]
-    text = k.kubectl("get", "--raw", f"/api/v1/namespaces/{operator.namespace}/pods/{pod}:8080/proxy/metrics")
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-    assert found is not None, f"/metrics has no {name}"
-    return float(found[1])
 
 
 def _reported(place: Place) -> int:
@@ -89,7 +94,26 @@ def _url(number: int) -> str:
     return f"https://www.youtube.com/@channel-{number:04}/videos"
 
 
-def _ledger(number: int) -> Json:
-    """A shard as the operator writes it."""
-    states = [LedgerState.SKIPPED] * (HISTORY - DOWNLOADED) + [LedgerState.SUCCEEDED] * DOWNLOADED
-    return shard(_name(number), number, 0, states, sealed=False)
+def _jobs(body: Json) -> list[Json]:
+    """What was left of the newest downloads, as the operator made them; `suspend` keeps them from running again."""
+    subscription = parse_subscription(body)
+    number = int(subscription.name.rpartition("-")[2])
+    now = format_time(datetime.now(UTC))
+    jobs = []
+    for seq in range(HISTORY - KEPT_JOBS, HISTORY):
+        job = build_download_job(
+            subscription,
+            video_key("Youtube", video(number, seq)),
+            entry(number, seq, LedgerState.SUCCEEDED),
+            launch=1,
+            shard=0,
+            gates={},
+            defaults=_DEFAULTS,
+            access=AccessRules(),
+        )
+        job["spec"]["suspend"] = True
+        ended = {"status": "True", "lastTransitionTime": now}
+        conditions = [{"type": kind, **ended} for kind in ("SuccessCriteriaMet", "Complete")]
+        times = {"startTime": now, "completionTime": now}
+        jobs.append({**job, "status": {"succeeded": 1, "conditions": conditions, **times}})
+    return jobs
