@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import marshal
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -58,7 +59,7 @@ class ObjectStore:
         """Create an object as a client may: what is the server's to say, it says; status is another resource's."""
         _refuse_invalid(kind, body)
         self._refuse_over_quota(kind, body["metadata"]["namespace"])
-        body = _copied(body)
+        body = _plain(body)
         for field in ("uid", "creationTimestamp", "deletionTimestamp", "generation"):
             body["metadata"].pop(field, None)
         if kind in WITH_GENERATION:
@@ -142,7 +143,7 @@ class ObjectStore:
         place = (kind, metadata["namespace"], metadata["name"])
         if place in self.objects:
             raise AlreadyExistsError(f"{kind} {metadata['name']} already exists")
-        stored = _copied(body)
+        stored = _plain(body)
         stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
         stored["metadata"].setdefault("creationTimestamp", self._timestamp())
         if kind in WITH_GENERATION:
@@ -256,10 +257,17 @@ class ObjectStore:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of what JSON can say: `copy.deepcopy` takes ten times as long."""
+    """A copy of something that is stored: `copy.deepcopy` takes a hundred times as long."""
+    return marshal.loads(marshal.dumps(value))
+
+
+def _plain(value: Any) -> Any:
+    """A copy of what JSON can say, made of what it is read as."""
     if isinstance(value, dict):
-        return {name: _copied(inner) for name, inner in value.items()}
-    return [_copied(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def _merge(target: Object, patch: Mapping[str, Any]) -> None:
@@ -272,7 +280,7 @@ def _merge(target: Object, patch: Mapping[str, Any]) -> None:
                 target[name] = {}
             _merge(target[name], value)
         else:
-            target[name] = _copied(value)
+            target[name] = _plain(value)
 
 
 def _restore(changed: Object, stored: Object, *fields: str) -> None:
