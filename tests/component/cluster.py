@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -29,7 +26,6 @@ from trawler_operator.domain.jobs.manifest import claim_of
 from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.domain.ledger.codec import InvalidEntryError, decode_entry
 from trawler_operator.domain.ledger.entry import LedgerEntry
-from trawler_operator.reconcile.ports import ConflictError, NotFoundError, RejectedError
 
 KEY = ("media", "numberline")
 DOWNLOAD_JOBS = {labels.MANAGED_BY_LABEL: labels.MANAGED_BY, labels.COMPONENT_LABEL: labels.COMPONENT_DOWNLOAD}
@@ -243,130 +239,3 @@ def request_of(job: Object, kind: type[_Request] = DownloadRequest) -> _Request:
     container = job["spec"]["template"]["spec"]["containers"][0]
     text = next(variable["value"] for variable in container["env"] if variable["name"] == REQUEST_ENV)
     return kind.model_validate_json(text)
-
-
-class FakeApi:
-    """`ports.KubernetesApi` of one operator process on a Cluster.
-
-    Args:
-        cluster: shared by all processes.
-        kill_at: the process dies at its n-th call (from 0).
-        after: the call that kills still takes effect.
-    """
-
-    def __init__(self, cluster: Cluster, kill_at: int | None = None, *, after: bool = False) -> None:
-        self._cluster = cluster
-        self._kill_at = kill_at
-        self._after = after
-        self.calls = 0
-        self.clock_ahead = timedelta()
-        self.fail: Callable[[str], Exception | None] = lambda _: None
-
-    def disarm(self) -> None:
-        """Die no more."""
-        self._kill_at = None
-
-    async def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
-        await asyncio.sleep(0)  # others may come in between, as with any request
-        error = self.fail(what)
-        if error is not None:
-            raise error
-        kill = self.calls == self._kill_at
-        self.calls += 1
-        if kill and not self._after:
-            raise Killed(what)
-        (self._cluster.writes if write else self._cluster.reads).append(what)
-        answer = act()
-        if kill:
-            raise Killed(what)
-        return answer
-
-    async def get_subscription(self, key: tuple[str, str]) -> Object | None:
-        return await self._call("get Subscription", lambda: self._cluster.get("Subscription", *key))
-
-    async def patch_subscription_status(
-        self, key: tuple[str, str], resource_version: str, status: Mapping[str, Any]
-    ) -> Object:
-        patch = {"metadata": {"resourceVersion": resource_version}, "status": json.loads(json.dumps(status))}
-        return await self._call(
-            "patch status", lambda: self._cluster.merge_status("Subscription", *key, patch), write=True
-        )
-
-    async def list_jobs(self, namespace: str, subscription: str) -> list[Object]:
-        wanted = {**DOWNLOAD_JOBS, labels.SUBSCRIPTION_LABEL: subscription}
-        return await self._call("list Jobs", lambda: self._cluster.list("Job", namespace, **wanted))
-
-    async def list_all_jobs(self) -> list[Object]:
-        return await self._call("list all Jobs", lambda: self._cluster.list("Job", **DOWNLOAD_JOBS))
-
-    async def list_volume_jobs(self, namespace: str, labels: Mapping[str, str]) -> list[Object]:
-        component = labels["app.kubernetes.io/component"]
-        return await self._call(f"list {component} Jobs", lambda: self._cluster.list("Job", namespace, **labels))
-
-    async def get_job(self, namespace: str, name: str) -> Object | None:
-        return await self._call("get Job", lambda: self._cluster.get("Job", namespace, name))
-
-    async def create_job(self, namespace: str, manifest: Object) -> None:
-        def create() -> None:
-            if self._cluster.reject_jobs is not None:
-                raise self._cluster.reject_jobs
-            self._cluster.create("Job", json.loads(json.dumps(manifest)))
-            if DOWNLOAD_JOBS.items() <= manifest["metadata"]["labels"].items():
-                self._cluster.created.append(manifest["metadata"]["name"])
-
-        await self._call("create Job", create, write=True)
-
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        def delete() -> None:
-            with contextlib.suppress(ConflictError):  # another one of that name
-                self._cluster.delete("Job", namespace, name, uid=uid)
-
-        await self._call("delete Job", delete, write=True)
-
-    async def find_pod(self, namespace: str, job_name: str) -> Object | None:
-        def newest() -> Object | None:
-            pods = self._cluster.list("Pod", namespace, **{JOB_NAME_LABEL: job_name})
-            return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
-
-        return await self._call("find Pod", newest)
-
-    async def read_log(self, namespace: str, pod: str, container: str, max_bytes: int) -> bytes:
-        def read() -> bytes:
-            body = self._cluster.get("Pod", namespace, pod)
-            if body is None:
-                raise NotFoundError(f'pods "{pod}" not found')
-            if container not in {found["name"] for found in body["spec"]["containers"]}:
-                raise RejectedError(f"container {container} is not valid for pod {pod}")
-            return self._cluster.logs.get((namespace, pod), b"")[:max_bytes]
-
-        return await self._call("read log", read)
-
-    async def list_shard_heads(self, namespace: str, subscription: str) -> list[Object]:
-        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
-        shards = await self._call("list shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted))
-        return [{"metadata": shard["metadata"]} for shard in shards]
-
-    async def read_shards(self, namespace: str, subscription: str) -> AsyncIterator[Object]:
-        wanted = {labels.SUBSCRIPTION_LABEL: subscription, labels.COMPONENT_LABEL: labels.COMPONENT_LEDGER}
-        for shard in await self._call("read shards", lambda: self._cluster.list("ConfigMap", namespace, **wanted)):
-            yield shard
-
-    async def get_config_map(self, namespace: str, name: str) -> Object | None:
-        return await self._call(f"get ConfigMap/{name}", lambda: self._cluster.get("ConfigMap", namespace, name))
-
-    async def create_config_map(self, namespace: str, manifest: Object) -> Object:
-        name = manifest["metadata"]["name"]
-        return await self._call(
-            f"create ConfigMap/{name}", lambda: self._cluster.create("ConfigMap", manifest), write=True
-        )
-
-    async def patch_config_map(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
-        return await self._call(
-            f"patch ConfigMap/{name}", lambda: self._cluster.merge("ConfigMap", namespace, name, patch), write=True
-        )
-
-    async def get_secret(self, namespace: str, name: str) -> Object | None:
-        return await self._call("get Secret", lambda: self._cluster.get("Secret", namespace, name))
-
-    async def get_claim(self, namespace: str, name: str) -> Object | None:
-        return await self._call("get claim", lambda: self._cluster.get("PersistentVolumeClaim", namespace, name))

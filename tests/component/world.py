@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from builders import entry_line, source_line
-from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, FakeApi, Object, end_job, publish, request_of
+from component.cluster import KEY, RESTLESS, Clock, Cluster, Downloader, Object, end_job, publish, request_of
+from component.fake_api import FakeApi
 from trawler_downloader.contract.listing import EntryLine, ListingEnd, ListRequest, SourceLine, TrailerLine
 from trawler_operator.api import labels
 from trawler_operator.domain.checks.schedule import CheckLimits

@@ -12,7 +12,8 @@ from kubernetes.aio import client
 
 from chart.pod_security import restricted_violations
 from component import job_controller
-from component.cluster import Cluster, FakeApi
+from component.cluster import Cluster
+from component.fake_api import FakeApi
 from component.http_objects import HttpObjects, serve_objects
 from component.object_store import Object
 from conformance.stage import ENDING

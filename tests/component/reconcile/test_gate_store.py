@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from builders import NOON
-from component.cluster import Cluster, FakeApi, Object
+from component.cluster import Cluster, Object
+from component.fake_api import FakeApi
 from component.world import GATES
 from trawler_operator.domain.gates.book import GateChanges
 from trawler_operator.domain.gates.gate import Closing, Gate

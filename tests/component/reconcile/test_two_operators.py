@@ -17,7 +17,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from component.cluster import Cluster, FakeApi, end_job, publish, request_of
+from component.cluster import Cluster, end_job, publish, request_of
+from component.fake_api import FakeApi, Whose
 from component.world import Operator, World, make_limits
 from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.reconcile.ports import ApiError
@@ -34,10 +35,10 @@ class UnevenApi(FakeApi):
         super().__init__(cluster)
         self._random = random
 
-    async def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
+    async def _call(self, what: str, act: Callable[[], Any], whose: Whose, *, write: bool = False) -> Any:
         for _ in range(self._random.randrange(4)):
             await asyncio.sleep(0)
-        answer = await super()._call(what, act, write=write)
+        answer = await super()._call(what, act, whose, write=write)
         for _ in range(self._random.randrange(4)):
             await asyncio.sleep(0)
         return answer

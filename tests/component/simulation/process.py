@@ -15,7 +15,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from component.cluster import Cluster, FakeApi, Killed
+from component.cluster import Cluster, Killed
+from component.fake_api import FakeApi, Whose
 from component.object_store import Object
 from component.world import GATES, Operator, make_limits
 from trawler_operator.api import labels
@@ -82,7 +83,7 @@ class SteppedApi(FakeApi):
         """Calls of each pass that wait: whether it is a write, and its turn."""
         self.dead = False
 
-    async def _call(self, what: str, act: Callable[[], Any], *, write: bool = False) -> Any:
+    async def _call(self, what: str, act: Callable[[], Any], whose: Whose, *, write: bool = False) -> Any:
         if self.dead:
             raise Killed(what)
         turn: asyncio.Future[Fault] = asyncio.get_running_loop().create_future()
