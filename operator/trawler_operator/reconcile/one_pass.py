@@ -20,6 +20,7 @@ from trawler_operator.reconcile.failures import Attempts, Step
 from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.next_pass import decide_check
 from trawler_operator.reconcile.ports import Clock, Event, KubernetesApi
+from trawler_operator.reconcile.slots import SlotCounter
 from trawler_operator.reconcile.steps.check import Checked, Checker
 from trawler_operator.reconcile.steps.history import Historian, Restored
 from trawler_operator.reconcile.steps.launch import Launched, Launcher, Wish
@@ -40,6 +41,7 @@ class Parts:
         clock: the time.
         policy: chart values.
         admission: slots for Jobs.
+        slots: counts the Jobs that hold them.
         store: the ledgers.
         gatekeeper: the gates.
         prerequisites: looks at what a spec names.
@@ -57,6 +59,7 @@ class Parts:
     clock: Clock
     policy: Policy
     admission: Admission
+    slots: SlotCounter
     store: LedgerStore
     gatekeeper: Gatekeeper
     prerequisites: Prerequisites
@@ -113,6 +116,7 @@ class OnePass:
         parts.looked_at[key] = ""
         ledger = self._ledger = await make(Step.LEDGER, parts.store.open(self.subject.subscription), None)
         if ledger is None:
+            await parts.slots.look(key)
             return
         self._opening = self._adopted(ledger)
         self._restored = Restored(complete=find_progress(ledger, self.subject.claim) is None)
@@ -131,8 +135,13 @@ class OnePass:
 
     async def _settle(self, ledger: Ledger, *, thoroughly: bool) -> None:
         """Find out what became of the launches, and which Jobs are left."""
-        settler, make, subject = self._parts.settler, self.attempts.make, self.subject
-        self._seen = await make(Step.JOBS, settler.look(subject, ledger, thoroughly=thoroughly), Seen())
+        settler, slots, make, subject = self._parts.settler, self._parts.slots, self.attempts.make, self.subject
+        listed = await make(Step.JOBS, settler.list_jobs(subject, ledger, thoroughly=thoroughly), None)
+        if listed is None:
+            slots.lose(subject.key)
+            return
+        slots.count(subject.key, listed, longest=subject.subscription.spec.job.active_deadline_seconds)
+        self._seen = await make(Step.JOBS, settler.look(subject, ledger, listed), Seen())
         if self.attempts.failed_in({Step.JOBS}):
             return
         jobs = self._seen.jobs

@@ -33,7 +33,9 @@ from trawler_operator.reconcile.ports import (
     Lister,
     Manifest,
     Measurements,
+    NotLeadingError,
 )
+from trawler_operator.reconcile.slots import SlotCounter
 from trawler_operator.reconcile.steps.check import Checker
 from trawler_operator.reconcile.steps.history import Historian
 from trawler_operator.reconcile.steps.launch import Launcher
@@ -117,6 +119,7 @@ class Reconciler:
             clock=clock,
             policy=policy,
             admission=admission,
+            slots=SlotCounter(api, admission, clock),
             store=store,
             gatekeeper=gatekeeper,
             prerequisites=Prerequisites(api, clock.monotonic),
@@ -156,7 +159,7 @@ class Reconciler:
         """
         current: OnePass | None = None
         try:
-            body = await self._parts.api.get_subscription(key)
+            body = await self._read(key)
             if body is None or body["metadata"].get("deletionTimestamp"):
                 return await self._forget(key)
             try:
@@ -168,6 +171,16 @@ class Reconciler:
             return await self._report(body, current)
         finally:
             self._leave(key, current)
+
+    async def _read(self, key: Key) -> Manifest | None:
+        """Read the Subscription. Where that fails its Jobs are counted all the same: others wait for their slots."""
+        try:
+            return await self._parts.api.get_subscription(key)
+        except NotLeadingError:
+            raise
+        except ApiError:
+            await self._parts.slots.look(key)
+            raise
 
     async def _make(self, current: OnePass) -> None:
         """Make the steps, as far as they come within a pass's time."""
@@ -202,11 +215,9 @@ class Reconciler:
 
     async def _refuse(self, key: Key, body: Manifest, error: InvalidSpecError) -> timedelta | None:
         """Report a spec that cannot be read. Running Jobs go on, hold their slots, and are looked at until they end."""
-        jobs = {job["metadata"]["name"]: job for job in await self._parts.api.list_jobs(*key)}
-        held = held_slots(jobs)
-        self._parts.admission.hold(key, held)
+        holds = await self._parts.slots.look(key)
         await self._reporter.report_invalid(parse_identity(body), body, error, self._parts.clock.now())
-        return LOOK_AT_RUNNING if held.total() else None
+        return LOOK_AT_RUNNING if holds else None
 
     def _leave(self, key: Key, current: OnePass | None) -> None:
         """Do what must be done however a pass ended."""
@@ -228,11 +239,16 @@ class Reconciler:
         Returns:
             When to look at those Jobs again; None if there are none.
         """
-        jobs = {job["metadata"]["name"]: job for job in await self._parts.api.list_jobs(*key)}
+        try:
+            jobs = {job["metadata"]["name"]: job for job in await self._parts.api.list_jobs(*key)}
+        except ApiError:
+            self._parts.slots.lose(key)
+            raise
         orphans = {name: job for name, job in jobs.items() if not job["metadata"].get("ownerReferences")}
         held = held_slots(orphans)
         self._parts.admission.hold(key, held)
         self._parts.store.forget(key)
+        self._parts.slots.forget(key)
         self._parts.checker.forget(key)
         self._parts.historian.forget(key)
         self._parts.looked_at.pop(key, None)

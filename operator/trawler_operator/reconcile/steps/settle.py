@@ -159,8 +159,8 @@ class Settler:
         self._watcher = watcher
         self._measurements = measurements
 
-    async def look(self, subject: Subject, ledger: Ledger, *, thoroughly: bool) -> Seen:
-        """Compare Running entries with their Jobs.
+    async def list_jobs(self, subject: Subject, ledger: Ledger, *, thoroughly: bool) -> dict[str, Manifest]:
+        """Return the Subscription's Jobs by name.
 
         Args:
             subject: the Subscription.
@@ -168,10 +168,20 @@ class Settler:
             thoroughly: list the Jobs even if no entry is Running: the ledger may not know all of them (see
                 `OnePass.make`).
         """
+        if not ledger.running() and not thoroughly:
+            return {}
+        return {job["metadata"]["name"]: job for job in await self._api.list_jobs(*subject.key)}
+
+    async def look(self, subject: Subject, ledger: Ledger, listed: Mapping[str, Manifest]) -> Seen:
+        """Compare Running entries with their Jobs.
+
+        Args:
+            subject: the Subscription.
+            ledger: as it is.
+            listed: the Jobs, by name.
+        """
+        jobs = dict(listed)
         running = ledger.running()
-        if not running and not thoroughly:
-            return Seen()
-        jobs = {job["metadata"]["name"]: job for job in await self._api.list_jobs(*subject.key)}
         endings: dict[str, Ending] = {}
         missing: list[str] = []
         troubles: list[str] = []
