@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -93,11 +95,54 @@ async def test_a_start_that_was_refused_costs_nothing_of_the_hour() -> None:
 
     await pass_over_all(world, operator, 10)
 
+    assert begun(world) == 0
+
+
+async def test_claims_that_a_webhook_keeps_from_being_written_cost_nothing_of_the_hour() -> None:
+    """Nobody can tell from the answer whether they were written; the ledger says so."""
+    world = world_of_two_namespaces()
+    operator = world.operator(limits=make_limits(2, 2, per_hour=60))
+
+    def fail(what: str) -> ApiError | None:
+        has_videos = len(world.cluster.ledger()) == 3
+        return WEBHOOK if has_videos and what.startswith("patch ConfigMap/trawler-ledger-numberline") else None
+
+    operator.api.fail = fail
+    for _ in range(5):
+        await make(operator)
+        world.clock.advance(MINUTE)
+
+    assert world.cluster.condition("Ready") == ("False", "LedgerNotWritable")
+    assert begun(world) == 0
+
+
+async def test_claims_whose_answer_is_lost_are_charged_once() -> None:
+    """The next pass makes their Jobs."""
+    world = world_of_two_namespaces()
+    operator = world.operator(limits=make_limits(2, 2, per_hour=60))
+    patch = operator.api.patch_config_map
+
+    async def lose(namespace: str, name: str, change: Mapping[str, Any]) -> Object:
+        body = await patch(namespace, name, change)
+        if "Running" in str(change):
+            raise UnavailableError("the answer got lost")
+        return body
+
+    operator.api.patch_config_map = lose  # type: ignore[method-assign]
+    await make(operator)
+    operator.api.patch_config_map = patch  # type: ignore[method-assign]
+    await make(operator)
+
+    assert len(world.cluster.running_jobs()) == begun(world) == 1
+
+
+def begun(world: World) -> int:
+    """How many starts count against the hour of the first site."""
     gates = world.cluster.get("ConfigMap", "trawler-system", "trawler-gates")
     assert gates is not None
     book = [decode_gate(name, text) for name, text in gates["data"].items()]
     tube = next(gate for gate in book if gate.id.kind is GateKind.EGRESS and gate.id.site == "youtube.com")
-    assert tube.budget.begun(world.clock.now()) == 0
+    return tube.budget.begun(world.clock.now())
 
 
 async def test_ended_jobs_hold_no_slot_while_their_endings_cannot_be_recorded() -> None:

@@ -28,6 +28,7 @@ from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.ledger.ledger import Changes, Ledger
 from trawler_operator.reconcile.ports import (
     AlreadyExistsError,
+    ApiError,
     Event,
     KubernetesApi,
     NotLeadingError,
@@ -36,7 +37,7 @@ from trawler_operator.reconcile.ports import (
 )
 from trawler_operator.reconcile.steps.settle import Ending, Settled, Settler, name_taken
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE, AboutGate, Gatekeeper
-from trawler_operator.reconcile.stores.ledger_store import LedgerNotWritableError, LedgerStore
+from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError, LedgerNotWritableError, LedgerStore
 from trawler_operator.reconcile.subject import Subject
 
 logger = logging.getLogger(__name__)
@@ -243,8 +244,10 @@ class _Launching:
         try:
             written = await self._store.commit(subject.subscription, ledger, compute)
         except LedgerNotWritableError as error:
-            if error.is_refusal:  # otherwise the claims may have been written, and the next pass makes their Jobs
-                await self._gatekeeper.take_back(key, route, tasks.values(), subject.now, subject.now)
+            unclaimed = await self._find_unclaimed(launches, error)
+            if unclaimed:
+                lost = [tasks[video] for video in unclaimed]
+                await self._gatekeeper.take_back(key, route, lost, subject.now, subject.now)
             raise
         for video, launch in launches.items():
             # Another operator's claim is not acted upon: it may be settled by now, and its Job deleted.
@@ -253,6 +256,22 @@ class _Launching:
             else:
                 self._admission.not_created(key, route)
                 await self._gatekeeper.take_back(key, route, [tasks[video]], subject.now, subject.now)
+
+    async def _find_unclaimed(self, launches: Mapping[str, int], error: LedgerNotWritableError) -> list[str]:
+        """Return the videos whose launch a failed write has not claimed.
+
+        A refused write has claimed nothing. After any other error the ledger is read again: otherwise a webhook that
+        fails would use up the budget of a site that others need, start by start. Where the ledger cannot be read,
+        the claims may have been written, and the next pass makes their Jobs.
+        """
+        if not error.is_refusal:
+            try:
+                await self._store.refresh(self._subject.subscription, self._ledger)
+            except (ApiError, LedgerBusyError) as unread:
+                logger.info("%s/%s: whether launches are claimed is not known: %s", *self._subject.key, unread)
+                return []
+        running = self._ledger.running()
+        return [v for v, launch in launches.items() if v not in running or running[v].launches != launch]
 
     async def _create(self, video: str, route: Route, gates: Mapping[GateId, int], *, charged: datetime) -> None:
         """Create the Job of a claim. Its slot is granted, and its egress was charged for it at the time `charged`."""
