@@ -85,7 +85,7 @@ class StepFailure:
 
 
 def _said(reason: ConditionReason, detail: object) -> Blocker:
-    return Blocker(reason, message(reason, detail=detail))
+    return Blocker(reason, message(reason, detail=detail), is_failure=True)
 
 
 class Attempts:

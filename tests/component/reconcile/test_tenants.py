@@ -277,3 +277,20 @@ async def test_a_spec_that_cannot_be_read_is_looked_at_until_its_jobs_have_ended
     world.finish_jobs()
     assert await operator.reconcile() is None
     assert operator.admission.running == 0
+
+
+async def test_a_step_that_fails_is_named_by_a_suspended_subscription_too() -> None:
+    """That it is suspended it may say once all goes well."""
+    world = world_of_two_namespaces()
+    operator = world.operator()
+    await make(operator)
+    world.cluster.merge("Subscription", *KEY, {"spec": {"suspend": True}})
+    world.clock.advance(timedelta(seconds=KEPT_SECONDS))
+    operator.api.fail = lambda what: RejectedError("forbidden") if what == "get claim" else None
+    with pytest.raises(PassFailedError):
+        await operator.reconcile()
+    assert world.cluster.condition("Ready") == ("False", "PrerequisitesNotReadable")
+
+    operator.api.fail = lambda _: None
+    await make(operator)
+    assert world.cluster.condition("Ready") == ("True", "Suspended")

@@ -106,7 +106,7 @@ class Judge:
     ) -> Condition:
         """Ready, with the first reason that holds."""
         kind = ConditionType.READY
-        if subscription.spec.suspend:
+        if subscription.spec.suspend and not (blocker and blocker.is_failure):
             return self._set(kind, ConditionStatus.TRUE, ConditionReason.SUSPENDED, message(ConditionReason.SUSPENDED))
         if blocker is not None:
             return self.blocked(blocker)
