@@ -279,6 +279,31 @@ async def test_a_spec_that_cannot_be_read_is_looked_at_until_its_jobs_have_ended
     assert operator.admission.running == 0
 
 
+async def test_a_spec_that_cannot_be_read_is_told_where_jobs_cannot_be_listed() -> None:
+    """They may run still, so it is looked at again."""
+    world = world_of_two_namespaces()
+    operator = world.operator()
+    world.cluster.merge("Subscription", *KEY, {"spec": {"surprise": 1}})
+    operator.api.fail = lambda what: RejectedError("jobs is forbidden") if what == "list Jobs" else None
+
+    assert await operator.reconcile() == timedelta(minutes=3)
+
+    assert world.cluster.condition("Ready") == ("False", "InvalidSpec")
+
+
+async def test_a_spec_that_cannot_be_read_is_told_by_events_where_the_status_is_refused() -> None:
+    """Both: what is wrong with the spec, and with the status."""
+    world = world_of_two_namespaces()
+    operator = world.operator()
+    world.cluster.merge("Subscription", *KEY, {"spec": {"surprise": 1}})
+    operator.api.fail = lambda what: RejectedError("denied by policy") if what == "patch status" else None
+
+    with pytest.raises(RejectedError):
+        await operator.reconcile()
+
+    assert [event.reason for event in operator.silent.events] == ["InvalidSpec", "StatusNotWritable"]
+
+
 async def test_a_step_that_fails_is_named_by_a_suspended_subscription_too() -> None:
     """That it is suspended it may say once all goes well."""
     world = world_of_two_namespaces()

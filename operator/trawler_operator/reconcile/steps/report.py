@@ -156,10 +156,17 @@ class Reporter:
             ApiError: the status could not be written.
         """
         status = build_invalid_status(identity, error, now)
-        written = await self._write_status((identity.namespace, identity.name), body, status)
+        text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
+        invalid = Event(EventReason.INVALID_SPEC, text, warning=True)
+        try:
+            written = await self._write_status((identity.namespace, identity.name), body, status)
+        except NotLeadingError:
+            raise
+        except ApiError as unstored:
+            await self._recorder.record(body, [invalid, _not_writable(unstored)])
+            raise
         if written is not None:
-            text = message(EventReason.INVALID_SPEC, field=error.field, detail=error.message)
-            await self._recorder.record(body, [Event(EventReason.INVALID_SPEC, text, warning=True)])
+            await self._recorder.record(body, [invalid])
 
     async def _tell_of_gates(self, body: Manifest, key: Key, events: tuple[AboutGate, ...]) -> None:
         """Post an Event for each gate that moved, about the Subscription whose ending closed it.
@@ -243,9 +250,13 @@ def _failure_events(found: Findings, unstored: ApiError | None) -> list[Event]:
         if not said and blocker.reason is not ConditionReason.GATES_UNAVAILABLE:
             events.append(_warning(blocker))
     if unstored is not None:
-        text = message(EventReason.STATUS_NOT_WRITABLE, detail=unstored)
-        events.append(Event(EventReason.STATUS_NOT_WRITABLE, text, warning=True))
+        events.append(_not_writable(unstored))
     return events
+
+
+def _not_writable(unstored: ApiError) -> Event:
+    text = message(EventReason.STATUS_NOT_WRITABLE, detail=unstored)
+    return Event(EventReason.STATUS_NOT_WRITABLE, text, warning=True)
 
 
 def _warning(blocker: Blocker) -> Event:
