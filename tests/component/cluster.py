@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from builders import NOON, subscription_body
 from component.job_controller import JOB_NAME_LABEL, end_pod
-from component.object_store import Object, ObjectStore
+from component.object_store import Object, ObjectStore, copied
 from trawler_downloader.contract.download import REQUEST_ENV, DownloadRequest, DownloadResult
 from trawler_downloader.contract.inventory import InventoryRequest
 from trawler_downloader.contract.outcomes import EXIT_CODES, LedgerState, OutcomeClass
@@ -73,6 +73,8 @@ class Cluster(ObjectStore):
         """Names of the Subscriptions of which surveys find manifests."""
         self.survey: Survey | None = lambda request, _: print_survey(request, self.histories, self.volume_id)
         """What surveys print; None: they go on and on."""
+        self._ledgers: dict[str, tuple[int | None, dict[str, LedgerEntry]]] = {}
+        """Entries by Subscription, as of a resourceVersion of the cluster."""
         self.logs: dict[tuple[str, str], bytes] = {}
         """(namespace, pod) → log."""
 
@@ -115,15 +117,19 @@ class Cluster(ObjectStore):
 
     def ledger(self, name: str = "numberline") -> dict[str, LedgerEntry]:
         """All readable entries."""
-        values = [item for shard in self.select_shards(name) for item in shard.get("data", {}).items()]
-        return {key: entry for key, text in values if (entry := _decode(text)) is not None}
+        version, entries = self._ledgers.get(name, (None, {}))
+        if version != self.version:
+            values = [item for shard in self.select_shards(name) for item in shard.get("data", {}).items()]
+            entries = {key: entry for key, text in values if (entry := _decode(text)) is not None}
+            self._ledgers[name] = (self.version, entries)
+        return dict(entries)
 
     def states(self, name: str = "numberline") -> dict[str, LedgerState]:
         return {key: entry.state for key, entry in self.ledger(name).items()}
 
     def running_jobs(self) -> list[Object]:
         """Downloads under way."""
-        return [job for job in self.list("Job", **DOWNLOAD_JOBS) if not is_finished(job)]
+        return [copied(job) for job in self.select("Job", **DOWNLOAD_JOBS) if not is_finished(job)]
 
     def inventory_jobs(self) -> list[Object]:
         """Inventories, ended or not."""

@@ -67,10 +67,10 @@ class ObjectStore:
         return self.put(kind, body)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        return _copied(self.objects.get((kind, namespace, name)))
+        return copied(self.objects.get((kind, namespace, name)))
 
     def list(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
-        return [_copied(body) for body in self.select(kind, namespace, **wanted)]
+        return [copied(body) for body in self.select(kind, namespace, **wanted)]
 
     def select(self, kind: str, namespace: str | None = None, **wanted: str) -> list[Object]:
         """As `list`, but the objects themselves: to look at."""
@@ -89,7 +89,7 @@ class ObjectStore:
         A Subscription's status is left as it is; that of other kinds is taken, as from the controller behind them.
         """
         stored = self._stored(kind, namespace, name)
-        changed = _copied(stored)
+        changed = copied(stored)
         _merge(changed, patch)
         if kind == "Subscription":
             _restore(changed, stored, "status")
@@ -98,7 +98,7 @@ class ObjectStore:
     def merge_status(self, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """A merge patch of the status subresource: nothing else changes, whatever the patch says."""
         stored = self._stored(kind, namespace, name)
-        changed = _copied(stored)
+        changed = copied(stored)
         _merge(changed, {"status": patch.get("status")})
         return self._update(kind, stored, changed, patch)
 
@@ -151,7 +151,7 @@ class ObjectStore:
         _omit_empty(stored)
         self.objects[place] = stored
         self._touch(place, "ADDED")
-        return _copied(stored)
+        return copied(stored)
 
     def collect_garbage(self) -> None:
         """Remove what is owned by something that is gone, and references to owners that are gone."""
@@ -223,7 +223,7 @@ class ObjectStore:
         _omit_empty(changed)
         _refuse_invalid(kind, changed)
         if changed == stored:
-            return _copied(stored)
+            return copied(stored)
         if kind in WITH_GENERATION and changed.get("spec") != stored.get("spec"):
             after["generation"] += 1
         place = (kind, before["namespace"], before["name"])
@@ -232,7 +232,7 @@ class ObjectStore:
             self._remove(place)
         else:
             self._touch(place)
-        return _copied(changed)
+        return copied(changed)
 
     def _refuse_over_quota(self, kind: str, namespace: str) -> None:
         for quota in self.list("ResourceQuota", namespace):
@@ -246,7 +246,7 @@ class ObjectStore:
         metadata = self.objects[place]["metadata"]
         metadata["resourceVersion"] = str(self.version)
         for watcher in self.watchers:
-            watcher(happened, place[0], _copied(metadata))
+            watcher(happened, place[0], copied(metadata))
 
     def _remove(self, place: Kind) -> None:
         self._touch(place, "DELETED")
@@ -256,7 +256,7 @@ class ObjectStore:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """A copy of something that is stored: `copy.deepcopy` takes a hundred times as long."""
     return marshal.loads(marshal.dumps(value))
 
@@ -286,7 +286,7 @@ def _merge(target: Object, patch: Mapping[str, Any]) -> None:
 def _restore(changed: Object, stored: Object, *fields: str) -> None:
     for field in fields:
         if field in stored:
-            changed[field] = _copied(stored[field])
+            changed[field] = copied(stored[field])
         else:
             changed.pop(field, None)
 

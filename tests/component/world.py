@@ -139,13 +139,14 @@ class Operator:
         read_secrets: bool = False,
         access: AccessRules | None = None,
         listings: LineLimits = LISTINGS,
+        silent: Silent | None = None,
     ) -> None:
         self._cluster = cluster
         self.api = api or FakeApi(cluster, kill_at, after=after)
         self.woken: dict[tuple[str, str], float] = {}
         self.awaits_surveys = True
         """A pass that another one's survey holds up is made again once that has been read."""
-        self.silent = Silent()
+        self.silent = silent or Silent()
         allowed = limits or make_limits()
         self.gates = GateStore(self.api, *GATES)
         self.admission = Admission(allowed, lambda: self.gates.book)

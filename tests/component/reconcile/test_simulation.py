@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from component.simulation.calls import Fault
+from component.simulation.cast import KEYS, SPECS
 from component.simulation.node import Ending
-from component.simulation.process import Fault
 from component.simulation.rest import come_to_rest
-from component.simulation.run import KEYS, SPECS, Run
+from component.simulation.run import Run
 from component.simulation.truth import Fate
 
 DAY = 86_400
-NUMBERLINE, FUGUES, _ = KEYS
+NUMBERLINE, _, FUGUES = KEYS
 
 
 def test_a_clock_that_ran_ahead_made_a_wait_long() -> None:

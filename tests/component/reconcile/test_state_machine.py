@@ -3,9 +3,17 @@
 At every write of an operator: ledgers lose no key, no video is worked on by two live Jobs, every Job has its claim, no
 launch is made twice, caps hold, no try is counted that the video did not use up, and what a user skipped stays skipped.
 At every Job and listing: what goes through a closed gate is its one probe, and budgets hold. A gate closes only for
-trouble of its own site or volume. In the end, first for what is behind sites and volumes that are well, then, once all
-are, for everybody: nobody waits who could start a download, each video is as the site's truth says, a new one is
-downloaded, no gate is closed, and all is as it would be had nothing ever gone wrong.
+trouble of its own site or volume.
+
+The API server may be out of order for one tenant: a namespace or a Subscription, a verb, a kind of object. Such a fault
+stands until it is mended. After every pass: slots are the unfinished Jobs, the pass was reported, and the status says
+what stands in the way in the API server's words. Nothing is listed twice for one reason, no start is charged without a
+Job, and whatever starts, nothing of a better rank could have started instead. With the fault still there all others
+come to rest, with the same on their volumes as without it.
+
+In the end, first for what is behind sites and volumes that are well, then, once all are, for everybody: nobody waits
+who could start a download, each video is as the site's truth says, a new one is downloaded, no gate is closed, and all
+is as it would be had nothing ever gone wrong.
 
 `TRAWLER_LONG=1` looks longer and elsewhere each time. What fails is printed as the calls that lead there, shrunk, and
 as a `@reproduce_failure` line that repeats it as a decorator of `Everything`.
@@ -22,10 +30,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from component.simulation.calls import Fault
+from component.simulation.cast import CLAIMS, KEYS, NAMESPACES, SITES, SPECS
 from component.simulation.node import Ending
-from component.simulation.process import Fault
-from component.simulation.rest import check_the_end, come_to_rest_in_turn, compare_with_an_undisturbed_run, end_trouble
-from component.simulation.run import CLAIMS, KEYS, SITES, SPECS, Run
+from component.simulation.rest import (
+    check_the_end,
+    come_to_rest_in_turn,
+    compare_with_an_undisturbed_run,
+    end_trouble,
+    let_others_come_to_rest,
+)
+from component.simulation.run import Run
+from component.simulation.tenants import CALLS, TENANTS, Answer
 from component.simulation.truth import Fate, Trouble
 from trawler_operator.api import labels
 from trawler_operator.domain.ledger import ledger
@@ -39,6 +55,7 @@ MANY = st.integers(0, 20)
 NAMES = st.sampled_from(sorted(SPECS))
 SITE_NAMES = st.sampled_from(sorted({*SITES.values()}))
 CLAIM_NAMES = st.sampled_from(sorted({*CLAIMS.values()}))
+NAMESPACE_NAMES = st.sampled_from(sorted({*NAMESPACES.values()}))
 PROPAGATION = st.sampled_from(["Background", "Orphan"])
 HOURS = st.sampled_from([1, 2, 5])
 Act = tuple[str, dict[str, Any]]
@@ -65,6 +82,8 @@ SPEC_CHANGES: tuple[tuple[str, list[object]], ...] = (
     ("job", [{"parallelism": 1}, {"parallelism": 2}, {"parallelism": 9}]),
     ("retry", [{"backoffSeconds": 1}, {"backoffSeconds": 7_200}]),
     ("library", [{"path": "films"}, {"path": None}]),
+    ("access", [{"allowGeneric": True}, {"allowGeneric": False}]),
+    ("surprise", [1, None]),
 )
 WHICH_VIDEOS = st.sampled_from(
     ["keys", "keys", "keys", "", "state=Waiting", "state=Pending", "class=Transient", "nonsense"]
@@ -90,13 +109,21 @@ HANDS = (
 QUOTAS = st.sampled_from(["count/jobs.batch", "count/configmaps"])
 SURROUNDINGS = (
     act("collect_garbage"),
-    act("hands.limit", what=QUOTAS, hard=st.sampled_from([None, 0, 1])),
+    act("hands.limit", namespace=NAMESPACE_NAMES, what=QUOTAS, hard=st.sampled_from([None, 0, 1])),
     act("hands.have_claim", claim=CLAIM_NAMES, there=st.booleans()),
     act("silence_watches", on=st.booleans()),
     act("hang_inventories", on=st.booleans()),
     act("overlap", on=st.booleans()),
     act("restart", number=FEW),
     act("jump", seconds=st.sampled_from([-90_000, -600, -2, 600, 90_000])),
+)
+
+
+STANDING = (
+    act(
+        "tenants.trouble", tenant=st.sampled_from(TENANTS), call=st.sampled_from(CALLS), answer=st.sampled_from(Answer)
+    ),
+    act("tenants.lift", number=FEW),
 )
 
 
@@ -110,6 +137,7 @@ class Everything(RuleBasedStateMachine):
     def do(self, what: Act) -> None:
         name, values = what
         attrgetter(name)(self.run)(**values)
+        self.run.disturb()
 
     @initialize(videos=FEW)
     def some_videos(self, videos: int) -> None:
@@ -169,6 +197,10 @@ class Everything(RuleBasedStateMachine):
     def a_hand_is_in_it(self, what: Act) -> None:
         self.do(what)
 
+    @rule(what=st.one_of(STANDING))
+    def a_tenant_meets_trouble(self, what: Act) -> None:
+        self.do(what)
+
     @rule(what=st.one_of(SURROUNDINGS))
     def the_surroundings_change(self, what: Act) -> None:
         self.do(what)
@@ -176,9 +208,10 @@ class Everything(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             end_trouble(self.run)
+            rested = let_others_come_to_rest(self.run)
             come_to_rest_in_turn(self.run)
             check_the_end(self.run)
-            compare_with_an_undisturbed_run(self.run)
+            compare_with_an_undisturbed_run(self.run, rested)
         finally:
             self.run.close()
 

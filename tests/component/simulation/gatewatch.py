@@ -6,17 +6,20 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from component.cluster import Cluster
 from component.object_store import Object
-from component.simulation.process import LIMITS, UnderWay, mark_time, subscription_of
+from component.simulation.calls import UnderWay
+from component.simulation.cast import download_route_of, holder, listing_route_of
+from component.simulation.process import LIMITS, mark_time, subscription_of
 from component.simulation.truth import Internet, Nas
 from component.world import GATES, POLICY
 from trawler_operator.api import labels
 from trawler_operator.domain.gates.codec import decode_gate
 from trawler_operator.domain.gates.gate import LISTING, Gate, launch_task
 from trawler_operator.domain.gates.passed import passed_gates
-from trawler_operator.domain.gates.route import GateId, GateKind, download_route, listing_route
+from trawler_operator.domain.gates.route import GateId, GateKind
 from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.reconcile.stores.gatekeeper import CLAIM_GRACE
 
@@ -83,8 +86,8 @@ class GateWatch:
 
     def gates(self) -> dict[str, Gate]:
         """All gates, as they are stored."""
-        body = self.cluster.objects.get(("ConfigMap", *GATES), {})
-        return {name: decode_gate(name, text) for name, text in (body.get("data") or {}).items()}
+        data = self.cluster.objects.get(("ConfigMap", *GATES), {}).get("data") or {}
+        return {name: _decoded(name, text) for name, text in data.items()}
 
     def closed(self) -> set[str]:
         """Which are closed, for people."""
@@ -114,9 +117,7 @@ class GateWatch:
         name, site = subscription_of(job), self._site(job)
         annotations = job["metadata"]["annotations"]
         passed = self._passed(job)
-        claim = f"media/{self.nas.claims[name]}"
-        own = GateId(GateKind.SUBSCRIPTION, subscription=f"media/{name}")
-        expected = {*listing_route(f"https://{site}/", "").gates, GateId(GateKind.VOLUME, claim=claim), own}
+        expected = {gate for gate in download_route_of(name).gates if gate.kind is not GateKind.HAND}
         assert passed.keys() == expected, f"{name}: gates {passed.keys()}, and not {expected}"
         steady = self._is_steady()
         task = launch_task(annotations[labels.VIDEO_ANNOTATION], int(annotations[labels.LAUNCH_ANNOTATION]))
@@ -132,7 +133,7 @@ class GateWatch:
     def look_at_listing(self, name: str, present: list[Object]) -> None:
         """A source is about to be listed."""
         gates = {one: gate for one, gate in self.gates().items() if self._unheard.get(one) != gate.epoch}
-        route = listing_route(f"https://{self.internet.sites[name]}/", "")
+        route = listing_route_of(name)
         passed = {identity: gates[identity.name].epoch for identity in route.gates if identity.name in gates}
         self._look_at_passed(name, LISTING, passed, present, steady=self._is_steady())
 
@@ -153,7 +154,7 @@ class GateWatch:
             if gate is None or not gate.is_closed or gate.epoch != epoch or not steady:
                 continue
             probe = gate.probe
-            is_probe = probe is not None and (probe.holder, probe.task) == (f"media/{name}", task)
+            is_probe = probe is not None and (probe.holder, probe.task) == (holder(name), task)
             assert is_probe, f"{name} {task} goes through the closed gate {identity}, which {probe} probes"
             running = {job["metadata"]["uid"] for job in present}
             since = max(self.clock_set_at, self.monotonic() - POLICY.probe_timeout.total_seconds())
@@ -193,9 +194,10 @@ class GateWatch:
 
     def _passed(self, job: Object) -> dict[GateId, int]:
         """The gates that the Job's ending may move, with their epochs."""
-        name = subscription_of(job)
-        claim = f"media/{self.nas.claims[name]}"
-        return passed_gates(job, download_route(f"https://{self._site(job)}/", "", claim, f"media/{name}"))
+        return passed_gates(job, download_route_of(subscription_of(job)))
 
     def _site(self, job: Object) -> str:
         return self.internet.sites[subscription_of(job)]
+
+
+_decoded = lru_cache(maxsize=1_000)(decode_gate)

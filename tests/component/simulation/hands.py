@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from component.cluster import DOWNLOAD_JOBS, Cluster
 from component.object_store import Object
+from component.simulation.cast import NAMESPACES, OWNERS, SPECS, key_of
 from component.simulation.process import subscription_of
 from component.simulation.truth import Internet
 from component.simulation.watchdog import MAX_ATTEMPTS, Watchdog
 from component.world import GATES
 from trawler_operator.api import labels
+from trawler_operator.api.subscription import Key
 from trawler_operator.domain.requests.grammar import Verb
 
 INTERVAL_SECONDS = 21_600
@@ -22,7 +24,6 @@ class Hands:
     Args:
         cluster: what they act upon.
         internet: has the videos that they name.
-        specs: by Subscription, what its spec says beside what all of them do.
         watchdog: is told what they change.
         tell: the watches tell of a change that concerns a Subscription.
     """
@@ -31,34 +32,32 @@ class Hands:
         self,
         cluster: Cluster,
         internet: Internet,
-        specs: Mapping[str, Object],
         watchdog: Watchdog,
         tell: Callable[[str], None],
     ) -> None:
         self._cluster = cluster
         self._internet = internet
-        self._specs = specs
         self._watchdog = watchdog
         self._tell = tell
-        self._broken: dict[tuple[str, str], str] = {}
-        """(ConfigMap, key) → its text before somebody broke it."""
+        self._broken: dict[tuple[Key, str], str] = {}
+        """ConfigMap and key → its text before somebody broke it."""
 
     # -- Subscriptions -------------------------------------------------------------------------------------------
 
     def apply(self, name: str) -> None:
-        if self._cluster.get("Subscription", "media", name) is not None:
+        if self._cluster.get("Subscription", *key_of(name)) is not None:
             return
         spec = {
             "schedule": {"intervalSeconds": INTERVAL_SECONDS},
             "retry": {"maxAttempts": MAX_ATTEMPTS},
-            **self._specs[name],
+            **SPECS[name],
         }
-        self._cluster.subscribe(spec, name=name)
+        self._cluster.subscribe(spec, name=name, namespace=NAMESPACES[name])
         self._tell(name)
 
     def delete(self, name: str, propagation: str, *, again: bool) -> None:
         """A user deletes a Subscription, and may apply it again at once."""
-        self._cluster.delete("Subscription", "media", name, propagation=propagation)
+        self._cluster.delete("Subscription", *key_of(name), propagation=propagation)
         if again:
             self.apply(name)
         self._tell(name)
@@ -82,8 +81,8 @@ class Hands:
 
     def _change(self, name: str, patch: Object) -> None:
         """A user patches a Subscription."""
-        if self._cluster.get("Subscription", "media", name) is not None:
-            self._cluster.merge("Subscription", "media", name, patch)
+        if self._cluster.get("Subscription", *key_of(name)) is not None:
+            self._cluster.merge("Subscription", *key_of(name), patch)
             self._tell(name)
 
     # -- Jobs ----------------------------------------------------------------------------------------------------
@@ -94,27 +93,26 @@ class Hands:
             job = jobs[number % len(jobs)]
             key = job["metadata"]["annotations"][labels.VIDEO_ANNOTATION]
             self._watchdog.edited.add((subscription_of(job), key))
-            self._cluster.delete("Job", "media", job["metadata"]["name"], propagation=propagation)
+            self._cluster.delete("Job", *_place(job), propagation=propagation)
             self._tell(subscription_of(job))
 
     def orphan_job(self, number: int) -> None:
         jobs = self._cluster.list("Job", **DOWNLOAD_JOBS)
         if jobs:
-            name = jobs[number % len(jobs)]["metadata"]["name"]
-            self._cluster.merge("Job", "media", name, {"metadata": {"ownerReferences": None}})
+            self._cluster.merge("Job", *_place(jobs[number % len(jobs)]), {"metadata": {"ownerReferences": None}})
 
     # -- the ledger ----------------------------------------------------------------------------------------------
 
     def delete_shard(self, number: int) -> None:
         shards = self._shards()
         if shards:
-            self._cluster.delete("ConfigMap", "media", shards[number % len(shards)]["metadata"]["name"])
+            self._cluster.delete("ConfigMap", *_place(shards[number % len(shards)]))
             self._watchdog.forget_lost()
 
     def lose_ledger(self, name: str) -> None:
         """All of it: `kubectl delete configmap -l trawler.dev/subscription=...`."""
         for shard in self._cluster.shards(name):
-            self._cluster.delete("ConfigMap", "media", shard["metadata"]["name"])
+            self._cluster.delete("ConfigMap", *_place(shard))
         self._watchdog.forget_lost()
 
     def delete_entry(self, number: int) -> None:
@@ -127,48 +125,48 @@ class Hands:
     def mend_entries(self) -> None:
         """Whoever broke entries puts them back as they were."""
         for (shard, key), text in self._broken.items():
-            body = self._cluster.get("ConfigMap", "media", shard)
+            body = self._cluster.get("ConfigMap", *shard)
             if body is not None and (body.get("data") or {}).get(key, "").startswith("{{"):
-                self._cluster.merge("ConfigMap", "media", shard, {"data": {key: text}})
+                self._cluster.merge("ConfigMap", *shard, {"data": {key: text}})
         self._broken.clear()
 
     def touch_shard(self, number: int) -> None:
         shards = self._shards()
         if shards:
-            shard = shards[number % len(shards)]["metadata"]
-            note = {"metadata": {"annotations": {"note": f"after {shard['resourceVersion']}"}}}
-            self._cluster.merge("ConfigMap", "media", shard["name"], note)
+            shard = shards[number % len(shards)]
+            note = {"metadata": {"annotations": {"note": f"after {shard['metadata']['resourceVersion']}"}}}
+            self._cluster.merge("ConfigMap", *_place(shard), note)
 
     def _shards(self) -> list[Object]:
-        return [shard for name in self._specs for shard in self._cluster.shards(name)]
+        return [shard for name in SPECS for shard in self._cluster.shards(name)]
 
     def _edit(self, number: int, edit: Callable[[str], str | None]) -> None:
         values = [(shard, key) for shard in self._shards() for key in shard.get("data") or {}]
         if not values:
             return
         shard, key = values[number % len(values)]
-        text, name = shard["data"][key], shard["metadata"]["name"]
+        text, place = shard["data"][key], _place(shard)
         if text.startswith("{{"):
             return
         edited = edit(text)
         if edited is not None:
-            self._broken[name, key] = text
+            self._broken[place, key] = text
         self._watchdog.edited.add((shard["metadata"]["labels"][labels.SUBSCRIPTION_LABEL], key))
-        self._cluster.merge("ConfigMap", "media", name, {"data": {key: edited}})
+        self._cluster.merge("ConfigMap", *place, {"data": {key: edited}})
 
     # -- the surroundings ----------------------------------------------------------------------------------------
 
-    def limit(self, what: str, hard: int | None) -> None:
+    def limit(self, namespace: str, what: str, hard: int | None) -> None:
         """A quota comes (`hard`), or goes."""
-        self._cluster.delete("ResourceQuota", "media", "tight")
+        self._cluster.delete("ResourceQuota", namespace, "tight")
         if hard is not None:
-            metadata = {"namespace": "media", "name": "tight"}
+            metadata = {"namespace": namespace, "name": "tight"}
             self._cluster.put("ResourceQuota", {"metadata": metadata, "spec": {"hard": {what: str(hard)}}})
 
     def have_claim(self, claim: str, *, there: bool) -> None:
-        self._cluster.delete("PersistentVolumeClaim", "media", claim)
+        self._cluster.delete("PersistentVolumeClaim", OWNERS[claim], claim)
         if there:
-            self._cluster.claim(claim)
+            self._cluster.claim(claim, OWNERS[claim])
 
     def open_gate(self, number: int) -> None:
         """An admin removes a gate by hand."""
@@ -180,10 +178,16 @@ class Hands:
 
     def put_right(self) -> None:
         """Nothing is in the way any more, and nobody wants anything else than all Subscriptions at work."""
-        self.limit("", None)
-        for claim in sorted({spec["library"]["claimName"] for spec in self._specs.values()}):
+        for namespace in sorted({*NAMESPACES.values()}):
+            self.limit(namespace, "", None)
+        for claim in OWNERS:
             self.have_claim(claim, there=True)
         self.mend_entries()
-        for name in self._specs:
+        for name in SPECS:
             self.apply(name)
-            self._change(name, {"spec": {"suspend": False}})
+            self._change(name, {"spec": {"suspend": False, "surprise": None}})
+
+
+def _place(body: Object) -> Key:
+    """Its namespace and name."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]

@@ -9,127 +9,42 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any
+from typing import Protocol
 
-from component.cluster import Cluster, Killed
-from component.fake_api import FakeApi, Whose
+from component.cluster import DOWNLOAD_JOBS, Cluster, Killed
 from component.object_store import Object
-from component.world import GATES, Operator, make_limits
+from component.simulation.calls import Fault, Posting, SteppedApi, UnderWay, this_pass
+from component.simulation.cast import DEFAULTS
+from component.simulation.tenants import Tenants
+from component.world import Operator, make_limits
 from trawler_operator.api import labels
 from trawler_operator.api.subscription import Key
+from trawler_operator.domain.jobs.outcome import is_finished
 from trawler_operator.loop.queue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS
-from trawler_operator.reconcile.ports import ApiError, Lister, UnavailableError
+from trawler_operator.reconcile.ports import ApiError, Lister
 from trawler_operator.reconcile.reconciler import PassFailedError
 from trawler_operator.reconcile.stores.ledger_store import LedgerBusyError
 
 LIMITS = make_limits(total=3, each=2, parallel=2, per_hour=8, spacing=timedelta(seconds=5))
 RESYNC_SECONDS = 900.0
-_pass: ContextVar[Key] = ContextVar("pass")
-_number: ContextVar[int] = ContextVar("number")
 _numbers = itertools.count()
 
 
-class Fault(StrEnum):
-    """What becomes of an API call."""
+class Onlooker(Protocol):
+    """Whoever looks at what operators do."""
 
-    NONE = "done"
-    REFUSED = "refused"
-    """No answer, and it was not done."""
-    LOST = "answer lost"
-    """It was done; all attempts to hear so failed."""
-    REPEATED = "done twice"
-    """It was done, the answer got lost, and the client tried again."""
-    RACED = "raced"
-    """Somebody changes the object just before."""
-    CUT = "cut"
-    """The pass's time is over while the call is under way; it is not done."""
-    CUT_DONE = "cut, done"
-    CRASH = "crash"
-    """The process dies while the call is under way; it is not done."""
-    CRASH_DONE = "crash, done"
+    def look(self, this: UnderWay) -> None:
+        """A pass has written something."""
+        ...
 
+    def ended(self, process: Process, this: UnderWay, error: BaseException | None) -> None:
+        """A pass has come to its end, or was cut."""
+        ...
 
-@dataclass(frozen=True)
-class UnderWay:
-    """A pass under way.
-
-    Args:
-        key: of its Subscription.
-        since: when it began, in seconds as `monotonic` counts them.
-        parallelism: that the Subscription asked for then.
-    """
-
-    key: Key
-    since: float
-    parallelism: int
-
-
-class SteppedApi(FakeApi):
-    """`ports.KubernetesApi` whose calls wait to be stepped.
-
-    Args:
-        cluster: shared by all processes.
-        wrote: is told of every write that took effect, by the number of its pass.
-    """
-
-    def __init__(self, cluster: Cluster, wrote: Callable[[int], None]) -> None:
-        super().__init__(cluster)
-        self._wrote = wrote
-        self.waiting: dict[Key, list[tuple[bool, asyncio.Future[Fault]]]] = {}
-        """Calls of each pass that wait: whether it is a write, and its turn."""
-        self.dead = False
-
-    async def _call(self, what: str, act: Callable[[], Any], whose: Whose, *, write: bool = False) -> Any:
-        if self.dead:
-            raise Killed(what)
-        turn: asyncio.Future[Fault] = asyncio.get_running_loop().create_future()
-        self.waiting.setdefault(_pass.get(), []).append((write, turn))
-        match await turn:
-            case Fault.REFUSED:
-                raise UnavailableError(f"{what}: no answer")
-            case Fault.LOST:
-                self._act(what, act, write)
-                raise UnavailableError(f"{what}: the answer got lost")
-            case Fault.REPEATED if write:
-                self._act(what, act, write)
-            case Fault.CUT_DONE:
-                self._act(what, act, write)
-                raise asyncio.CancelledError
-            case Fault.CRASH_DONE:
-                self._act(what, act, write)
-                raise Killed(what)
-            case Fault.CRASH:
-                raise Killed(what)
-            case Fault.CUT:
-                raise asyncio.CancelledError
-            case Fault.RACED:
-                self._race(what)
-        return self._act(what, act, write)
-
-    def _race(self, what: str) -> None:
-        """A touch by somebody else: no more than another version."""
-        verb, _, name = what.partition(" ")
-        kind, _, name = name.partition("/")
-        namespace, subscription = _pass.get()
-        note = {"metadata": {"annotations": {"note": str(self.calls)}}}
-        self.calls += 1
-        if (verb, kind) == ("patch", "status"):
-            kind, name = "Subscription", subscription
-        for space in {namespace, GATES[0]}:
-            if verb == "patch" and self._cluster.get(kind, space, name) is not None:
-                self._cluster.merge(kind, space, name, note)
-
-    def _act(self, what: str, act: Callable[[], Any], write: bool) -> Any:
-        (self._cluster.writes if write else self._cluster.reads).append(what)
-        try:
-            return act()
-        finally:
-            if write:
-                self._wrote(_number.get())
+    def died(self, process: Process) -> None:
+        """A process is about to be gone."""
+        ...
 
 
 class Process:
@@ -139,7 +54,8 @@ class Process:
         cluster: shared.
         lister: shared.
         loop: turned by this class alone.
-        wrote: is told of every write that took effect, by the number of its pass.
+        onlooker: is told of every write that took effect, and of every pass.
+        tenants: what is out of order.
         monotonic: seconds, as the event loop of a real process counts them.
     """
 
@@ -148,20 +64,31 @@ class Process:
         cluster: Cluster,
         lister: Lister,
         loop: asyncio.AbstractEventLoop,
-        wrote: Callable[[int], None],
+        onlooker: Onlooker,
+        tenants: Tenants,
         monotonic: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._loop = loop
         self._monotonic = monotonic
-        self.api = SteppedApi(cluster, wrote)
-        self.operator = Operator(cluster, lister, cluster.clock, api=self.api, limits=LIMITS)
+        self._onlooker = onlooker
+        self.api = SteppedApi(cluster, onlooker.look, tenants)
+        self.operator = Operator(
+            cluster,
+            lister,
+            cluster.clock,
+            api=self.api,
+            limits=LIMITS,
+            defaults=DEFAULTS,
+            read_secrets=True,
+            silent=Posting(tenants),
+        )
         self.operator.awaits_surveys = False
         self.due: dict[Key, float] = {}
         self._asked_meanwhile: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._tasks: dict[Key, asyncio.Task[timedelta | None]] = {}
-        self._numbers: dict[Key, int] = {}
+        self._passes: dict[Key, UnderWay] = {}
         self._under_way: dict[int, UnderWay] = {}
         self._next_resync = monotonic() + RESYNC_SECONDS
         for key in {*_subscriptions(cluster), *_owners(cluster)}:
@@ -207,11 +134,16 @@ class Process:
         if key in self._tasks:
             return
         self.due.pop(key, None)
-        number = self._numbers[key] = next(_numbers)
-        body = self._cluster.get("Subscription", *key)
-        parallelism = body["spec"]["job"]["parallelism"] if body is not None else 0
-        self._under_way[number] = UnderWay(key, self._monotonic(), parallelism)
-        self._tasks[key] = self._loop.create_task(self._reconcile(key, number))
+        this = UnderWay(
+            number=mark_time(),
+            key=key,
+            since=self._monotonic(),
+            at=self._cluster.clock.now(),
+            body=self._cluster.get("Subscription", *key),
+            unfinished=unfinished(self._cluster, key),
+        )
+        self._under_way[this.number] = self._passes[key] = this
+        self._tasks[key] = self._loop.create_task(self._reconcile(this))
         self._turn(key)
 
     def is_about_to_write(self, key: Key) -> bool:
@@ -248,6 +180,7 @@ class Process:
         """SIGKILL."""
         if not self.dead:
             self._cluster.watchers.remove(self.operator._tell)
+            self._onlooker.died(self)
         self.api.dead = True
         for task in self._tasks.values():
             task.cancel()
@@ -255,10 +188,9 @@ class Process:
             self._turn_once()
         self._tasks.clear()
 
-    async def _reconcile(self, key: Key, number: int) -> timedelta | None:
-        _pass.set(key)
-        _number.set(number)
-        return await self.operator.reconcile(key)
+    async def _reconcile(self, this: UnderWay) -> timedelta | None:
+        this_pass.set(this)
+        return await self.operator.reconcile(this.key)
 
     def _turn(self, key: Key) -> None:
         """Turn the loop until the pass waits for its next call, or is over."""
@@ -277,7 +209,8 @@ class Process:
     def _end(self, key: Key, task: asyncio.Task[timedelta | None]) -> None:
         """As the worker does."""
         del self._tasks[key]
-        del self._under_way[self._numbers.pop(key)]
+        this = self._passes.pop(key)
+        del self._under_way[this.number]
         self.api.waiting.pop(key, None)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         failures = error.failures if isinstance(error, PassFailedError) else ()
@@ -288,6 +221,7 @@ class Process:
         if isinstance(error, Killed):
             self.die()
             return
+        self._onlooker.ended(self, this, error)
         if error is None:
             self._failures.pop(key, None)
             pause = task.result()
@@ -296,6 +230,8 @@ class Process:
         elif isinstance(error, (ApiError, LedgerBusyError, asyncio.CancelledError)):
             in_a_row = self._failures[key] = self._failures.get(key, 0) + 1
             self.ask(key, min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(in_a_row - 1, 16)))
+            if isinstance(error, PassFailedError) and error.again_in is not None:
+                self.ask(key, error.again_in.total_seconds())
         else:
             raise AssertionError(f"a pass over {key} ended with an error that nobody expects") from error
         meanwhile = self._asked_meanwhile.pop(key, None)
@@ -318,6 +254,20 @@ def _subscriptions(cluster: Cluster) -> set[Key]:
 
 def _owners(cluster: Cluster) -> set[Key]:
     return {(job["metadata"]["namespace"], subscription_of(job)) for job in cluster.running_jobs()}
+
+
+def unfinished(cluster: Cluster, key: Key) -> frozenset[str]:
+    """Uids of a Subscription's downloads that hold slots, by what the Jobs themselves say.
+
+    Those of a Subscription that is gone go with it, but for those without an owner.
+    """
+    jobs = cluster.select("Job", key[0], **DOWNLOAD_JOBS, **{labels.SUBSCRIPTION_LABEL: key[1]})
+    is_there = cluster.get("Subscription", *key) is not None
+    return frozenset(
+        str(job["metadata"]["uid"])
+        for job in jobs
+        if not is_finished(job) and (is_there or not job["metadata"].get("ownerReferences"))
+    )
 
 
 def subscription_of(job: Object) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from component.cluster import RESTLESS
-from component.simulation.run import CLAIMS, IDLE_SECONDS, KEYS, MOST_PASSES, SITES, SPECS, Run
+from component.simulation.cast import CLAIMS, KEYS, SITES, SPECS, key_of
+from component.simulation.process import subscription_of
+from component.simulation.run import IDLE_SECONDS, MOST_PASSES, Run
 from component.simulation.truth import Fate, Trouble
 from component.simulation.turns import kept_waiting
+from component.simulation.watchdog import Row
 from trawler_downloader.contract.outcomes import LedgerState
+from trawler_operator.api.subscription import Key
+from trawler_operator.domain.ledger.entry import LedgerEntry
 from trawler_operator.domain.pauses import LONGEST_WAIT
 
 LAST_PASSES = 4
@@ -26,9 +31,31 @@ def end_trouble(run: Run) -> None:
     run.hands.put_right()
 
 
+def let_others_come_to_rest(run: Run) -> dict[Row, LedgerEntry]:
+    """While one tenant's trouble stands, all others come to rest, each with one more video to its channel.
+
+    Returns:
+        Their entries, which must be as they would be without that trouble.
+    """
+    others = [name for name in _behind_what_is_well(run) if name not in run.tenants.troubled]
+    if run.tenants.troubled and others:
+        _come_to_rest_with_one_more_video(run, others)
+        for name in others:
+            _check_status(run, key_of(name))
+        return {row: entry for row, entry in run.watchdog.untouched().items() if row[0] in others}
+    return {}
+
+
+def _behind_what_is_well(run: Run) -> list[str]:
+    return [name for name in SPECS if SITES[name] not in run.internet.limits and CLAIMS[name] not in run.nas.away]
+
+
 def come_to_rest_in_turn(run: Run) -> None:
     """First what is behind sites and volumes that are well, then the rest, each with one more video to its channel."""
-    well = [name for name in SPECS if SITES[name] not in run.internet.limits and CLAIMS[name] not in run.nas.away]
+    for name in run.tenants.troubled:
+        run.tell(name)  # each would be looked at within five minutes
+    run.tenants.lift_all()
+    well = _behind_what_is_well(run)
     if well and len(well) < len(SPECS):
         _come_to_rest_with_one_more_video(run, well)
     run.outside.recover()
@@ -55,7 +82,8 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
     for key in KEYS:
         process.finish(key)
     begun, passes = run.monotonic, 0
-    while (waited := run.monotonic - begun) < LONGEST_REST and passes < MOST_PASSES + waited / IDLE_SECONDS:
+    idle_seconds = IDLE_SECONDS / (1 + len(run.tenants.troubled))  # whose passes fail, and are made again
+    while (waited := run.monotonic - begun) < LONGEST_REST and passes < MOST_PASSES + waited / idle_seconds:
         passes += 1
         run.collect_garbage()
         run.node.end_all()
@@ -67,7 +95,8 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
             process.begin(key)
             process.finish(key)
         restless, unfinished = _restless(run, names), run.watchdog.unfinished(names)
-        if not restless and not unfinished and not run.cluster.running_jobs():
+        running = {subscription_of(job) for job in run.cluster.running_jobs()}
+        if not restless and not unfinished and not running & {*names}:
             return
         if not restless:
             run.jump(86_400)  # only waits are left
@@ -94,15 +123,25 @@ def check_the_end(run: Run) -> None:
         process.begin(key)
         process.finish(key)
         assert writes == len(cluster.writes), f"{key} writes at rest: {cluster.writes[writes:]}"
-        states = [*cluster.states(key[1]).values()]
-        counts = cluster.subscription(key)["status"]["counts"]
-        assert counts["downloaded"] == states.count(LedgerState.SUCCEEDED)
-        ends = "WaitingForVideos" if LedgerState.WAITING in states else "AllDownloaded"
-        assert cluster.condition("UpToDate", key) == ("True", ends)
+        _check_status(run, key)
 
 
-def compare_with_an_undisturbed_run(run: Run) -> None:
-    """The same site without any trouble: what no hand has touched must have ended alike."""
+def _check_status(run: Run, key: Key) -> None:
+    """It tells the ledger."""
+    states = [*run.cluster.states(key[1]).values()]
+    counts = run.cluster.subscription(key)["status"]["counts"]
+    assert counts["downloaded"] == states.count(LedgerState.SUCCEEDED)
+    ends = "WaitingForVideos" if LedgerState.WAITING in states else "AllDownloaded"
+    assert run.cluster.condition("UpToDate", key) == ("True", ends)
+
+
+def compare_with_an_undisturbed_run(run: Run, rested: Mapping[Row, LedgerEntry]) -> None:
+    """The same site without any trouble: what no hand has touched must have ended alike.
+
+    Args:
+        run: at rest.
+        rested: entries as they were when their Subscription came to rest before all trouble was over.
+    """
     other = Run()
     try:
         for wish in run.outside.published:
@@ -115,7 +154,7 @@ def compare_with_an_undisturbed_run(run: Run) -> None:
         expected = other.watchdog.untouched()
     finally:
         other.close()
-    for row, entry in run.watchdog.untouched().items():
+    for row, entry in (*rested.items(), *run.watchdog.untouched().items()):
         spared, wanted = run.watchdog.spared[row], expected.get(row)
         if wanted is None or (spared and wanted.state is LedgerState.DEAD_LETTER):
             continue  # what cost no try left it more of them

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 
 from component.cluster import Cluster
-from component.object_store import Object
+from component.simulation.calls import Fault, UnderWay
+from component.simulation.cast import CLAIMS, JARS, NAMESPACES, OWNERS, SITES, SPECS, key_of
 from component.simulation.gatewatch import GateWatch
 from component.simulation.hands import Hands
+from component.simulation.lookout import Lookout
 from component.simulation.node import Node
 from component.simulation.outside import Outside
-from component.simulation.process import Fault, Process, UnderWay
+from component.simulation.process import Process
+from component.simulation.tenants import Tenants
 from component.simulation.truth import Internet, Nas
 from component.simulation.watchdog import Watchdog
 from trawler_operator.api.subscription import Key
 
-SITES = {"numberline": "youtube.com", "fugues": "youtube.com", "clips": "example.com"}
-CLAIMS = {"numberline": "library", "fugues": "library", "clips": "attic"}
-SPECS: dict[str, Object] = {
-    "numberline": {"select": {"newest": 50}, "job": {"parallelism": 2}},
-    "fugues": {"select": {"newest": 3}, "job": {"parallelism": 1}},
-    "clips": {"select": {"newest": 50}, "job": {"parallelism": 2}},
-}
-for name, spec in SPECS.items():
-    spec |= {"url": f"https://www.{SITES[name]}/@{name}/videos", "library": {"claimName": CLAIMS[name]}}
-KEYS: tuple[Key, ...] = tuple(("media", name) for name in SPECS)
 MOST_PASSES = 600
 """Until everything is downloaded."""
 IDLE_SECONDS = 300.0
@@ -51,17 +45,23 @@ class Run:
         gates = GateWatch(self.cluster, self.internet, self.nas, lambda: self.monotonic, self._under_way)
         newest = {name: spec["select"]["newest"] for name, spec in SPECS.items()}
         self.watchdog = Watchdog(self.cluster, self.internet, self.nas, gates, newest)
-        self.internet.asked = self.watchdog.look_at_listing
+        self.tenants = Tenants()
+        self.lookout = Lookout(self.watchdog)
+        self.internet.asked = self.lookout.look_at_listing
         self.cluster.inventory, self.cluster.survey = self.nas.print, self.nas.survey
         self.outside = Outside(self.internet, self.nas, self.watchdog, lambda: self.monotonic)
         self.node = Node(self.cluster, self.nas, self.watchdog, self.tell)
-        self.hands = Hands(self.cluster, self.internet, SPECS, self.watchdog, self.tell)
+        self.hands = Hands(self.cluster, self.internet, self.watchdog, self.tell)
         self.processes: list[Process] = []
         self.deaf = False
         """The watches of all processes are silent."""
         self._loop = asyncio.new_event_loop()
-        for claim in sorted({*CLAIMS.values()}):
-            self.cluster.claim(claim)
+        for claim in OWNERS:
+            self.cluster.claim(claim, OWNERS[claim])
+        for name, secret in JARS.items():
+            cookies = {"cookies.txt": b64encode(b"# Netscape HTTP Cookie File").decode()}
+            metadata = {"namespace": NAMESPACES[name], "name": secret}
+            self.cluster.put("Secret", {"metadata": metadata, "data": cookies})
         for name in SPECS:
             self.internet.channels[name] = []
             self.hands.apply(name)
@@ -75,7 +75,9 @@ class Run:
     # -- processes -----------------------------------------------------------------------------------------------
 
     def start(self) -> Process:
-        return Process(self.cluster, self.internet, self._loop, self.watchdog.look, lambda: self.monotonic)
+        process = Process(self.cluster, self.internet, self._loop, self.lookout, self.tenants, lambda: self.monotonic)
+        self.lookout.began(process)
+        return process
 
     def work(self, number: int, key: Key, calls: int, fault: Fault, *, writes: bool = False, finish: bool) -> None:
         """Let a process go on with a pass, or begin one.
@@ -127,6 +129,11 @@ class Run:
         self.cluster.inventory = None if on else self.nas.print
         self.cluster.survey = None if on else self.nas.survey
 
+    def disturb(self) -> None:
+        """Something came in between the calls of the passes that are under way."""
+        for one in self._under_way().values():
+            one.disturbed = True
+
     def _under_way(self) -> dict[int, UnderWay]:
         return {number: one for process in self.processes for number, one in process.under_way.items()}
 
@@ -145,7 +152,7 @@ class Run:
         """The watches tell of a change."""
         if not self.deaf:
             for process in self.processes:
-                process.ask(("media", name))
+                process.ask(key_of(name))
 
     def collect_garbage(self) -> None:
         """What is owned by nobody goes."""
@@ -163,6 +170,7 @@ class Run:
     def jump(self, seconds: int) -> None:
         """The wall clock is set."""
         self.watchdog.gates.clock_jumped()
+        self.lookout.clock_jumped()
         self.clock.advance(timedelta(seconds=seconds))
 
     def work_undisturbed(self, until: float) -> None:

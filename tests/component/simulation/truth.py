@@ -101,6 +101,10 @@ class Internet:
     def find(self, key: str) -> Video:
         return next(video for videos in self.channels.values() for video in videos if video.key == key)
 
+    def fails(self, channel: str) -> bool:
+        """Whether its listing would not go well."""
+        return self.trouble is not Trouble.NONE or self.sites[channel] in self.limits
+
     async def list(self, request: ListRequest) -> RawListing:
         """What the lister's workers do: newest first, to five known in a row or to the end."""
         channel = urlsplit(request.url).path.split("/")[1].removeprefix("@")

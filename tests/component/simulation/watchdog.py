@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from component.cluster import DOWNLOAD_JOBS, Cluster
 from component.object_store import Object
+from component.simulation.cast import NAMESPACES, key_of
 from component.simulation.gatewatch import GateWatch
 from component.simulation.process import LIMITS, subscription_of
 from component.simulation.truth import Fate, Internet, Nas, Video
@@ -99,7 +100,7 @@ class Watchdog:
         for name, known in self.known.items():
             present = self.present(name)
             lost = {(name, key) for key in known - present}
-            standing = {row for row in lost if self.nas.has(("media", *row))}
+            standing = {row for row in lost if self.nas.has((NAMESPACES[row[0]], *row))}
             self.rebuilt -= lost
             if not self.cluster.select_shards(name):
                 self.rebuilt |= standing
@@ -122,7 +123,7 @@ class Watchdog:
         self.windowed |= {(name, key) for key in self.internet.shown.get(name, [])[self.newest[name] :]}
 
     def _head(self, name: str) -> dict[str, str]:
-        shard = self.cluster.objects.get(("ConfigMap", "media", f"trawler-ledger-{name}-0"), {"metadata": {}})
+        shard = self.cluster.objects.get(("ConfigMap", NAMESPACES[name], f"trawler-ledger-{name}-0"), {"metadata": {}})
         annotations: dict[str, str] = shard["metadata"].get("annotations", {})
         return annotations
 
@@ -132,7 +133,7 @@ class Watchdog:
         name, key = subscription_of(job), metadata["annotations"][labels.VIDEO_ANNOTATION]
         row, launch = (name, key), int(metadata["labels"][labels.LAUNCH_LABEL])
         self.jobs[metadata["uid"]] = (metadata["name"], row)
-        subscription = self.cluster.get("Subscription", "media", name)
+        subscription = self.cluster.get("Subscription", *key_of(name))
         if subscription is None or not self._belongs(job):
             return  # deleted meanwhile: the Job goes as well
         present = [job for job in self._live() if self._belongs(job)]
@@ -173,7 +174,7 @@ class Watchdog:
             entry = ledgers[subscription].get(key)
             if name in self.settled or entry is None or entry.is_claimed:
                 continue
-            job = self.cluster.objects.get(("Job", "media", name))
+            job = self.cluster.objects.get(("Job", NAMESPACES[subscription], name))
             if job is None or is_finished(job):
                 self.settled.add(name)
 
@@ -209,7 +210,7 @@ class Watchdog:
         """States that a video may end in."""
         row = (name, video.key)
         states = {_END[video.fate]}
-        has_landed = self.nas.has(("media", *row))
+        has_landed = self.nas.has((NAMESPACES[row[0]], *row))
         if has_landed:
             states = {LedgerState.SUCCEEDED}
         if self.burns[row] >= MAX_ATTEMPTS:
