@@ -10,7 +10,6 @@ from component.simulation.calls import UnderWay
 from component.simulation.cast import NAMESPACES, SITES
 from component.simulation.gatewatch import GateWatch
 from component.simulation.watchdog import Watchdog
-from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.domain.gates.budget import WINDOW
 from trawler_operator.domain.gates.route import GateKind
 from trawler_operator.domain.jobs.naming import job_name
@@ -57,7 +56,7 @@ class ChargeWatch:
             self._before[gate.id.site] = starts
         name = this.key[1]
         ledger = self.watchdog.cluster.ledger(name)
-        running = {(key, entry.launches) for key, entry in ledger.items() if entry.state is LedgerState.RUNNING}
+        running = {(key, entry.launches) for key, entry in ledger.items() if entry.is_claimed}
         self.claimed.setdefault(this.number, set()).update(running - self._running.get(name, set()))
         self._running[name] = running
 
@@ -75,7 +74,9 @@ class ChargeWatch:
     def _waits(self, name: str, key: str, launch: int) -> bool:
         """Whether a launch is claimed and has no Job; of what hands have changed nobody can say."""
         entry = self.watchdog.cluster.ledger(name).get(key)
-        is_claimed = entry is not None and (entry.state, entry.launches) == (LedgerState.RUNNING, launch)
+        if entry is None or not entry.is_claimed or entry.launches != launch:
+            return (name, key) in self.watchdog.edited
+        follow_up = entry.follow_up.kind if entry.follow_up is not None else None
         made = {job for job, _ in self.watchdog.jobs.values()}
-        has_job = job_name(NAMESPACES[name], name, key, launch) in made
-        return (name, key) in self.watchdog.edited or (is_claimed and not has_job)
+        has_job = job_name(NAMESPACES[name], name, key, launch, follow_up) in made
+        return (name, key) in self.watchdog.edited or not has_job

@@ -10,7 +10,6 @@ from datetime import datetime
 from component.simulation.calls import UnderWay
 from component.simulation.process import LIMITS, Process
 from component.simulation.watchdog import Watchdog
-from trawler_downloader.contract.outcomes import LedgerState
 from trawler_operator.api.subscription import Key
 from trawler_operator.domain.gates.route import Route
 from trawler_operator.domain.launches.admission import Admission
@@ -77,9 +76,7 @@ class OrderWatch:
         name = this.key[1]
         before, after = self._before.get(name, {}), self.watchdog.cluster.ledger(name)
         claimed = [
-            key
-            for key, entry in after.items()
-            if entry.state is LedgerState.RUNNING and key in before and before[key].state is not LedgerState.RUNNING
+            key for key, entry in after.items() if entry.is_claimed and key in before and not before[key].is_claimed
         ]
         if claimed and not self._probes.get(this.key):
             could = self._could_start(name, before, this.at, this.digests[1])
