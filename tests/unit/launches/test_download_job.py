@@ -335,10 +335,11 @@ def test_a_manifest_names_the_source_that_a_ledger_made_anew_may_go_by(found: Fo
 
 
 def test_a_follow_up_asks_for_what_is_missing() -> None:
-    """Otherwise its Job is that of a download."""
+    """Otherwise its Job is that of a download, under another name."""
     entry = ledger_entry(LedgerState.SUCCEEDED, follow_up=FollowUp(FollowUpKind.THUMBNAIL, NOON))
     job, plain = _build({}, PLAIN, entry=entry), _build({}, PLAIN)
     assert _request(job) == {**_request(plain), "followUp": "Thumbnail"}
+    assert job["metadata"].pop("name") != plain["metadata"].pop("name")
     assert job == plain
 
 
