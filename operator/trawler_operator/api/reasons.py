@@ -254,7 +254,7 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             ConditionReason.LISTER_UNAVAILABLE: "the operator's lister does not answer: {detail}",
             ConditionReason.CHECK_FAILED: "the last check failed: {detail}",
             ConditionReason.SOURCE_GONE: (
-                "the site has answered {checks} checks in a row that there is no such source; "
+                "the site has answered {checks} checks in a row that there is no such source: correct spec.url; "
                 "it is looked at rarely now, at once with a new value of the annotation trawler.dev/check"
             ),
             ConditionReason.NOT_CHECKED_YET: "not checked yet, as the spec is now",
@@ -330,7 +330,8 @@ MESSAGES: Mapping[type[StrEnum], Mapping[StrEnum, str]] = MappingProxyType(
             EventReason.GATE_CLOSED: "{subject} is left alone until {until}, by every Subscription: {detail}",
             EventReason.GATE_OPENED: "{subject} answers again, every Subscription goes on",
             EventReason.REQUEST_HANDLED: (
-                "{annotation} {id}: {accepted} videos changed, {unknown} keys unknown, {unfit} others not {states}"
+                "{annotation} {id}: videos changed: {accepted}; named keys that are unknown: {unknown}; "
+                "named videos that are not {states}: {unfit}"
             ),
             EventReason.REQUEST_REFUSED: "{detail}",
         },

@@ -171,6 +171,6 @@ def _event(subject: Subject, request: Request, handled: HandledRequest) -> Event
         accepted=accepted,
         unknown=unknown,
         unfit=len(request.keys or ()) - accepted - unknown if request.keys else 0,
-        states=", ".join(sorted(request.states)),
+        states=" or ".join(sorted(request.states)),
     )
     return Event(reason, text, warning=not accepted)
