@@ -52,7 +52,10 @@ async def test_retry(world: World) -> None:
     assert Counter(world.launches).most_common(1)[0][1] == 1
     events = [event for event in operator.silent.events if event.reason == "RequestHandled"]
     assert [event.message for event in events] == [
-        "trawler.dev/retry 1: videos changed: 2; named keys that are unknown: 0; named videos that are not DeadLetter: 0"
+        (
+            "trawler.dev/retry 1: videos changed: 2; named keys that are unknown: 0; "
+            "named videos that are not DeadLetter: 0"
+        )
     ]
 
 
