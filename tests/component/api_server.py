@@ -146,7 +146,7 @@ class ApiServer:
             return web.json_response({"reason": "NotFound", "message": "not found"}, status=404)
         plural = request.path.rsplit("/", 1)[-1]
         if request.method == "GET" and plural in self.stored and not self.answers:
-            return await self._watch(request, plural) if "watch" in request.query else self._list(plural)
+            return await self._watch(request, plural) if "watch" in request.query else self._list(request, plural)
         if not self.answers and {"configmaps", "leases"} & set(request.path.split("/")):
             return await self.objects.handle(request)
         answer = self.answers.pop(0) if self.answers else Answer()
@@ -173,8 +173,12 @@ class ApiServer:
             named.append({**_RESOURCES[group_version], "namespaced": True, "verbs": _VERBS})
         return {"groupVersion": group_version, "resources": named} if named else None
 
-    def _list(self, plural: str) -> web.Response:
-        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": self.stored[plural]})
+    def _list(self, request: web.Request, plural: str) -> web.Response:
+        """A page of as many as are asked for; `continue` is where the next one begins."""
+        stored, begin = self.stored[plural], int(request.query.get("continue", 0))
+        end = begin + int(request.query.get("limit", len(stored)))
+        more = {"continue": str(end)} if end < len(stored) else {}
+        return web.json_response({"metadata": {"resourceVersion": "1", **more}, "items": stored[begin:end]})
 
     async def _watch(self, request: web.Request, plural: str) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -13,7 +13,7 @@ import pytest
 from builders import subscription_body
 from component.api_server import ApiServer, run_api_server
 from trawler_operator.api import labels
-from trawler_operator.loop.watch import WATCHED_JOBS, watch
+from trawler_operator.loop.watch import LISTED_AT_ONCE, WATCHED_JOBS, watch
 
 Key = tuple[str, str]
 
@@ -149,6 +149,16 @@ async def test_a_job_whose_pod_is_ready_no_more_wakes_its_subscription(server: A
         server.emit("jobs", "MODIFIED", job("marker", ended=True))
         assert await next_key(keys) == ("media", "marker")
         assert keys.empty()
+
+
+async def test_objects_that_are_there_come_page_by_page(server: ApiServer) -> None:
+    """Thousands in memory at the same time would leave their mark on it for good."""
+    there = [subscription(f"s{number}") for number in range(2 * LISTED_AT_ONCE + 1)]
+    server.stored["subscriptions"] = there
+    async with watching(server) as keys:
+        assert {await next_key(keys) for _ in there} == {("media", body["metadata"]["name"]) for body in there}
+    lists = [seen for seen in server.seen if seen.path.endswith("/subscriptions") and "watch" not in seen.query]
+    assert [seen.query.get("limit") for seen in lists] == [str(LISTED_AT_ONCE)] * 3
 
 
 async def test_nothing_is_written(server: ApiServer) -> None:
