@@ -6,7 +6,7 @@ kubectl costs a tenth of a CPU-second per call, more than what is measured here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,19 @@ class Cluster:
             if status.get("lastHandled", {}).get("check", {}).get("id") == request_id:
                 return status
         raise TimeoutError(f"check {request_id} of {subscription} was not handled within {timeout} s")
+
+    def wait_first_checks(self, namespaces: Collection[str], number: int, *, timeout: int) -> None:
+        """Until so many Subscriptions of these namespaces have been checked. A watch: lists of all would cost more."""
+        checked: set[str] = set()
+        for event in watch.Watch().stream(
+            self._custom.list_cluster_custom_object, GROUP, VERSION, PLURAL, timeout_seconds=timeout
+        ):
+            metadata = event["object"]["metadata"]
+            if metadata["namespace"] in namespaces and "lastCheckTime" in event["object"].get("status", {}):
+                checked.add(metadata["uid"])
+            if len(checked) == number:
+                return
+        raise TimeoutError(f"{len(checked)} of {number} Subscriptions were checked within {timeout} s")
 
     def create_subscription(self, name: str, spec: Json) -> None:
         """A new Subscription."""

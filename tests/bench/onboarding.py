@@ -19,7 +19,6 @@ from client import StandIn
 from e2e import objects
 from e2e.operator_pod import OperatorPod
 from e2e.place import Place
-from e2e.waiting import until
 
 SIZES = (200, 1000)
 NAMESPACES = 2
@@ -91,12 +90,8 @@ def _onboard(places: Sequence[Place], operator: OperatorPod, node: Node, size: i
     before = [total(operator, series) for series in (CHECKS, PASSES)]
     began, used = time.monotonic(), node.cpu_seconds()
     _create(places, size)
-    until(
-        f"{size} Subscriptions are checked",
-        lambda: sum(map(_checked, places)),
-        lambda checked: checked == size,
-        timeout=AT_MOST_SECONDS,
-    )
+    namespaces = [place.namespace for place in places]
+    Cluster(namespaces[0]).wait_first_checks(namespaces, size, timeout=AT_MOST_SECONDS)
     seconds, cpu = time.monotonic() - began, (node.cpu_seconds() - used) / size
     checks, passes = (total(operator, series) - was for series, was in zip((CHECKS, PASSES), before, strict=True))
     return _Brought(seconds, cpu, float(sum(map(_jobs, places))), passes / checks)
@@ -108,11 +103,6 @@ def _create(places: Sequence[Place], size: int) -> None:
     for number in range(size):
         spec = {"url": f"https://www.youtube.com/{_handle(number)}/videos"}
         clusters[number % len(clusters)].create_subscription(f"new-{number:04}", spec)
-
-
-def _checked(place: Place) -> int:
-    subscriptions = objects.items("subscriptions", namespace=place.namespace)
-    return sum("lastCheckTime" in subscription.get("status", {}) for subscription in subscriptions)
 
 
 def _jobs(place: Place) -> int:
