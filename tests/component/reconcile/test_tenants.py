@@ -116,6 +116,25 @@ async def test_claims_that_a_webhook_keeps_from_being_written_cost_nothing_of_th
     assert begun(world) == 0
 
 
+async def test_claims_are_not_charged_again_while_the_ledger_can_be_neither_written_nor_read() -> None:
+    """Whether those of the first pass were written is not known; no further one is made."""
+    world = world_of_two_namespaces()
+    operator = world.operator(limits=make_limits(2, 2, per_hour=60))
+
+    def fail(what: str) -> ApiError | None:
+        has_videos = len(world.cluster.ledger()) == 3
+        of_ledgers = what.startswith("patch ConfigMap/trawler-ledger") or what in {"list shards", "read shards"}
+        return WEBHOOK if has_videos and of_ledgers else None
+
+    operator.api.fail = fail
+    for _ in range(5):
+        await make(operator)
+        world.clock.advance(MINUTE)
+
+    assert world.cluster.condition("Ready") == ("False", "LedgerNotReadable")
+    assert begun(world) == 1
+
+
 async def test_claims_whose_answer_is_lost_are_charged_once() -> None:
     """The next pass makes their Jobs."""
     world = world_of_two_namespaces()

@@ -180,6 +180,10 @@ class LedgerStore:
             except (ConflictError, AlreadyExistsError, NotFoundError) as error:
                 logger.info("ledger of %s/%s changed meanwhile: %s", subscription.namespace, subscription.name, error)
                 await self.refresh(subscription, ledger)
+            except LedgerNotWritableError:
+                # Whether it was written is not known: the next pass begins with what is there.
+                self._memories[subscription.key].agreed = None
+                raise
             else:
                 return changes
         raise LedgerBusyError("the ledger is being changed by somebody else over and over")
