@@ -179,7 +179,8 @@ class OnePass:
         wish = Wish(self._missing(ledger), self._kept.busy, title)
         launched = await self._parts.launcher.launch(self.subject, ledger, wish)
         self._launches.append(launched)
-        self.asked_for_slots = True
+        # One that cannot use its turn stands in no line: it would be woken for the next turn at once, over and over.
+        self.asked_for_slots = launched.error is None
         if launched.error is not None:
             self.attempts.note(Step.LAUNCH, launched.error)
 

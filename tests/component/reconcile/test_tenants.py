@@ -135,6 +135,24 @@ async def test_claims_are_not_charged_again_while_the_ledger_can_be_neither_writ
     assert begun(world) == 1
 
 
+async def test_who_cannot_claim_its_launches_stands_in_no_line() -> None:
+    """It would have each turn, over and over, and others none. Its pass is made again after a pause."""
+    world = world_of_two_namespaces()
+    world.cluster.merge("Subscription", *KEY, {"spec": {"job": {"parallelism": 2}}})
+    operator = world.operator(limits=make_limits(2, 2, spacing=timedelta(seconds=5)))
+
+    def fail(what: str) -> ApiError | None:
+        has_videos = len(world.cluster.ledger()) == 3
+        return QUOTA if has_videos and what.startswith("patch ConfigMap/trawler-ledger-numberline") else None
+
+    operator.api.fail = fail
+    await make(operator)
+
+    assert world.cluster.condition("Ready") == ("False", "LedgerNotWritable")
+    assert operator.admission.waiting == 0
+    assert KEY not in operator.called
+
+
 async def test_claims_whose_answer_is_lost_are_charged_once() -> None:
     """The next pass makes their Jobs."""
     world = world_of_two_namespaces()

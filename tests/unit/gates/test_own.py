@@ -85,6 +85,7 @@ def test_what_is_not_its_own_leaves_it_open(observed: ObservedOutcome) -> None:
     [
         pytest.param("PermissionDenied", _ended(OutcomeClass.PUBLISHED), True, id="published"),
         pytest.param("JobRejected", _ended(OutcomeClass.TERMINAL, retry_at=1), True, id="refused before: one ran now"),
+        pytest.param("LedgerNotWritable", _ended(OutcomeClass.TERMINAL, retry_at=1), True, id="unclaimed: one ran now"),
         pytest.param("ImagePullFailed", _ended(OutcomeClass.TRANSIENT, retry_at=1), True, id="no image: one ran now"),
         pytest.param("ImagePullFailed", _ended(OutcomeClass.TERMINATED), False, id="no image: stopped"),
         pytest.param(

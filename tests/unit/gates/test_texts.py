@@ -91,6 +91,7 @@ def test_a_reason_without_words() -> None:
     ("closed_by", "reason", "says"),
     [
         ("JobRejected", "JobRejected", "the API server refuses the Job: JobRejected: prove"),
+        ("LedgerNotWritable", "LedgerNotWritable", "the API server does not take the ledger's ConfigMap"),
         ("ImagePullFailed", "DownloadNotStarting", "a download does not start: ImagePullFailed: prove"),
     ],
 )

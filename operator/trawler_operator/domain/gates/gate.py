@@ -84,7 +84,7 @@ SOONEST_PROBE = timedelta(minutes=1)
 faster than that.
 """
 BY_HAND = "PausedByHand"
-_NOT_STARTING = NEVER_STARTED | {ConditionReason.JOB_REJECTED}
+_NOT_STARTING = NEVER_STARTED | {ConditionReason.JOB_REJECTED, ConditionReason.LEDGER_NOT_WRITABLE}
 """Trouble that is over once a launch starts again, as its report shows."""
 _BEFORE_THE_SITE = frozenset(
     {

@@ -93,6 +93,8 @@ def _reason(gate: Gate, closing: Closing) -> ConditionReason:
             return ConditionReason.VOLUME_GATE_CLOSED
         case GateKind.SUBSCRIPTION if closing.reason == ConditionReason.JOB_REJECTED:
             return ConditionReason.JOB_REJECTED
+        case GateKind.SUBSCRIPTION if closing.reason == ConditionReason.LEDGER_NOT_WRITABLE:
+            return ConditionReason.LEDGER_NOT_WRITABLE
         case GateKind.SUBSCRIPTION if closing.reason in NEVER_STARTED:
             return ConditionReason.DOWNLOAD_NOT_STARTING
         case GateKind.SUBSCRIPTION:

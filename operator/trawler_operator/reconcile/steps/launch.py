@@ -15,6 +15,7 @@ from datetime import datetime
 
 from trawler_downloader.contract.outcomes import OutcomeClass
 from trawler_operator.api.reasons import ConditionReason, EventReason, message
+from trawler_operator.domain.gates.endings import download_finding
 from trawler_operator.domain.gates.gate import launch_task
 from trawler_operator.domain.gates.route import GateId, Route
 from trawler_operator.domain.jobs.outcome import ObservedOutcome
@@ -248,6 +249,7 @@ class _Launching:
             if unclaimed:
                 lost = [tasks[video] for video in unclaimed]
                 await self._gatekeeper.take_back(key, route, lost, subject.now, subject.now)
+                await self._hold_back(lost[0], gates, error)
             raise
         for video, launch in launches.items():
             # Another operator's claim is not acted upon: it may be settled by now, and its Job deleted.
@@ -256,6 +258,12 @@ class _Launching:
             else:
                 self._admission.not_created(key, route)
                 await self._gatekeeper.take_back(key, route, [tasks[video]], subject.now, subject.now)
+
+    async def _hold_back(self, task: str, gates: Mapping[GateId, int], error: LedgerNotWritableError) -> None:
+        """Close the Subscription's own gate: its next launches would meet the same, and take others' turns for it."""
+        reason, now = ConditionReason.LEDGER_NOT_WRITABLE, self._subject.now
+        finding = download_finding(ObservedOutcome(OutcomeClass.ENVIRONMENT, reason, str(error), now))
+        self._gate_events += await self._gatekeeper.settle(self._subject, [(task, gates, finding)])
 
     async def _find_unclaimed(self, launches: Mapping[str, int], error: LedgerNotWritableError) -> list[str]:
         """Return the videos whose launch a failed write has not claimed.
