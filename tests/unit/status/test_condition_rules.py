@@ -55,6 +55,13 @@ READY_ROWS = (
     Row("checked well an hour ago", status=CHECKED),
     Row("suspended", {"suspend": True}, reason="Suspended", says="spec.suspend"),
     Row("suspended before its first check", {"suspend": True}, blocker=NO_CLAIM, reason="Suspended"),
+    Row(
+        "suspended, and a step fails",
+        {"suspend": True},
+        blocker=replace(NO_CLAIM, is_failure=True),
+        ready="False",
+        reason="ClaimNotFound",
+    ),
     Row("no claim", check=WELL, blocker=NO_CLAIM, ready="False", reason="ClaimNotFound", says="does not exist"),
     Row("checked before its url changed", status=CHECKED, listing="another", ready="Unknown", reason="NotCheckedYet"),
     Row(
