@@ -26,6 +26,7 @@ from trawler_operator.reconcile.findings import Findings
 from trawler_operator.reconcile.known_statuses import KnownStatuses
 from trawler_operator.reconcile.slots import SlotCounter
 from trawler_operator.reconcile.steps import report
+from trawler_operator.reconcile.steps.launch import _Launching
 from trawler_operator.reconcile.stores.gatekeeper import Gatekeeper
 
 NUMBERLINE, CLIPS, FUGUES = (key_of(name) for name in ("numberline", "clips", "fugues"))
@@ -140,6 +141,20 @@ def test_a_failure_that_a_status_does_not_name(run: Run, monkeypatch: pytest.Mon
     run.tenants.trouble("media", Call("get", "PersistentVolumeClaim"), Answer.TIMEOUT)
     with caught("reading what the spec names"):
         run.carry_on(40)
+
+
+# -- pace --------------------------------------------------------------------------------------------------------------
+
+
+def test_passes_that_are_made_in_vain(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims cannot be written, and are tried again at each next turn."""
+    monkeypatch.setattr(_Launching, "_hold_back", never)
+    pause(run, *SPECS)
+    run.carry_on(40)
+    run.tenants.trouble("numberline", Call("patch", "ConfigMap"), Answer.FORBIDDEN)
+    go_on(run, "numberline")
+    with caught(r"151 passes over .* were made in vain within an hour"):
+        run.carry_on(1_000)
 
 
 # -- once for each reason ----------------------------------------------------------------------------------------------

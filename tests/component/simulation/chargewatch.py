@@ -39,6 +39,8 @@ class ChargeWatch:
     claimed: dict[int, set[Launch]] = field(default_factory=dict)
     """Number of each pass → launches that it has claimed."""
     _running: dict[str, set[Launch]] = field(default_factory=dict)
+    _unknown: dict[str, bool] = field(default_factory=dict)
+    """Subscriptions whose last pass could not tell what it has claimed: the next one must not claim anything."""
     _before: dict[str, dict[int, int]] = field(default_factory=dict)
     """Site → starts by minute."""
 
@@ -65,6 +67,11 @@ class ChargeWatch:
         charged, name = self.charged.pop(this.number, 0), this.key[1]
         claimed = self.claimed.pop(this.number, set())
         if this.was_cut or this.faults or this.disturbed or not self.alone():
+            return
+        # Where the ledger can be neither written nor read, nobody can tell whether a launch is claimed.
+        is_unknown = "list shards" in this.failed and charged > 0
+        is_first, self._unknown[name] = not self._unknown.get(name), is_unknown
+        if is_unknown and is_first:
             return
         most = this.created + sum(self._waits(name, key, launch) for key, launch in claimed)
         assert charged <= most, (

@@ -6,6 +6,7 @@ from component.simulation.calls import UnderWay
 from component.simulation.chargewatch import ChargeWatch
 from component.simulation.listingwatch import ListingWatch
 from component.simulation.orderwatch import OrderWatch
+from component.simulation.pacewatch import PaceWatch
 from component.simulation.process import Process
 from component.simulation.reportwatch import ReportWatch
 from component.simulation.slotwatch import SlotWatch
@@ -26,6 +27,7 @@ class Lookout:
         cluster = watchdog.cluster
         self._watchdog = watchdog
         self._slots = SlotWatch(cluster)
+        self._pace = PaceWatch(watchdog.gates.monotonic)
         self._reports = ReportWatch(cluster, alone)
         self._listings = ListingWatch(cluster, watchdog.internet, alone)
         self._charges = ChargeWatch(watchdog.gates, watchdog, alone)
@@ -51,6 +53,7 @@ class Lookout:
         if not self._watchdog.overlap:
             self._slots.ended(process, this)
         self._reports.ended(this, error)
+        self._pace.ended(this)
         self._listings.ended(this)
         self._charges.ended(this)
         self._order.ended(this)
