@@ -98,7 +98,7 @@ def come_to_rest(run: Run, names: Collection[str]) -> None:
         running = {subscription_of(job) for job in run.cluster.running_jobs()}
         if not restless and not unfinished and not running & {*names}:
             return
-        if not restless:
+        if not restless and process.next_due() > run.monotonic:
             run.jump(86_400)  # only waits are left
             for key in KEYS:
                 process.ask(key)  # each would be looked at within the day
