@@ -10,7 +10,7 @@ from trawler_downloader.contract.download import FollowUpKind
 from trawler_downloader.contract.listing import MAX_KNOWN_PER_SOURCE
 from trawler_downloader.contract.outcomes import LedgerState, OutcomeClass
 from trawler_operator.api.labels import REQUESTS_ANNOTATION, SOURCES_ANNOTATION, VOLUMES_ANNOTATION
-from trawler_operator.domain.ledger.annotations import MAX_NAMES
+from trawler_operator.domain.ledger.annotations import MAX_NAMES, READ_BACK
 from trawler_operator.domain.ledger.codec import encode_entry
 from trawler_operator.domain.ledger.entry import MAX_SIGHTINGS, FollowUp, Found, LedgerEntry, Sighting
 from trawler_operator.domain.ledger.index import IndexRow, LedgerIndex
@@ -52,6 +52,18 @@ def test_a_follow_up_comes_and_goes_without_a_change_of_what_is_counted() -> Non
     assert seen == [({"youtube.a"}, set()), ({"youtube.a"}, {"youtube.a"}), (set(), set())]
     ledger.drop(0)
     assert ledger.total_bytes == 0
+
+
+def test_sources_of_a_ledger_that_was_read_back() -> None:
+    """Started, but not listed since; the first listing says when, and a later one changes nothing."""
+    ledger = Ledger()
+    apply(ledger, Changes(started_sources={SOURCE: READ_BACK}))
+    assert (set(ledger.sources), ledger.read_back, ledger.was_listed(SOURCE)) == ({SOURCE}, {SOURCE}, False)
+    apply(ledger, Changes(started_sources={SOURCE: "2026-11-21T12:00:00Z"}))
+    apply(ledger, Changes(started_sources={SOURCE: "2026-11-22T12:00:00Z"}))
+    assert (ledger.sources, ledger.read_back) == ({SOURCE: "2026-11-21T12:00:00Z"}, set())
+    assert ledger.was_listed(SOURCE)
+    assert not ledger.was_listed("youtubetab.UCother.videos")
 
 
 def test_first_run_in_one_write() -> None:
