@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from component.cluster import Cluster
@@ -62,6 +62,8 @@ class ListingWatch:
     def look(self, name: str) -> None:
         """A source is about to be listed."""
         this, last = this_pass.get(), self._last.get(name)
+        if this.body is None:  # it was applied after the pass had begun
+            this = replace(this, body=self.cluster.get("Subscription", *this.key))
         assert this.body is not None, "a Subscription that is gone is not listed"
         metadata = this.body["metadata"]
         asked = (metadata.get("annotations") or {}).get(labels.CHECK_ANNOTATION)
@@ -79,8 +81,8 @@ class ListingWatch:
         if last is None or last.number != this.number:
             return
         body = self.cluster.get("Subscription", *this.key)
-        assert this.body is not None, "it was listed"
-        is_stale = body is None or body["metadata"]["generation"] != this.body["metadata"]["generation"]
+        known = body is not None and this.body is not None
+        is_stale = not known or body["metadata"]["generation"] != this.body["metadata"]["generation"]
         last.again = last.again or this.was_cut or is_stale or this.number < self._forgiven or not self.alone()
         last.unclear = bool(this.failed)
 
