@@ -14,13 +14,14 @@ from e2e.waiting import until
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-def _make_due(place: Place, key: str) -> None:
-    """A day passes, for the follow-up of a video: the line of the ledger is edited as a person may."""
+def _make_due(place: Place, key: str, check: str) -> None:
+    """A day passes, for the follow-up of a video: the line of the ledger is edited, and a check asked for, by hand."""
     (shard,) = objects.items("configmaps", namespace=place.namespace, labels="trawler.dev/subscription=late")
     entry = json.loads(shard["data"][key])
     entry["followUp"]["at"] = LONG_AGO
     patch = json.dumps({"data": {key: json.dumps(entry)}})
     k.kubectl("-n", place.namespace, "patch", "configmap", shard["metadata"]["name"], "--type=merge", "-p", patch)
+    place.ask_for_check("late", check)
 
 
 def _follow_up(place: Place, key: str) -> dict[str, Any]:
@@ -43,12 +44,12 @@ def test_a_late_thumbnail_is_added_beside_the_video(place: Place, site: StandIn,
     assert _follow_up(place, key)["kind"] == "Thumbnail"
     assert not picture.exists()
 
-    _make_due(place, key)
+    _make_due(place, key, "1")
     until("it was looked for in vain", lambda: _follow_up(place, key), lambda found: found.get("tries") == 1)
     assert not picture.exists()
 
     site.clear_faults(fault)
-    _make_due(place, key)
+    _make_due(place, key, "2")
     until("nothing is missing any more", lambda: _follow_up(place, key), lambda found: not found)
 
     assert picture.read_bytes()[:2] == b"\xff\xd8"
