@@ -16,10 +16,11 @@ from trawler_downloader.download.launch import Launch, missing, result_of
 from trawler_downloader.download.probe import probe
 from trawler_downloader.download.staging import Heartbeat, clear, open_staging, sweep, sweep_earlier
 from trawler_downloader.download.volume import identify
-from trawler_downloader.library.manifest import Manifest
+from trawler_downloader.library.manifest import Manifest, Role
 from trawler_downloader.library.space import below_floor
 
 _SIDECARS = {FollowUpKind.THUMBNAIL: Sidecar.THUMBNAIL}
+_ROLES = {FollowUpKind.THUMBNAIL: Role.THUMBNAIL}
 
 
 def follow_up(launch: Launch) -> DownloadResult:
@@ -49,9 +50,10 @@ def _follow_up(launch: Launch) -> DownloadResult:
     manifest = publisher.settle()
     if manifest is None:
         raise LaunchError(Reason.FILE_GONE, f"{request.video.key} is not where it was put: nothing is added to it")
-    manifest = publisher.note_siblings(manifest, request.launch)
     wanted = missing(request, manifest)
-    if wanted is None:
+    if wanted is not None:
+        manifest = publisher.note_sidecar(manifest, _ROLES[wanted], request.launch)
+    if wanted is None or missing(request, manifest) is None:
         return result_of(request, manifest, volume_id, Reason.ALREADY_PUBLISHED)
     problem = below_floor(files.room(launch.root), request.min_free_bytes)
     if problem is not None:
@@ -61,19 +63,19 @@ def _follow_up(launch: Launch) -> DownloadResult:
         with Heartbeat(staging):
             sweep(files, launch.paths, staging)
             clear(files, staging)
-            reason, manifest = _add(launch, manifest, _SIDECARS[wanted], staging)
+            reason, manifest = _add(launch, manifest, wanted, staging)
     finally:
         files.remove_tree(staging)
     return result_of(request, manifest, volume_id, reason)
 
 
-def _add(launch: Launch, manifest: Manifest, wanted: Sidecar, staging: Path) -> tuple[Reason, Manifest]:
+def _add(launch: Launch, manifest: Manifest, wanted: FollowUpKind, staging: Path) -> tuple[Reason, Manifest]:
     with launch.engine() as engine:
         engine.describe()
         launch.report(Phase.PROCESSING)
-        made = engine.sidecars(staging, (wanted,))
-    publisher, number = launch.publisher, launch.request.launch
-    manifest = publisher.note_siblings(manifest, number)  # somebody may have put it there meanwhile: it stays
+        made = engine.sidecars(staging, (_SIDECARS[wanted],))
+    publisher, role, number = launch.publisher, _ROLES[wanted], launch.request.launch
+    manifest = publisher.note_sidecar(manifest, role, number)  # somebody may have put it there meanwhile: it stays
     if missing(launch.request, manifest) is None:
         return Reason.PUBLISHED, manifest
     if not made:
@@ -81,4 +83,4 @@ def _add(launch: Launch, manifest: Manifest, wanted: Sidecar, staging: Path) -> 
     launch.report(Phase.PUBLISHING)
     for file in made:
         publisher.land_beside(manifest, file, staging)
-    return Reason.PUBLISHED, publisher.note_siblings(manifest, number)
+    return Reason.PUBLISHED, publisher.note_sidecar(manifest, role, number)

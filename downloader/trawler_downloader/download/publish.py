@@ -95,11 +95,13 @@ class Publisher:
         self._files.move(staging / file.name, target)
         self._files.sync_folder(target.parent)
 
-    def note_siblings(self, manifest: Manifest, launch: int) -> Manifest:
-        """The manifest of a landed video with the sidecars that stand beside it and that it did not name yet."""
-        known = {file.role for file in manifest.files}
+    def note_sidecar(self, manifest: Manifest, role: Role, launch: int) -> Manifest:
+        """The manifest of a landed video with the sidecar of that role, where one stands beside the video.
+
+        Others that stand there are none of ours: media servers write some, and people.
+        """
         stem = PurePosixPath(manifest.media.path).with_suffix("")
-        found = tuple(file for file in self._sidecars_of(stem) if file.role not in known)
+        found = tuple(file for file in self._sidecars_of(stem) if file.role is role)
         if not found:
             return manifest
         noted = manifest.model_copy(update={"files": (*manifest.files, *found), "launch": launch})

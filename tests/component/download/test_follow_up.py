@@ -107,6 +107,18 @@ def test_a_picture_that_somebody_puts_there_meanwhile(root: Path, has_thumbnail:
     assert tree(root) == WHOLE
 
 
+def test_a_file_of_a_media_server_is_none_of_ours(tmp_path: Path) -> None:
+    """It stands beside the video under a name that we would use, and the manifest does not take it for ours."""
+    bare = request_for(media=MediaWish(sidecars=(Sidecar.THUMBNAIL,)))
+    land(bare, tmp_path, without_picture())
+    (tmp_path / f"{EPISODE}.nfo").write_bytes(b"by a media server")
+    land(bare.model_copy(update={"launch": 2, "follow_up": FollowUpKind.THUMBNAIL}), tmp_path, FakeEngine())
+    assert {Path(file.path).name for file in manifest(tmp_path).files} == {
+        Path(f"{EPISODE}.mp4").name,
+        Path(PICTURE).name,
+    }
+
+
 def test_a_video_that_was_removed(root: Path) -> None:
     """It is not downloaded again for its picture's sake."""
     (root / f"{EPISODE}.mp4").unlink()
