@@ -8,6 +8,7 @@ be used. The next Job goes on after the trailer's cursor, so work that is interr
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeVar
@@ -38,7 +39,7 @@ class RequestTooLongError(ValueError):
     """A request that no Job can be given; the message says how long it is and how long it may be."""
 
 
-class VolumeRequest(Message):
+class VolumeRequest(Message, ABC):
     """Which part of the work to do. Each kind of Job adds what its work is about."""
 
     v: Literal[1] = 1
@@ -52,9 +53,9 @@ class VolumeRequest(Message):
     """Marker that the claim must bear. None: not known yet."""
 
     @property
+    @abstractmethod
     def scope(self) -> str:
         """Whom the work is about: the header repeats it, so that no Job's answer is taken for another's."""
-        raise NotImplementedError
 
 
 class VolumeRecord(Message):
