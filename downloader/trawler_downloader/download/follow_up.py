@@ -12,7 +12,7 @@ from trawler_downloader.contract.download import DownloadResult, FollowUpKind, S
 from trawler_downloader.contract.progress import Phase
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError, raise_volume_error
-from trawler_downloader.download.launch import Launch, missing, result_of
+from trawler_downloader.download.launch import Launch, landed_result, missing
 from trawler_downloader.download.probe import probe
 from trawler_downloader.download.staging import Heartbeat, clear, open_staging, sweep, sweep_earlier
 from trawler_downloader.download.volume import identify
@@ -54,7 +54,7 @@ def _follow_up(launch: Launch) -> DownloadResult:
     if wanted is not None:
         manifest = publisher.note_sidecar(manifest, _ROLES[wanted], request.launch)
     if wanted is None or missing(request, manifest) is None:
-        return result_of(request, manifest, volume_id, Reason.ALREADY_PUBLISHED)
+        return landed_result(request, manifest, volume_id, Reason.ALREADY_PUBLISHED)
     problem = below_floor(files.room(launch.root), request.min_free_bytes)
     if problem is not None:
         raise LaunchError(Reason.BELOW_MIN_FREE, problem)
@@ -66,7 +66,7 @@ def _follow_up(launch: Launch) -> DownloadResult:
             reason, manifest = _add(launch, manifest, wanted, staging)
     finally:
         files.remove_tree(staging)
-    return result_of(request, manifest, volume_id, reason)
+    return landed_result(request, manifest, volume_id, reason)
 
 
 def _add(launch: Launch, manifest: Manifest, wanted: FollowUpKind, staging: Path) -> tuple[Reason, Manifest]:

@@ -92,7 +92,7 @@ def missing(request: DownloadRequest, manifest: Manifest) -> FollowUpKind | None
     return FollowUpKind.THUMBNAIL if wants_thumbnail and not has_thumbnail else None
 
 
-def result_of(request: DownloadRequest, manifest: Manifest, volume_id: str, reason: Reason) -> DownloadResult:
+def landed_result(request: DownloadRequest, manifest: Manifest, volume_id: str, reason: Reason) -> DownloadResult:
     """What is told of a video that stands on the volume."""
     media = manifest.media
     return DownloadResult(

@@ -14,7 +14,7 @@ from trawler_downloader.contract.progress import Phase
 from trawler_downloader.contract.reasons import Reason
 from trawler_downloader.download.errors import LaunchError, raise_volume_error
 from trawler_downloader.download.follow_up import follow_up
-from trawler_downloader.download.launch import Launch, result_of
+from trawler_downloader.download.launch import Launch, landed_result
 from trawler_downloader.download.probe import LARGE_BYTES, probe
 from trawler_downloader.download.reservations import library_folder
 from trawler_downloader.download.staging import Heartbeat, clear, open_staging, read_record, sweep, sweep_earlier
@@ -67,7 +67,7 @@ def _fetch(launch: Launch, started: float) -> DownloadResult | None:
     landed = launch.publisher.settle()
     if landed is not None:
         sweep_earlier(files, launch.paths, request)
-        return result_of(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
+        return landed_result(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
     staging = open_staging(files, launch.paths, request, launch.pod)
     sweep_earlier(files, launch.paths, request)
     if read_record(staging, request) is not None:
@@ -110,7 +110,7 @@ def _fill(launch: Launch, staging: Path, started: float, volume_id: str) -> Down
                 shared = launch.publisher.adopt(facts, known, request.launch, engine.version)
                 if shared is not None:
                     files.remove_tree(staging)
-                    return result_of(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
+                    return landed_result(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
             room = files.room(launch.root)
             problem = no_room(room, request.min_free_bytes, engine.announced_bytes(), engine.copies())
             if problem is not None:
@@ -147,7 +147,7 @@ def _publish(launch: Launch) -> DownloadResult:
     volume_id = identify(launch.files, launch.paths, request.volume_id)
     landed = launch.publisher.settle()
     if landed is not None:
-        return result_of(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
+        return landed_result(request, landed, volume_id, Reason.ALREADY_PUBLISHED)
     staging = open_staging(launch.files, launch.paths, request, launch.pod)
     record = read_record(staging, request)
     if record is None:
@@ -161,6 +161,6 @@ def _publish(launch: Launch) -> DownloadResult:
         shared = launch.publisher.adopt(record.facts, placement, request.launch, record.engine)
         if shared is not None:  # another Subscription landed it while this one downloaded
             launch.files.remove_tree(staging)
-            return result_of(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
+            return landed_result(request, shared, volume_id, Reason.ALREADY_PUBLISHED)
         manifest = launch.publisher.publish(record, staging, placement, request.launch)
-    return result_of(request, manifest, volume_id, Reason.PUBLISHED)
+    return landed_result(request, manifest, volume_id, Reason.PUBLISHED)
